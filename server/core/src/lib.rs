@@ -1,0 +1,3 @@
+//! The deterministic core of Offpeak.
+
+pub mod model;
