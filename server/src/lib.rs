@@ -1,4 +1,5 @@
 //! The scheduler service.
 
+pub mod codec;
 pub mod record;
 pub mod store;

@@ -195,6 +195,14 @@ impl GpuDevices {
         self.0.iter().filter(|used| **used > 0).count()
     }
 
+    /// Whether no device would be lent beyond its whole by a task's hold.
+    #[must_use]
+    pub fn can_hold(&self, devices: DeviceSet, gpu_millis: u64) -> bool {
+        let each = u64::from(share(gpu_millis));
+        let used = |index: u32| self.0.get(index as usize).copied().unwrap_or(0);
+        devices.iter().all(|index| each <= left(used(index)))
+    }
+
     /// Adds a task's hold; `gpu_millis` is its request.
     pub fn hold(&mut self, devices: DeviceSet, gpu_millis: u64) {
         let each = share(gpu_millis);
