@@ -190,7 +190,7 @@ impl Index {
 
     fn consider(&self, shape: &mut Shape, state: &State, node: NodeId) {
         let Some(slot) = self.slot(node) else { return };
-        if slot.fits(&shape.key.request, 1) == 0 || !self.allows(shape, state, node) {
+        if !slot.fits_one(&shape.key.request) || !self.allows(shape, state, node) {
             return;
         }
         let score = slot.score(&shape.key.request);
@@ -234,7 +234,7 @@ impl Index {
             if let Some(since) = shape.parked.filter(|since| *since < end) {
                 let takes = |shape: &mut Shape, node: NodeId| {
                     let slot = self.slot(node);
-                    slot.is_some_and(|slot| slot.fits(&shape.key.request, 1) > 0)
+                    slot.is_some_and(|slot| slot.fits_one(&shape.key.request))
                         && self.allows(shape, state, node)
                 };
                 let wake = match self.grown.since(since) {

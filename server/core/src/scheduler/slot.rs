@@ -72,6 +72,17 @@ impl Slot {
         self.devices.choose(gpu_millis, self.lendable)
     }
 
+    /// Whether one task with this request fits: what is asked most often, so without divisions.
+    pub(super) fn fits_one(&self, request: &Resources) -> bool {
+        self.open
+            && request.cpu_millis <= self.free.cpu_millis
+            && request.memory_bytes <= self.free.memory_bytes
+            && request.disk_bytes <= self.free.disk_bytes
+            && request.network_bps <= self.free.network_bps
+            && request.counts.iter().all(|(name, n)| n <= self.free.counts.get(name.as_str()))
+            && self.devices_for(request.gpu_millis).is_some()
+    }
+
     fn untouched(&self) -> u64 {
         self.lendable.saturating_sub(self.devices.touched()) as u64
     }
