@@ -3,11 +3,13 @@
 
 mod tidy {
     pub(crate) mod paths;
+    pub(crate) mod readme;
     pub(crate) mod tree;
 }
 
 use tidy::{
     paths::imported_paths,
+    readme::stale_commands,
     tree::{File, files, production_files, root},
 };
 
@@ -188,6 +190,11 @@ fn the_whole_workspace_is_read() {
         let prefix = format!("{member}/src/");
         assert!(all.iter().any(|file| file.path.starts_with(&prefix)), "{prefix} is read");
     }
+}
+
+#[test]
+fn the_commands_of_the_readme_still_exist() {
+    assert_none(&stale_commands(), "README.md shows what is gone");
 }
 
 fn assert_none(found: &[String], advice: &str) {
