@@ -197,6 +197,49 @@ fn the_commands_of_the_readme_still_exist() {
     assert_none(&stale_commands(), "README.md shows what is gone");
 }
 
+#[test]
+fn every_rejection_is_documented() {
+    let files = files();
+    let text_of = |path: &str| {
+        let file = files.iter().find(|file| file.path == path);
+        file.map(|file| file.text.as_str()).unwrap_or_else(|| panic!("{path} is there"))
+    };
+    let variants = variants_of(text_of("server/core/src/rejection.rs"), "Rejection");
+    assert!(variants.len() > 10, "variants are found: {variants:?}");
+    let documented = text_of("docs/ERRORS.md");
+    let undocumented: Vec<String> = variants
+        .iter()
+        .map(|variant| reason_of(variant))
+        .filter(|reason| !documented.contains(&format!("`{reason}`")))
+        .collect();
+    assert_none(&undocumented, "docs/ERRORS.md says of each what it means and what to do");
+}
+
+/// The variants of an enum that rustfmt laid out: lines four spaces in that begin with a capital.
+fn variants_of(text: &str, name: &str) -> Vec<String> {
+    let begin = format!("pub enum {name} {{");
+    text.lines()
+        .skip_while(|line| *line != begin)
+        .skip(1)
+        .take_while(|line| *line != "}")
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.chars().take_while(|c| c.is_alphanumeric()).collect())
+        .collect()
+}
+
+/// The `ErrorInfo` reason of a variant: `NODE_NOT_FOUND` of `NodeNotFound`.
+fn reason_of(variant: &str) -> String {
+    let mut reason = String::new();
+    for c in variant.chars() {
+        if c.is_ascii_uppercase() && !reason.is_empty() {
+            reason.push('_');
+        }
+        reason.push(c.to_ascii_uppercase());
+    }
+    reason
+}
+
 fn assert_none(found: &[String], advice: &str) {
     assert!(found.is_empty(), "{advice}:\n{}", found.join("\n"));
 }
