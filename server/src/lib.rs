@@ -1,3 +1,4 @@
 //! The scheduler service.
 
+pub mod record;
 pub mod store;

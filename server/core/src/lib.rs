@@ -1,3 +1,19 @@
-//! The deterministic core of Offpeak.
+//! The deterministic core of Offpeak: what a cell is and how it decides.
+//!
+//! A [`command::Request`] goes into [`engine::Engine::step`] together with the time; a [`event::Batch`] of events
+//! and one answer a request come out. [`state::State`] is the fold of all events and the only thing that changes by
+//! them; the scheduler's indexes are derived from it and can be thrown away.
+//!
+//! Deliberately absent: clocks, random numbers, floats, input and output, logging, threads, hash maps, and any
+//! knowledge of gRPC or of the store. Time enters as data.
 
+#![deny(clippy::iter_over_hash_type, clippy::float_arithmetic)]
+
+pub mod command;
+pub mod engine;
+pub mod event;
 pub mod model;
+pub mod rejection;
+pub mod scheduler;
+pub mod state;
+mod table;

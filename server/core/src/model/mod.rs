@@ -1,5 +1,24 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
+mod allocation;
 mod ids;
+mod job;
+mod name;
+mod node;
+mod policy;
+mod resources;
+mod tenant;
+mod time;
 
+pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
 pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
+pub use job::{
+    Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
+    TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
+};
+pub use name::{Label, Labels, Name, TextError};
+pub use node::{GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, Taint};
+pub use policy::Policy;
+pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
+pub use time::{Millis, Time};

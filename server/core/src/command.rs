@@ -1,0 +1,204 @@
+//! Validated intents. A command may still be refused, with a Rejection.
+
+use std::sync::Arc;
+
+use crate::model::{
+    AllocationId, JobId, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota, Resources,
+    Revision, Taint, Time,
+};
+
+/// A command and how it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is wanted.
+    pub command: Command,
+    /// Remembers the answer for retries.
+    pub request_id: Option<RequestId>,
+    /// Answer as if, change nothing.
+    pub validate_only: bool,
+}
+
+/// What makes a retry safe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// Chosen by the client.
+    pub id: Arc<str>,
+    /// Of the request's body: another body under the same id is refused.
+    pub fingerprint: u128,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Register nodes, all or none.
+    RegisterNodes(Vec<NodeSpec>),
+    /// Change a node's description.
+    UpdateNode {
+        /// Which and when.
+        target: Target,
+        /// What to change.
+        patch: NodePatch,
+    },
+    /// Take no new tasks.
+    CordonNode(Target),
+    /// Take tasks again.
+    UncordonNode(Target),
+    /// Take no new tasks and evict the others after `grace`.
+    DrainNode {
+        /// Which and when.
+        target: Target,
+        /// `None`: the cell's default notice.
+        grace: Option<Millis>,
+    },
+    /// Remove a node.
+    RemoveNode {
+        /// Which and when.
+        target: Target,
+        /// Evict what runs at once.
+        force: bool,
+    },
+    /// Report owners' load.
+    ReportLoad(Vec<LoadReport>),
+    /// Create a tenant.
+    CreateTenant(crate::model::TenantSpec),
+    /// Change a tenant's description.
+    UpdateTenant {
+        /// Which and when.
+        target: Target,
+        /// What to change.
+        patch: TenantPatch,
+    },
+    /// Delete a tenant without unfinished jobs.
+    DeleteTenant(Target),
+    /// Take on a job.
+    SubmitJob {
+        /// Whose.
+        tenant: Name,
+        /// Empty: the cell chooses.
+        name: Name,
+        /// What.
+        spec: Arc<JobSpec>,
+    },
+    /// Change a job's count.
+    ResizeJob {
+        /// Whose.
+        tenant: Name,
+        /// Which and when.
+        target: Target,
+        /// The new count.
+        count: u32,
+    },
+    /// End every unfinished task of a job.
+    CancelJob {
+        /// Whose.
+        tenant: Name,
+        /// Which and when.
+        target: Target,
+    },
+    /// Report on tasks.
+    ReportTasks(Vec<TaskReport>),
+    /// Set the cell's policy.
+    SetPolicy(crate::model::Policy),
+}
+
+/// An object by name, at a known revision if one is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The object.
+    pub name: Name,
+    /// It must still be at this revision.
+    pub expected: Option<Revision>,
+}
+
+/// What to change of a node; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in NodeSpec")]
+pub struct NodePatch {
+    pub owner: Option<Name>,
+    pub region: Option<Name>,
+    pub zone: Option<Name>,
+    pub labels: Option<Labels>,
+    pub taints: Option<Vec<Taint>>,
+    pub capacity: Option<Resources>,
+    pub gpu_model: Option<Name>,
+    pub reservation: Option<Resources>,
+    pub report_ttl: Option<Option<Millis>>,
+}
+
+/// What to change of a tenant; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in TenantSpec")]
+pub struct TenantPatch {
+    pub quota: Option<Quota>,
+    pub weight: Option<u32>,
+    pub priority_ceiling: Option<Priority>,
+    pub labels: Option<Labels>,
+}
+
+/// What an owner uses on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The node.
+    pub node: Name,
+    /// `None`: now.
+    pub time: Option<Time>,
+    /// How much.
+    pub load: Resources,
+}
+
+/// What became of a placed task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskReport {
+    /// Its allocation.
+    pub allocation: AllocationId,
+    /// What became of it.
+    pub outcome: TaskOutcome,
+    /// For people.
+    pub message: Arc<str>,
+}
+
+/// What became of a placed task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskOutcome {
+    /// It runs.
+    Started,
+    /// It ended well.
+    Succeeded,
+    /// It ended otherwise.
+    Failed,
+}
+
+/// The answer to an accepted command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Of the command, or the newest one if nothing had to change.
+    pub revision: Revision,
+    /// What else there is to say.
+    pub detail: Detail,
+}
+
+/// What else there is to say of an accepted command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    Done,
+    /// The job taken on.
+    Job {
+        /// Its id.
+        id: JobId,
+        /// Its name, chosen by the cell if it had none.
+        name: Name,
+    },
+    /// How many allocations were given notice.
+    Notices(u32),
+    /// How many load samples were taken, and how many were not newer than what was known.
+    Load {
+        /// Taken.
+        accepted: u64,
+        /// Not newer.
+        ignored: u64,
+    },
+    /// Reports on allocations that are not live.
+    Ignored(Vec<AllocationId>),
+}

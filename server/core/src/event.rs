@@ -1,0 +1,235 @@
+//! Committed facts. Applying one cannot fail; the log is made of them, and so is the watch stream.
+
+use std::sync::Arc;
+
+use crate::{
+    command::Outcome,
+    model::{
+        AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
+        LoadSample, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Revision, TaskEnd, TaskIndex,
+        TenantId, TenantSpec, Time,
+    },
+};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The cell's settings changed.
+    PolicyChanged(Policy),
+    /// A node joined.
+    NodeRegistered {
+        /// The next free id.
+        id: NodeId,
+        /// What was registered.
+        spec: Arc<NodeSpec>,
+    },
+    /// A node's description changed.
+    NodeUpdated {
+        /// The node.
+        id: NodeId,
+        /// Its whole new description.
+        spec: Arc<NodeSpec>,
+    },
+    /// What is wanted of a node changed.
+    NodeModeChanged {
+        /// The node.
+        id: NodeId,
+        /// From now on.
+        mode: NodeMode,
+    },
+    /// A node has not reported within its time.
+    NodeLost {
+        /// The node.
+        id: NodeId,
+    },
+    /// A lost node reported again.
+    NodeFound {
+        /// The node.
+        id: NodeId,
+    },
+    /// A node left.
+    NodeRemoved {
+        /// The node.
+        id: NodeId,
+        /// What it was called.
+        name: Name,
+    },
+    /// Owners' load, each sample newer than the last one of its node.
+    LoadReported {
+        /// In the order reported.
+        samples: Vec<LoadSample>,
+    },
+    /// A tenant joined.
+    TenantCreated {
+        /// The next free id.
+        id: TenantId,
+        /// What was asked for.
+        spec: TenantSpec,
+    },
+    /// A tenant's description changed.
+    TenantUpdated {
+        /// The tenant.
+        id: TenantId,
+        /// Its whole new description.
+        spec: TenantSpec,
+    },
+    /// A tenant left.
+    TenantDeleted {
+        /// The tenant.
+        id: TenantId,
+        /// What it was called.
+        name: Name,
+    },
+    /// A job was taken on; all its tasks are pending.
+    JobSubmitted {
+        /// The next free id.
+        id: JobId,
+        /// Whose it is.
+        tenant: TenantId,
+        /// What it is called.
+        name: Name,
+        /// What was asked for.
+        spec: Arc<JobSpec>,
+    },
+    /// A job's count changed. Tasks that are cut off have ended before.
+    JobResized {
+        /// The job.
+        id: JobId,
+        /// Its new count.
+        count: u32,
+    },
+    /// Pending tasks of one job were placed.
+    TasksPlaced {
+        /// The job.
+        job: JobId,
+        /// Ascending by task.
+        placements: Vec<Placement>,
+    },
+    /// A placed task was reported as started.
+    TaskStarted {
+        /// Its allocation.
+        at: AllocationRef,
+    },
+    /// A placed task ended and its allocation with it.
+    TaskEnded {
+        /// Its allocation.
+        at: AllocationRef,
+        /// How.
+        end: TaskEnd,
+        /// For people; empty unless reported.
+        message: Arc<str>,
+    },
+    /// Pending tasks of one job ended.
+    TasksDropped {
+        /// The job.
+        job: JobId,
+        /// The first of them.
+        first: TaskIndex,
+        /// How many, consecutive.
+        count: u32,
+        /// How.
+        end: TaskEnd,
+    },
+    /// An eviction was announced.
+    NoticeGiven {
+        /// Of this allocation.
+        at: AllocationRef,
+        /// Why and when.
+        notice: Notice,
+    },
+    /// An announced eviction was called off.
+    NoticeWithdrawn {
+        /// Of this allocation.
+        at: AllocationRef,
+    },
+    /// An allocation was taken back and its task is pending again.
+    TaskEvicted {
+        /// The allocation.
+        at: AllocationRef,
+        /// Why.
+        reason: EvictionReason,
+    },
+    /// The last task of a job ended.
+    JobEnded {
+        /// The job.
+        id: JobId,
+        /// How.
+        state: JobState,
+    },
+    /// An ended job is no longer kept.
+    JobForgotten {
+        /// The job.
+        id: JobId,
+        /// Whose it was.
+        tenant: Name,
+        /// What it was called.
+        name: Name,
+    },
+    /// The answer to a request id, kept for retries.
+    RequestRemembered {
+        /// The request id.
+        id: Arc<str>,
+        /// Of the request's body.
+        fingerprint: u128,
+        /// The answer.
+        outcome: Outcome,
+    },
+    /// Answers given up to this revision are no longer kept.
+    RequestsForgotten {
+        /// Inclusive.
+        through: Revision,
+    },
+}
+
+/// Tasks `task .. task + count` on one node, with the allocations `allocation ..` in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The first task.
+    pub task: TaskIndex,
+    /// How many tasks; 1 when devices are held.
+    pub count: u32,
+    /// The node.
+    pub node: NodeId,
+    /// The first task's allocation.
+    pub allocation: AllocationId,
+    /// What the one task holds.
+    pub devices: DeviceSet,
+}
+
+/// The events of some consecutive revisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// One a revision, ascending without a gap.
+    pub commits: Vec<Commit>,
+    /// Of all commits, in order.
+    pub events: Vec<Event>,
+}
+
+/// One committed command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its number.
+    pub revision: Revision,
+    /// When it was decided.
+    pub time: Time,
+    /// Where its events end in the batch; they begin where those of the commit before end.
+    pub end: usize,
+}
+
+impl Batch {
+    /// Each commit with its events.
+    pub fn iter(&self) -> impl Iterator<Item = (&Commit, &[Event])> {
+        let mut begin = 0;
+        self.commits.iter().map(move |commit| {
+            let events = &self.events[begin..commit.end];
+            begin = commit.end;
+            (commit, events)
+        })
+    }
+
+    /// The first and the last revision, unless it is empty.
+    #[must_use]
+    pub fn revisions(&self) -> Option<(Revision, Revision)> {
+        Some((self.commits.first()?.revision, self.commits.last()?.revision))
+    }
+}

@@ -1,0 +1,257 @@
+use std::sync::Arc;
+
+use super::{
+    AllocationId, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex, TenantId,
+    Time,
+};
+
+/// Higher goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(pub i32);
+
+/// What a job is, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobSpec {
+    /// Identical tasks, at least 1.
+    pub count: u32,
+    /// What each task asks for: not nothing.
+    pub request: Resources,
+    /// Where its tasks may go.
+    pub constraints: Constraints,
+    /// Higher goes first.
+    pub priority: Priority,
+    /// How long each task must be left alone once placed.
+    pub min_runtime: Millis,
+    /// A task that runs longer fails.
+    pub max_runtime: Option<Millis>,
+    /// Tasks not placed by then fail.
+    pub deadline: Option<Time>,
+    /// All tasks are placed together or none is.
+    pub gang: bool,
+    /// Free for the tenant's use.
+    pub labels: Labels,
+    /// How long before an eviction the notice comes.
+    pub notice: Option<Millis>,
+}
+
+/// Where tasks may go. The derived order has no meaning beyond being total: it lets constraints be keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Constraints {
+    /// Any of these; empty: anywhere. Sorted, as are all lists here.
+    pub regions: Vec<Name>,
+    /// Any of these.
+    pub zones: Vec<Name>,
+    /// Any of these.
+    pub gpu_models: Vec<Name>,
+    /// All of these must hold.
+    pub labels: Vec<LabelSelector>,
+    /// Taints that do not keep the tasks off.
+    pub tolerations: Vec<Toleration>,
+    /// How the job's own tasks lie to each other.
+    pub spreads: Vec<Spread>,
+}
+
+/// A demand on a node's labels.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LabelSelector {
+    /// The label.
+    pub key: Label,
+    /// What must hold of it.
+    pub operator: SelectorOperator,
+}
+
+/// What must hold of a label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelectorOperator {
+    /// Has one of these values.
+    In(Vec<Label>),
+    /// Is absent or has another value.
+    NotIn(Vec<Label>),
+    /// Is there.
+    Exists,
+    /// Is not there.
+    NotExists,
+}
+
+/// A taint that does not keep a task off.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Toleration {
+    /// `None`: every taint.
+    pub key: Option<Label>,
+    /// `None`: any value.
+    pub value: Option<Label>,
+}
+
+/// How a job's own tasks lie to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spread {
+    /// What counts as one place.
+    pub topology: Topology,
+    /// No more tasks of the job than this in one place.
+    pub max_per_place: Option<u32>,
+    /// No zone has more than this many tasks more than the emptiest feasible zone.
+    pub max_skew: Option<u32>,
+}
+
+/// What counts as one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topology {
+    /// A node.
+    Node,
+    /// A zone of a region.
+    Zone,
+}
+
+/// A tenant's wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its id; a smaller id is an older job.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Unique among the tenant's jobs.
+    pub name: Name,
+    /// What was asked for.
+    pub spec: Arc<JobSpec>,
+    /// Its tasks by index.
+    pub tasks: Vec<Task>,
+    /// How many tasks are in each phase.
+    pub counts: TaskCounts,
+    /// No task with a smaller index is pending.
+    pub(crate) first_pending: TaskIndex,
+    /// How often its tasks were evicted.
+    pub evictions: u64,
+    /// When it was submitted.
+    pub created: Time,
+    /// When it ended, and how.
+    pub ended: Option<(Time, JobState)>,
+    /// The last change of its description or state.
+    pub revision: Revision,
+}
+
+/// One schedulable unit of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Where it stands.
+    pub phase: TaskPhase,
+    /// How often it was placed.
+    pub attempts: u32,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskPhase {
+    /// Waits for a place.
+    #[default]
+    Pending,
+    /// Holds an allocation.
+    Placed(AllocationId),
+    /// Will not run any more.
+    Ended(TaskEnd),
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskEnd {
+    /// Reported as succeeded.
+    Succeeded,
+    /// Reported as failed.
+    Failed,
+    /// Cancelled with its job, or cut off by a smaller count.
+    Cancelled,
+    /// Ran longer than `max_runtime`; counts as failed.
+    TimedOut,
+    /// Was not placed by the deadline; counts as failed.
+    MissedDeadline,
+}
+
+/// How many tasks of a job are in each phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Waiting for a place.
+    pub pending: u32,
+    /// Holding an allocation.
+    pub placed: u32,
+    /// Of those placed, how many were reported as started.
+    pub running: u32,
+    /// Ended well.
+    pub succeeded: u32,
+    /// Ended otherwise.
+    pub failed: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobState {
+    /// No task is placed.
+    Pending,
+    /// At least one task is placed.
+    Running,
+    /// Every task succeeded, those cut off by a smaller count aside.
+    Succeeded,
+    /// Every task ended and at least one failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+impl Job {
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        match self.ended {
+            Some((_, state)) => state,
+            None if self.counts.placed > 0 => JobState::Running,
+            None => JobState::Pending,
+        }
+    }
+
+    /// The state in which it ends once no task is unfinished.
+    #[must_use]
+    pub fn final_state(&self) -> Option<JobState> {
+        if self.counts.pending > 0 || self.counts.placed > 0 {
+            return None;
+        }
+        Some(if self.counts.failed > 0 {
+            JobState::Failed
+        } else if self.counts.succeeded > 0 {
+            JobState::Succeeded
+        } else {
+            JobState::Cancelled
+        })
+    }
+
+    /// Its pending tasks as runs of consecutive indices (first, count), ascending, `limit` tasks at most.
+    #[must_use]
+    pub fn pending_runs(&self, limit: u32) -> Vec<(TaskIndex, u32)> {
+        let mut runs: Vec<(TaskIndex, u32)> = Vec::new();
+        let mut left = limit.min(self.counts.pending);
+        let mut index = self.first_pending.0;
+        while left > 0 {
+            if self.task(TaskIndex(index)).phase == TaskPhase::Pending {
+                left -= 1;
+                match runs.last_mut() {
+                    Some((first, count)) if first.0 + *count == index => *count += 1,
+                    _ => runs.push((TaskIndex(index), 1)),
+                }
+            }
+            index += 1;
+        }
+        runs
+    }
+
+    /// One of its tasks.
+    ///
+    /// # Panics
+    /// When it has no such task.
+    #[must_use]
+    pub fn task(&self, index: TaskIndex) -> &Task {
+        &self.tasks[index.0 as usize]
+    }
+
+    pub(crate) fn task_mut(&mut self, index: TaskIndex) -> &mut Task {
+        &mut self.tasks[index.0 as usize]
+    }
+}

@@ -1,0 +1,282 @@
+use std::sync::Arc;
+
+use super::{
+    AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, Labels, Millis, Name, NodeId, Policy,
+    Resources, Revision, Time,
+};
+use crate::model::Label;
+
+/// What a node is, as registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Unique in the cell.
+    pub name: Name,
+    /// Who lends it.
+    pub owner: Name,
+    /// Where it is.
+    pub region: Name,
+    /// Where in the region.
+    pub zone: Name,
+    /// What jobs may select by.
+    pub labels: Labels,
+    /// What jobs must tolerate.
+    pub taints: Vec<Taint>,
+    /// All it has; whole GPU devices, at most 64.
+    pub capacity: Resources,
+    /// The model of its GPUs; present exactly when it has some.
+    pub gpu_model: Name,
+    /// What the owner always holds back; whole GPU devices.
+    pub reservation: Resources,
+    /// Without a report for this long it is lost.
+    pub report_ttl: Option<Millis>,
+}
+
+/// Keeps off every task that does not tolerate it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taint {
+    /// What is tolerated or not.
+    pub key: Label,
+    /// Its value.
+    pub value: Label,
+}
+
+/// What whoever runs the cell wants of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeMode {
+    /// Take tasks.
+    #[default]
+    Open,
+    /// Take no new tasks.
+    Cordoned,
+    /// Take no new tasks; evict the others at the deadline.
+    Draining {
+        /// When they are evicted.
+        deadline: Time,
+    },
+}
+
+/// What an owner used on a node at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadSample {
+    /// The node.
+    pub node: NodeId,
+    /// When.
+    pub time: Time,
+    /// How much; whole GPU devices.
+    pub load: Resources,
+}
+
+/// The owner's greatest load in each of the last 25 hours that had a sample, and the newest sample.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadHistory {
+    /// When the newest sample was taken; absent without telemetry.
+    pub newest: Option<(Time, Resources)>,
+    /// Hours since the epoch and the greatest load in each, oldest first.
+    pub hours: Vec<(u64, Resources)>,
+}
+
+/// How much of each device is lent, in thousandths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GpuDevices(pub Vec<u16>);
+
+/// A machine lent to the cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// What was registered.
+    pub spec: Arc<NodeSpec>,
+    /// What is wanted of it.
+    pub mode: NodeMode,
+    /// Has not reported in time.
+    pub lost: bool,
+    /// The last sign of life.
+    pub last_report: Time,
+    /// What the owner used.
+    pub history: LoadHistory,
+    /// max(reservation, forecast), kept beside its inputs because every placement asks for it.
+    pub held_back: Resources,
+    /// What allocations hold, those under notice included.
+    pub lent: Resources,
+    /// The part of `lent` that is under notice.
+    pub noticed: Resources,
+    /// How much of each device is lent.
+    pub devices: GpuDevices,
+    /// The allocations on it, in no particular order.
+    pub allocations: Vec<AllocationId>,
+    /// When it was registered.
+    pub created: Time,
+    /// The last change of its description or mode.
+    pub revision: Revision,
+}
+
+impl Node {
+    /// Whether it takes new tasks.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.mode == NodeMode::Open && !self.lost
+    }
+
+    /// The upper bound of the owner's load: the greatest of the last day plus the margin, at most the capacity.
+    #[must_use]
+    pub fn forecast(&self, policy: &Policy) -> Option<Resources> {
+        self.history.newest.as_ref()?;
+        let mut peak = Resources::default();
+        for (_, load) in &self.history.hours {
+            peak = peak.larger_of(load);
+        }
+        let bound = peak.scale_permille(1000 + u64::from(policy.forecast_margin_permille));
+        Some(bound.smaller_of(&self.spec.capacity))
+    }
+
+    /// What may be lent now.
+    #[must_use]
+    pub fn headroom(&self) -> Resources {
+        let mut headroom =
+            self.spec.capacity.saturating_sub(&self.held_back).saturating_sub(&self.lent);
+        headroom.gpu_millis = self.gpu_headroom_millis();
+        headroom
+    }
+
+    /// Number of devices.
+    #[must_use]
+    pub fn device_count(&self) -> usize {
+        usize::try_from(self.spec.capacity.gpu_millis / GPU_MILLIS_PER_DEVICE)
+            .expect("invariant: at most 64 devices")
+    }
+
+    /// How many devices tenants may touch: those the owner does not hold back.
+    #[must_use]
+    pub fn lendable_devices(&self) -> usize {
+        let held = self.held_back.gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE);
+        self.device_count().saturating_sub(usize::try_from(held).unwrap_or(usize::MAX))
+    }
+
+    /// How many further devices may be touched.
+    #[must_use]
+    pub fn untouched_devices(&self) -> usize {
+        self.lendable_devices().saturating_sub(self.devices.touched())
+    }
+
+    /// Untouched devices that may be lent and what is left on the touched ones.
+    fn gpu_headroom_millis(&self) -> u64 {
+        let whole = u64::try_from(self.untouched_devices()).unwrap_or(0) * GPU_MILLIS_PER_DEVICE;
+        let lendable = self.devices.touched() <= self.lendable_devices();
+        let shared: u64 =
+            self.devices.0.iter().filter(|used| **used > 0).map(|used| left(*used)).sum();
+        if lendable { whole + shared } else { 0 }
+    }
+
+    /// One entry a device, also for those never lent.
+    #[must_use]
+    pub fn all_devices(&self) -> GpuDevices {
+        let mut devices = self.devices.clone();
+        devices.0.resize(self.device_count().max(devices.0.len()), 0);
+        devices
+    }
+
+    /// Whether more is lent, what is under notice included, than the owner leaves.
+    #[must_use]
+    pub fn is_overcommitted(&self) -> bool {
+        self.exceeds(&self.lent, self.devices.touched())
+    }
+
+    /// Whether holding `kept` on `touched` devices is more than the owner leaves.
+    #[must_use]
+    pub fn exceeds(&self, kept: &Resources, touched: usize) -> bool {
+        let mut room = self.spec.capacity.saturating_sub(&self.held_back);
+        room.gpu_millis = u64::MAX;
+        touched > self.lendable_devices() || !kept.fits_in(&room)
+    }
+}
+
+/// What is left of a device.
+fn left(used: u16) -> u64 {
+    GPU_MILLIS_PER_DEVICE.saturating_sub(u64::from(used))
+}
+
+impl GpuDevices {
+    /// Devices of which anything is lent.
+    #[must_use]
+    pub fn touched(&self) -> usize {
+        self.0.iter().filter(|used| **used > 0).count()
+    }
+
+    /// The devices that a task asking for `gpu_millis` gets when tenants may touch `lendable` of them: for a share the
+    /// fullest device that still fits, an untouched one last.
+    #[must_use]
+    pub fn choose(&self, gpu_millis: u64, lendable: usize) -> Option<DeviceSet> {
+        if gpu_millis == 0 {
+            return Some(DeviceSet::default());
+        }
+        if let Some(index) = self.fullest_with(gpu_millis, lendable) {
+            return Some(DeviceSet::default().with(index));
+        }
+        let wanted = usize::try_from(gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE)).ok()?;
+        if wanted > lendable.saturating_sub(self.touched()) {
+            return None;
+        }
+        let empty = (0..).zip(&self.0).filter(|(_, used)| **used == 0).map(|(index, _)| index);
+        let devices = empty.take(wanted).fold(DeviceSet::default(), DeviceSet::with);
+        (devices.iter().count() == wanted).then_some(devices)
+    }
+
+    /// The fullest touched device with room for a share; none for whole devices.
+    #[must_use]
+    pub fn fullest_with(&self, gpu_millis: u64, lendable: usize) -> Option<u32> {
+        if gpu_millis >= GPU_MILLIS_PER_DEVICE || self.touched() > lendable {
+            return None;
+        }
+        (0..)
+            .zip(&self.0)
+            .filter(|(_, used)| **used > 0 && left(**used) >= gpu_millis)
+            .min_by_key(|(index, used)| (left(**used), *index))
+            .map(|(index, _)| index)
+    }
+
+    /// What is left of a device.
+    #[must_use]
+    pub fn left_on(&self, index: u32) -> u64 {
+        left(self.0[index as usize])
+    }
+
+    /// Adds a task's hold; `gpu_millis` is its request.
+    pub fn hold(&mut self, devices: DeviceSet, gpu_millis: u64) {
+        let each = share(gpu_millis);
+        for index in devices.iter().map(|index| index as usize) {
+            if self.0.len() <= index {
+                self.0.resize(index + 1, 0);
+            }
+            self.0[index] += each;
+        }
+    }
+
+    /// Takes a task's hold away.
+    pub fn release(&mut self, devices: DeviceSet, gpu_millis: u64) {
+        let each = share(gpu_millis);
+        for index in devices.iter().map(|index| index as usize) {
+            self.0[index] -= each;
+        }
+    }
+}
+
+/// What a request takes of each of its devices.
+fn share(gpu_millis: u64) -> u16 {
+    u16::try_from(gpu_millis.min(GPU_MILLIS_PER_DEVICE)).expect("invariant: at most 1000")
+}
+
+impl LoadHistory {
+    /// Hours kept: a whole day and the hour that has begun.
+    pub const HOURS: u64 = 25;
+
+    /// Takes a newer sample in.
+    pub fn record(&mut self, time: Time, load: &Resources) {
+        let hour = time.0 / Millis::HOUR.0;
+        self.hours.retain(|(kept, _)| kept + Self::HOURS > hour);
+        match self.hours.last_mut() {
+            Some((last, peak)) if *last == hour => *peak = peak.larger_of(load),
+            _ => self.hours.push((hour, load.clone())),
+        }
+        self.newest = Some((time, load.clone()));
+    }
+}

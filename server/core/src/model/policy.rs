@@ -1,0 +1,28 @@
+use super::Millis;
+
+/// What whoever runs the cell has set. It is part of the state, so that every copy of the state reckons alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// What the forecast adds to the greatest load of the last day, in thousandths of it.
+    pub forecast_margin_permille: u32,
+    /// How long before an eviction the notice comes, where a job does not say.
+    pub notice: Millis,
+    /// How long an ended job is kept.
+    pub job_retention: Millis,
+    /// How long the answer to a request id is kept.
+    pub request_retention: Millis,
+    /// How many answers to request ids are kept.
+    pub request_limit: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            forecast_margin_permille: 100,
+            notice: Millis(2 * Millis::MINUTE.0),
+            job_retention: Millis::HOUR,
+            request_retention: Millis(24 * Millis::HOUR.0),
+            request_limit: 500_000,
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! How each event changes the state. A missing object here is a bug of whoever made the event.
+
+use std::sync::Arc;
+
+use super::{Remembered, State};
+use crate::{
+    event::{Batch, Event, Placement},
+    model::{
+        Allocation, AllocationId, AllocationRef, GpuDevices, Job, JobId, JobSpec, JobState,
+        LoadHistory, LoadSample, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Resources,
+        Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantId, Time, Usage,
+    },
+};
+
+impl State {
+    /// Folds whole commits in.
+    ///
+    /// # Panics
+    /// When the batch does not follow this state.
+    pub fn fold(&mut self, batch: &Batch) {
+        for (commit, events) in batch.iter() {
+            self.begin(commit.revision, commit.time);
+            for event in events {
+                self.apply(event);
+            }
+        }
+    }
+
+    /// Opens the next revision; the events applied from here on are of it.
+    pub(crate) fn begin(&mut self, revision: Revision, time: Time) {
+        assert_eq!(revision, self.revision.next(), "invariant: revisions have no gap");
+        self.revision = revision;
+        self.now = time;
+    }
+
+    /// Folds one event of the open revision in.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::PolicyChanged(policy) => {
+                self.policy = policy.clone();
+                self.refresh_held_back();
+            }
+            Event::NodeRegistered { id, spec } => self.add_node(*id, spec),
+            Event::NodeUpdated { id, spec } => self.update_node(*id, spec),
+            Event::NodeModeChanged { id, mode } => self.change_node_mode(*id, *mode),
+            Event::NodeLost { id } => self.node_mut(*id).lost = true,
+            Event::NodeFound { id } => self.node_mut(*id).lost = false,
+            Event::NodeRemoved { id, name } => self.remove_node(*id, name),
+            Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
+            Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
+            Event::TenantUpdated { id, spec } => {
+                let revision = self.revision;
+                let tenant = self.tenant_mut(*id);
+                tenant.spec = spec.clone();
+                tenant.revision = revision;
+            }
+            Event::TenantDeleted { id, name } => {
+                self.tenants.remove(u64::from(id.0));
+                self.tenant_names.remove(name);
+            }
+            Event::JobSubmitted { id, tenant, name, spec } => {
+                self.add_job(*id, *tenant, name, spec);
+            }
+            Event::JobResized { id, count } => self.resize_job(*id, *count),
+            Event::TasksPlaced { job, placements } => self.place(*job, placements),
+            Event::TaskStarted { at } => self.start(at.id),
+            Event::TaskEnded { at, end, .. } => {
+                self.release(at);
+                self.end_task(at.job, at.task, *end);
+            }
+            Event::TasksDropped { job, first, count, end } => {
+                self.drop_tasks(*job, *first, *count, *end);
+            }
+            Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
+            Event::NoticeWithdrawn { at } => self.give_notice(at, None),
+            Event::TaskEvicted { at, .. } => self.evict(at),
+            Event::JobEnded { id, state } => self.end_job(*id, *state),
+            Event::JobForgotten { id, .. } => self.forget_job(*id),
+            Event::RequestRemembered { id, fingerprint, outcome } => {
+                let remembered = Remembered {
+                    fingerprint: *fingerprint,
+                    outcome: outcome.clone(),
+                    time: self.now,
+                };
+                self.requests_by_age.insert((self.revision, Arc::clone(id)), self.now);
+                self.requests.insert(Arc::clone(id), remembered);
+            }
+            Event::RequestsForgotten { through } => self.forget_requests(*through),
+        }
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(u64::from(id.0)).expect("invariant: the event's node exists")
+    }
+
+    fn tenant_mut(&mut self, id: TenantId) -> &mut Tenant {
+        self.tenants.get_mut(u64::from(id.0)).expect("invariant: the event's tenant exists")
+    }
+
+    pub(super) fn job_mut(&mut self, id: JobId) -> &mut Job {
+        self.jobs.get_mut(id.0).expect("invariant: the event's job exists")
+    }
+
+    fn refresh_held_back(&mut self) {
+        for id in 0..self.next_node.0 {
+            if let Some(node) = self.nodes.get_mut(u64::from(id)) {
+                node.held_back = held_back(node, &self.policy);
+            }
+        }
+    }
+
+    fn add_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
+        let node = Node {
+            id,
+            spec: Arc::clone(spec),
+            mode: NodeMode::Open,
+            lost: false,
+            last_report: self.now,
+            history: LoadHistory::default(),
+            held_back: spec.reservation.clone(),
+            lent: Resources::default(),
+            noticed: Resources::default(),
+            devices: GpuDevices::default(),
+            allocations: Vec::new(),
+            created: self.now,
+            revision: self.revision,
+        };
+        self.insert_node(node);
+    }
+
+    /// Also for recovery: everything derived but the holds of allocations is set here.
+    pub(super) fn insert_node(&mut self, mut node: Node) {
+        node.held_back = held_back(&node, &self.policy);
+        self.node_names.insert(node.spec.name.clone(), node.id);
+        self.next_node = self.next_node.max(node.id.next());
+        self.nodes.insert(u64::from(node.id.0), node);
+    }
+
+    fn update_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
+        let revision = self.revision;
+        let policy = self.policy.clone();
+        let node = self.node_mut(id);
+        node.spec = Arc::clone(spec);
+        node.revision = revision;
+        node.held_back = held_back(node, &policy);
+    }
+
+    fn change_node_mode(&mut self, id: NodeId, mode: NodeMode) {
+        let revision = self.revision;
+        let node = self.node_mut(id);
+        node.mode = mode;
+        node.revision = revision;
+    }
+
+    fn remove_node(&mut self, id: NodeId, name: &Name) {
+        let node = self.nodes.remove(u64::from(id.0)).expect("invariant: the node exists");
+        assert!(node.allocations.is_empty(), "invariant: a removed node is empty");
+        self.node_names.remove(name);
+    }
+
+    fn report_load(&mut self, sample: &LoadSample) {
+        let now = self.now;
+        let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
+        node.history.record(sample.time, &sample.load);
+        node.last_report = now;
+        node.held_back = held_back(node, &self.policy);
+    }
+
+    fn add_tenant(&mut self, id: TenantId, spec: &crate::model::TenantSpec) {
+        self.insert_tenant(Tenant {
+            id,
+            spec: spec.clone(),
+            usage: Usage::default(),
+            jobs: imbl::OrdSet::new(),
+            unfinished_jobs: 0,
+            created: self.now,
+            revision: self.revision,
+        });
+    }
+
+    pub(super) fn insert_tenant(&mut self, tenant: Tenant) {
+        self.tenant_names.insert(tenant.spec.name.clone(), tenant.id);
+        self.next_tenant = self.next_tenant.max(tenant.id.next());
+        self.tenants.insert(u64::from(tenant.id.0), tenant);
+    }
+
+    fn add_job(&mut self, id: JobId, tenant: TenantId, name: &Name, spec: &Arc<JobSpec>) {
+        self.insert_job(Job {
+            id,
+            tenant,
+            name: name.clone(),
+            spec: Arc::clone(spec),
+            tasks: vec![Task::default(); spec.count as usize],
+            counts: TaskCounts { pending: spec.count, ..TaskCounts::default() },
+            first_pending: TaskIndex(0),
+            evictions: 0,
+            created: self.now,
+            ended: None,
+            revision: self.revision,
+        });
+    }
+
+    /// Also for recovery: what pending tasks ask for is added here.
+    pub(super) fn insert_job(&mut self, job: Job) {
+        let (id, pending) = (job.id, job.counts.pending);
+        self.job_names.insert((job.tenant, job.name.clone()), id);
+        self.next_job = self.next_job.max(id.next());
+        let unfinished = u64::from(job.ended.is_none());
+        let tenant = self.tenant_mut(job.tenant);
+        tenant.jobs.insert(id);
+        tenant.unfinished_jobs += unfinished;
+        self.jobs.insert(id.0, job);
+        self.waiting.jobs += u64::from(pending > 0);
+        self.want(id, i64::from(pending));
+    }
+
+    fn resize_job(&mut self, id: JobId, count: u32) {
+        let revision = self.revision;
+        let job = self.job_mut(id);
+        let old = job.spec.count;
+        Arc::make_mut(&mut job.spec).count = count;
+        job.revision = revision;
+        for task in job.tasks.split_off(job.tasks.len().min(count as usize)) {
+            if let TaskPhase::Ended(end) = task.phase {
+                *counter(&mut job.counts, end) -= 1;
+            }
+        }
+        let more = count.saturating_sub(old);
+        job.tasks.resize(count as usize, Task::default());
+        self.become_pending(id, TaskIndex(old), more);
+        self.want(id, i64::from(more));
+    }
+
+    /// Counts tasks as pending that were something else or nothing.
+    fn become_pending(&mut self, id: JobId, first: TaskIndex, count: u32) {
+        if count == 0 {
+            return;
+        }
+        let job = self.job_mut(id);
+        let had_none = job.counts.pending == 0;
+        job.first_pending = if had_none { first } else { job.first_pending.min(first) };
+        job.counts.pending += count;
+        self.waiting.jobs += u64::from(had_none);
+    }
+
+    /// Counts tasks as not pending that were.
+    fn leave_pending(&mut self, id: JobId, count: u32) {
+        let job = self.job_mut(id);
+        job.counts.pending -= count;
+        let has_none = job.counts.pending == 0;
+        self.waiting.jobs -= u64::from(has_none);
+    }
+
+    /// Changes what the unfinished tasks of the job's tenant ask for.
+    fn want(&mut self, id: JobId, tasks: i64) {
+        let (tenant, amount, tasks) = self.amount(id, tasks);
+        self.wait(&amount, tasks);
+        let usage = &mut self.tenant_mut(tenant).usage;
+        usage.requested = shift(&usage.requested, &amount, tasks);
+        usage.requested_tasks = usage.requested_tasks.strict_add_signed(tasks);
+    }
+
+    fn wait(&mut self, amount: &Resources, tasks: i64) {
+        self.waiting.resources = shift(&self.waiting.resources, amount, tasks);
+        self.waiting.tasks = self.waiting.tasks.strict_add_signed(tasks);
+    }
+
+    /// Changes what the placed tasks of the job's tenant hold; what they hold they do not wait for.
+    fn held(&mut self, id: JobId, tasks: i64) {
+        let (tenant, amount, tasks) = self.amount(id, tasks);
+        self.wait(&amount, -tasks);
+        let usage = &mut self.tenant_mut(tenant).usage;
+        usage.held = shift(&usage.held, &amount, tasks);
+        usage.held_tasks = usage.held_tasks.strict_add_signed(tasks);
+    }
+
+    fn amount(&self, id: JobId, tasks: i64) -> (TenantId, Resources, i64) {
+        let job = self.job(id).expect("invariant: the event's job exists");
+        let amount = job.spec.request.checked_mul(tasks.unsigned_abs());
+        (job.tenant, amount.expect("invariant: checked when the job was taken on"), tasks)
+    }
+
+    fn place(&mut self, id: JobId, placements: &[Placement]) {
+        let total: u32 = placements.iter().map(|placement| placement.count).sum();
+        self.leave_pending(id, total);
+        self.held(id, i64::from(total));
+        for placement in placements {
+            for offset in 0..placement.count {
+                let at = AllocationRef {
+                    id: AllocationId(placement.allocation.0 + u64::from(offset)),
+                    job: id,
+                    task: TaskIndex(placement.task.0 + offset),
+                    node: placement.node,
+                };
+                let task = self.job_mut(id).task_mut(at.task);
+                assert_eq!(task.phase, TaskPhase::Pending, "invariant: a placed task was pending");
+                task.attempts += 1;
+                let attempt = task.attempts;
+                let placed = self.now;
+                self.insert_allocation(Allocation {
+                    at,
+                    attempt,
+                    devices: placement.devices,
+                    placed,
+                    started: None,
+                    notice: None,
+                    slot: 0,
+                });
+            }
+        }
+        let job = self.job_mut(id);
+        if let (Some(first), Some(last)) = (placements.first(), placements.last())
+            && first.task == job.first_pending
+            && last.task.0 + last.count - first.task.0 == total
+        {
+            job.first_pending = TaskIndex(last.task.0 + last.count);
+        }
+    }
+
+    /// Also for recovery: the allocation's node and task learn of it, its tenant does not.
+    pub(super) fn insert_allocation(&mut self, mut allocation: Allocation) {
+        let at = allocation.at;
+        let job = self.job_mut(at.job);
+        job.task_mut(at.task).phase = TaskPhase::Placed(at.id);
+        job.counts.placed += 1;
+        job.counts.running += u32::from(allocation.started.is_some());
+        let spec = Arc::clone(&job.spec);
+        let node = self.node_mut(at.node);
+        node.lent = node.lent.saturating_add(&spec.request);
+        if allocation.notice.is_some() {
+            node.noticed = node.noticed.saturating_add(&spec.request);
+        }
+        node.devices.hold(allocation.devices, spec.request.gpu_millis);
+        allocation.slot =
+            u32::try_from(node.allocations.len()).expect("invariant: fewer than 2^32");
+        node.allocations.push(at.id);
+        self.next_allocation = self.next_allocation.max(at.id.next());
+        self.allocations.insert(at.id.0, allocation);
+    }
+
+    /// For recovery: one pending task of the job turns out to be placed.
+    pub(super) fn restore_hold(&mut self, id: JobId) {
+        self.leave_pending(id, 1);
+        self.held(id, 1);
+    }
+
+    fn start(&mut self, id: AllocationId) {
+        let now = self.now;
+        let allocation = self.allocations.get_mut(id.0).expect("invariant: it is live");
+        allocation.started = Some(now);
+        let job = allocation.at.job;
+        self.job_mut(job).counts.running += 1;
+    }
+
+    /// Ends an allocation; its task is left for the caller.
+    fn release(&mut self, at: &AllocationRef) {
+        let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
+        let job = self.job_mut(at.job);
+        job.counts.placed -= 1;
+        job.counts.running -= u32::from(allocation.started.is_some());
+        let spec = Arc::clone(&job.spec);
+        let node = self.node_mut(at.node);
+        node.lent = node.lent.saturating_sub(&spec.request);
+        if allocation.notice.is_some() {
+            node.noticed = node.noticed.saturating_sub(&spec.request);
+        }
+        node.devices.release(allocation.devices, spec.request.gpu_millis);
+        node.allocations.swap_remove(allocation.slot as usize);
+        if let Some(moved) = node.allocations.get(allocation.slot as usize).copied() {
+            let moved = self.allocations.get_mut(moved.0).expect("invariant: it is live");
+            moved.slot = allocation.slot;
+        }
+        self.held(at.job, -1);
+    }
+
+    fn end_task(&mut self, id: JobId, task: TaskIndex, end: TaskEnd) {
+        let job = self.job_mut(id);
+        job.task_mut(task).phase = TaskPhase::Ended(end);
+        *counter(&mut job.counts, end) += 1;
+        self.want(id, -1);
+    }
+
+    fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
+        self.leave_pending(id, count);
+        let job = self.job_mut(id);
+        for index in first.0..first.0 + count {
+            job.task_mut(TaskIndex(index)).phase = TaskPhase::Ended(end);
+        }
+        *counter(&mut job.counts, end) += count;
+        if job.first_pending == first {
+            job.first_pending = TaskIndex(first.0 + count);
+        }
+        self.want(id, -i64::from(count));
+    }
+
+    fn give_notice(&mut self, at: &AllocationRef, notice: Option<Notice>) {
+        let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
+        let had = allocation.notice.is_some();
+        allocation.notice = notice;
+        let request = self.job_mut(at.job).spec.request.clone();
+        let node = self.node_mut(at.node);
+        match (had, notice.is_some()) {
+            (false, true) => node.noticed = node.noticed.saturating_add(&request),
+            (true, false) => node.noticed = node.noticed.saturating_sub(&request),
+            _ => {}
+        }
+    }
+
+    fn evict(&mut self, at: &AllocationRef) {
+        self.release(at);
+        let job = self.job_mut(at.job);
+        job.evictions += 1;
+        job.task_mut(at.task).phase = TaskPhase::Pending;
+        self.become_pending(at.job, at.task, 1);
+    }
+
+    fn end_job(&mut self, id: JobId, state: JobState) {
+        let (now, revision) = (self.now, self.revision);
+        let job = self.job_mut(id);
+        job.ended = Some((now, state));
+        job.revision = revision;
+        let tenant = job.tenant;
+        self.tenant_mut(tenant).unfinished_jobs -= 1;
+    }
+
+    fn forget_job(&mut self, id: JobId) {
+        let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
+        self.job_names.remove(&(job.tenant, job.name));
+        if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
+            tenant.jobs.remove(&id);
+        }
+    }
+
+    fn forget_requests(&mut self, through: Revision) {
+        while let Some(((revision, id), _)) = self.requests_by_age.get_min().cloned() {
+            if revision > through {
+                break;
+            }
+            self.requests.remove(&id);
+            self.requests_by_age.remove(&(revision, id));
+        }
+    }
+}
+
+/// What the owner keeps: the reservation or the forecast, whichever is more.
+fn held_back(node: &Node, policy: &crate::model::Policy) -> Resources {
+    match node.forecast(policy) {
+        Some(forecast) => node.spec.reservation.larger_of(&forecast),
+        None => node.spec.reservation.clone(),
+    }
+}
+
+fn shift(amount: &Resources, by: &Resources, tasks: i64) -> Resources {
+    if tasks < 0 { amount.saturating_sub(by) } else { amount.saturating_add(by) }
+}
+
+fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {
+    match end {
+        TaskEnd::Succeeded => &mut counts.succeeded,
+        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline => &mut counts.failed,
+        TaskEnd::Cancelled => &mut counts.cancelled,
+    }
+}

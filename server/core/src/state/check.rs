@@ -1,0 +1,105 @@
+//! What must hold of every state, for tests and for `fsck`.
+
+use super::State;
+use crate::model::{GpuDevices, Resources, TaskCounts, TaskEnd, TaskPhase, Usage};
+
+impl State {
+    /// Compares everything that is kept with what follows from the rest.
+    ///
+    /// # Panics
+    /// When two of them differ: the state was not built by its events.
+    pub fn check_invariants(&self) {
+        self.check_nodes();
+        self.check_jobs();
+        self.check_tenants();
+        assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
+    }
+
+    fn check_nodes(&self) {
+        assert_eq!(self.nodes.len(), self.node_names.len(), "every node has one name");
+        let mut allocations = 0;
+        for node in self.nodes() {
+            assert_eq!(self.node_names.get(&node.spec.name), Some(&node.id), "names lead to nodes");
+            let (mut lent, mut noticed) = (Resources::default(), Resources::default());
+            let mut devices = GpuDevices::default();
+            for (slot, id) in (0..).zip(&node.allocations) {
+                let allocation = self.allocation(*id).expect("a node's allocation is live");
+                assert_eq!((allocation.at.node, allocation.slot), (node.id, slot), "it is there");
+                let request = self.request_of(allocation);
+                lent = lent.saturating_add(request);
+                devices.hold(allocation.devices, request.gpu_millis);
+                if allocation.notice.is_some() {
+                    noticed = noticed.saturating_add(request);
+                }
+                allocations += 1;
+            }
+            assert_eq!((&lent, &noticed), (&node.lent, &node.noticed), "{} lends it", node.id);
+            let used = |devices: &GpuDevices| {
+                devices.0.iter().copied().zip(0..).filter(|(used, _)| *used > 0).collect::<Vec<_>>()
+            };
+            assert_eq!(used(&devices), used(&node.devices), "devices of {} are lent", node.id);
+            assert!(devices.0.iter().all(|used| *used <= 1000), "no device is lent twice");
+        }
+        assert_eq!(allocations, self.allocations.len(), "every allocation is on a node");
+    }
+
+    fn check_jobs(&self) {
+        assert_eq!(self.jobs.len(), self.job_names.len(), "every job has one name");
+        let mut waiting = (0, 0);
+        for job in self.jobs.iter() {
+            let mut counts = TaskCounts::default();
+            for (index, task) in (0..).zip(&job.tasks) {
+                match task.phase {
+                    TaskPhase::Pending => {
+                        assert!(
+                            index >= job.first_pending.0,
+                            "no task before the first is pending"
+                        );
+                        counts.pending += 1;
+                    }
+                    TaskPhase::Placed(id) => {
+                        let allocation = self.allocation(id).expect("a placed task is live");
+                        assert_eq!((allocation.at.job, allocation.at.task.0), (job.id, index));
+                        assert_eq!(allocation.attempt, task.attempts, "attempts are counted");
+                        counts.placed += 1;
+                        counts.running += u32::from(allocation.started.is_some());
+                    }
+                    TaskPhase::Ended(TaskEnd::Succeeded) => counts.succeeded += 1,
+                    TaskPhase::Ended(TaskEnd::Cancelled) => counts.cancelled += 1,
+                    TaskPhase::Ended(_) => counts.failed += 1,
+                }
+            }
+            assert_eq!(counts, job.counts, "tasks of job {} are counted", job.id);
+            assert_eq!(job.final_state().is_some(), job.ended.is_some(), "job {} ends", job.id);
+            waiting.0 += u64::from(counts.pending);
+            waiting.1 += u64::from(counts.pending > 0);
+        }
+        assert_eq!(waiting, (self.waiting.tasks, self.waiting.jobs), "what waits is counted");
+    }
+
+    fn check_tenants(&self) {
+        assert_eq!(self.tenants.len(), self.tenant_names.len(), "every tenant has one name");
+        let mut waiting = Resources::default();
+        for tenant in self.tenants() {
+            let mut usage = Usage::default();
+            let mut unfinished = 0;
+            for id in &tenant.jobs {
+                let job = self.job(*id).expect("a tenant's job exists");
+                assert_eq!(job.tenant, tenant.id, "a job has one tenant");
+                let (pending, placed) =
+                    (u64::from(job.counts.pending), u64::from(job.counts.placed));
+                let times = |tasks| job.spec.request.checked_mul(tasks).expect("checked on submit");
+                usage.requested = usage.requested.saturating_add(&times(pending + placed));
+                usage.requested_tasks += pending + placed;
+                usage.held = usage.held.saturating_add(&times(placed));
+                usage.held_tasks += placed;
+                waiting = waiting.saturating_add(&times(pending));
+                unfinished += u64::from(job.ended.is_none());
+            }
+            assert_eq!(usage, tenant.usage, "usage of {} is counted", tenant.spec.name);
+            assert_eq!(unfinished, tenant.unfinished_jobs, "jobs of {}", tenant.spec.name);
+            assert!(tenant.spec.quota.excess(&usage.requested, usage.requested_tasks).is_none());
+        }
+        assert_eq!(waiting, self.waiting.resources, "what waits is summed");
+    }
+}

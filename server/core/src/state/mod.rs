@@ -1,0 +1,246 @@
+//! All that a cell knows: the fold of its events.
+//!
+//! [`State::fold`] is the only thing that changes it (`apply.rs`); it runs alike in the engine, in the view that
+//! answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
+//! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
+
+mod apply;
+mod check;
+mod restore;
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+pub use restore::{
+    Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
+};
+
+use crate::{
+    command::Outcome,
+    model::{
+        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Policy, Resources, Revision,
+        Tenant, TenantId, Time,
+    },
+    table::Table,
+};
+
+/// All that a cell knows.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    revision: Revision,
+    now: Time,
+    policy: Policy,
+    nodes: Table<Node>,
+    node_names: OrdMap<Name, NodeId>,
+    next_node: NodeId,
+    tenants: Table<Tenant>,
+    tenant_names: OrdMap<Name, TenantId>,
+    next_tenant: TenantId,
+    jobs: Table<Job>,
+    job_names: OrdMap<(TenantId, Name), JobId>,
+    next_job: JobId,
+    allocations: Table<Allocation>,
+    next_allocation: AllocationId,
+    requests: OrdMap<Arc<str>, Remembered>,
+    requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
+    waiting: Waiting,
+}
+
+/// The answer to a request id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Of the request's body.
+    pub fingerprint: u128,
+    /// The answer.
+    pub outcome: Outcome,
+    /// When it was given.
+    pub time: Time,
+}
+
+/// What waits for a place, all tenants together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// What the tasks ask for; held at the greatest value should it overflow.
+    pub resources: Resources,
+    /// How many tasks.
+    pub tasks: u64,
+    /// How many jobs have such tasks.
+    pub jobs: u64,
+}
+
+impl State {
+    /// The newest revision folded in.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The time of the newest revision.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The cell's settings.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// A node by its id.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(u64::from(id.0))
+    }
+
+    /// A node by its name.
+    #[must_use]
+    pub fn node_named(&self, name: &str) -> Option<&Node> {
+        self.node(*self.node_names.get(name)?)
+    }
+
+    /// Nodes in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// Nodes whose names come after `after`, in the order of their names.
+    pub fn nodes_by_name<'a>(&'a self, after: &str) -> impl Iterator<Item = &'a Node> {
+        let names = range_after(&self.node_names, after);
+        names.filter_map(|id| self.node(*id))
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A tenant by its id.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&Tenant> {
+        self.tenants.get(u64::from(id.0))
+    }
+
+    /// A tenant by its name.
+    #[must_use]
+    pub fn tenant_named(&self, name: &str) -> Option<&Tenant> {
+        self.tenant(*self.tenant_names.get(name)?)
+    }
+
+    /// Tenants in the order of their ids.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.iter()
+    }
+
+    /// Tenants whose names come after `after`, in the order of their names.
+    pub fn tenants_by_name<'a>(&'a self, after: &str) -> impl Iterator<Item = &'a Tenant> {
+        let names = range_after(&self.tenant_names, after);
+        names.filter_map(|id| self.tenant(*id))
+    }
+
+    /// How many tenants there are.
+    #[must_use]
+    pub fn tenant_count(&self) -> usize {
+        self.tenants.len()
+    }
+
+    /// A job by its id.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(id.0)
+    }
+
+    /// A job by its tenant and name.
+    #[must_use]
+    pub fn job_named(&self, tenant: TenantId, name: &Name) -> Option<&Job> {
+        self.job(*self.job_names.get(&(tenant, name.clone()))?)
+    }
+
+    /// Jobs from `first` on, oldest first.
+    pub fn jobs_from(&self, first: JobId) -> impl Iterator<Item = &Job> {
+        self.jobs.iter_from(first.0)
+    }
+
+    /// How many jobs are kept, the ended ones included.
+    #[must_use]
+    pub fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// A live allocation.
+    #[must_use]
+    pub fn allocation(&self, id: AllocationId) -> Option<&Allocation> {
+        self.allocations.get(id.0)
+    }
+
+    /// Live allocations from `first` on, oldest first.
+    pub fn allocations_from(&self, first: AllocationId) -> impl Iterator<Item = &Allocation> {
+        self.allocations.iter_from(first.0)
+    }
+
+    /// How many allocations are live.
+    #[must_use]
+    pub fn allocation_count(&self) -> usize {
+        self.allocations.len()
+    }
+
+    /// What an allocation holds.
+    ///
+    /// # Panics
+    /// When its job is not of this state.
+    #[must_use]
+    pub fn request_of(&self, allocation: &Allocation) -> &Resources {
+        &self.job(allocation.at.job).expect("invariant: a live allocation has a job").spec.request
+    }
+
+    /// The answer given to a request id.
+    #[must_use]
+    pub fn remembered(&self, request_id: &str) -> Option<&Remembered> {
+        self.requests.get(request_id)
+    }
+
+    /// Remembered answers, oldest first.
+    pub fn remembered_by_age(&self) -> impl Iterator<Item = (&Arc<str>, &Remembered)> {
+        self.requests_by_age.keys().map(|(_, id)| (id, &self.requests[id]))
+    }
+
+    /// How many answers are remembered.
+    #[must_use]
+    pub fn remembered_count(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// What waits for a place.
+    #[must_use]
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// The ids that come next.
+    #[must_use]
+    pub fn next_ids(&self) -> (NodeId, TenantId, JobId, AllocationId) {
+        (self.next_node, self.next_tenant, self.next_job, self.next_allocation)
+    }
+}
+
+fn range_after<'a, V>(names: &'a OrdMap<Name, V>, after: &str) -> impl Iterator<Item = &'a V>
+where
+    V: Clone,
+{
+    let bound = if after.is_empty() {
+        std::ops::Bound::Unbounded
+    } else {
+        std::ops::Bound::Excluded(after.to_owned())
+    };
+    names
+        .range::<_, str>((
+            match &bound {
+                std::ops::Bound::Excluded(text) => std::ops::Bound::Excluded(text.as_str()),
+                _ => std::ops::Bound::Unbounded,
+            },
+            std::ops::Bound::Unbounded,
+        ))
+        .map(|(_, id)| id)
+}
