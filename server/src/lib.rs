@@ -2,4 +2,5 @@
 
 pub mod codec;
 pub mod record;
+pub mod recover;
 pub mod store;

@@ -194,3 +194,46 @@ fn find<Id: Ord + Copy, N>(names: &[(Id, N)], id: Id) -> Option<&N> {
     let at = names.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     Some(&names[at].1)
 }
+
+#[cfg(test)]
+mod tests {
+    use offpeak_core::model::{JobId, Name, NodeId, TenantId};
+
+    use crate::codec::tests::Cell;
+
+    #[test]
+    fn names_are_of_all_that_the_events_mention() {
+        let cell = Cell::lively();
+        let placements = &cell.records[2].names;
+        let nodes: Vec<_> =
+            placements.nodes.iter().map(|(id, node)| (id.0, node.name.as_str())).collect();
+        assert_eq!(nodes, [(0, "node-0"), (1, "node-1"), (2, "node-2")]);
+        let jobs: Vec<_> = placements
+            .jobs
+            .iter()
+            .map(|(id, job)| (id.0, job.tenant.as_str(), job.name.as_str()))
+            .collect();
+        assert_eq!(jobs, [(0, "physics", "job-0"), (1, "films", "job-1"), (3, "physics", "job-3")]);
+        assert!(placements.tenants.is_empty());
+    }
+
+    #[test]
+    fn what_the_batch_removed_keeps_its_name() {
+        let cell = Cell::lively();
+        let first = &cell.records[0].names;
+        assert_eq!(first.tenant(TenantId(1)).map(Name::as_str), Some("gone"));
+        let node = first.node(NodeId(3)).expect("it is mentioned");
+        assert_eq!((node.name.as_str(), node.region.as_str()), ("node-3", "west"));
+        let job = cell.records[4].names.job(JobId(2)).expect("it is mentioned");
+        assert_eq!((job.tenant.as_str(), job.name.as_str()), ("films", "job-2"));
+    }
+
+    #[test]
+    fn names_are_found_by_id_and_nothing_else() {
+        let names = &Cell::lively().records[0].names;
+        assert!(names.nodes.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(names.node(NodeId(2)).map(|node| node.name.as_str()), Some("node-2"));
+        assert_eq!(names.node(NodeId(4)), None);
+        assert_eq!(names.job(JobId(0)), None);
+    }
+}
