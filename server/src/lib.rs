@@ -1,4 +1,5 @@
 //! The scheduler service.
 
+pub mod cell;
 pub mod record;
 pub mod store;
