@@ -5,8 +5,9 @@
 //! records after it, and a slow watcher is served from the records that [`Log::trim`] has kept.
 //!
 //! [`SledLog`] is the embedded implementation. Inside it, `layout` names the keys, `codec` seals every value with a
-//! format version, a kind and a CRC32C, `disk` makes a batch durable, `survey` verifies what is found on opening,
-//! `turnstile` lets commits and checkpoint pieces alternate, and `witness` notices a database that lost its tail.
+//! format version, a kind and a CRC32C, and `disk` makes a batch durable. `recovery` opens what a crash has left,
+//! `survey` verifies it, `index` remembers where records are, `turnstile` lets commits and checkpoint pieces
+//! alternate, and `witness` notices a database that lost its tail.
 //! [`backup`], [`restore`] and [`fsck`] work on a store that no server has open.
 //!
 //! Deliberately absent: any knowledge of what a payload or a checkpoint entry means, retries after a failed write
@@ -18,9 +19,10 @@ mod codec;
 mod disk;
 mod error;
 mod fsck;
-mod kept;
+mod index;
 mod layout;
 mod lock;
+mod recovery;
 mod sled_log;
 mod survey;
 mod turnstile;

@@ -11,10 +11,11 @@ use super::checkpoint::{self, SledCheckpoint};
 use super::codec::{MAGIC, RecordHeader, seal};
 use super::disk::{Disk, Writes, sync_folder};
 use super::error::{Flaw, StoreError};
-use super::kept::{Index, Kept, KeptCheckpoint, Stretch};
+use super::index::{Index, Kept, KeptCheckpoint, Stretch};
 use super::layout::{self, CHUNK_BYTES, COMMIT_BYTES, PIECE_BYTES, Position};
 use super::lock::FolderLock;
-use super::survey::{self, Assembler, Step};
+use super::recovery::recover;
+use super::survey::{Assembler, Step};
 use super::turnstile::{Turn, Turnstile};
 use super::{Bounds, CheckpointWriter, Log, Record, Retention, Trimmed, witness};
 
@@ -378,82 +379,22 @@ fn remove_record(index: &mut Index, writes: &mut Writes, record: Kept) -> bool {
     if writes.exceeds(PIECE_BYTES, &position, bytes) {
         return false;
     }
-    let is_chunked = bytes > CHUNK_BYTES;
-    writes.remove(&position, if is_chunked { 0 } else { bytes });
-    if is_chunked {
-        // Without its header the record is gone; its chunks may take several pieces.
+    if bytes <= CHUNK_BYTES {
+        writes.remove(&position, bytes);
+    } else if bytes <= PIECE_BYTES {
+        writes.remove(&position, 0);
+        for (chunk, at) in (0..).zip((0..bytes).step_by(CHUNK_BYTES)) {
+            writes.remove(
+                &Position::RecordChunk(record.first, chunk),
+                CHUNK_BYTES.min(bytes - at),
+            );
+        }
+    } else {
+        // Without its header the record is gone. Its chunks take several pieces, so this one counts as full.
+        writes.remove(&position, PIECE_BYTES);
         index
             .garbage
-            .push_front(layout::record_chunks(record.first.0));
+            .push_back(layout::record_chunks(record.first.0));
     }
     true
-}
-
-/// Verifies the database, removes what unfinished writes have left in it, and makes its index.
-fn recover(disk: &Disk, folder: &Path, witnessed: Option<Revision>) -> Result<Index, StoreError> {
-    let lost = |found| match witnessed {
-        Some(witnessed) if witnessed > found => Err(StoreError::Lost { witnessed, found }),
-        _ => Ok(()),
-    };
-    if disk.is_empty() {
-        lost(Revision(0))?;
-    }
-    survey::check_format(disk, folder)?;
-    let checkpoints = survey::survey_checkpoints(disk, &mut Err)?;
-    let mut index = None;
-    let mut strays = Vec::new();
-    let mut visit = |record: Record| {
-        let index =
-            index.get_or_insert_with(|| Index::after(Revision(record.first.0.saturating_sub(1))));
-        index.push(record.first, record.last, record.payload.len() as u64);
-    };
-    survey::survey_records(disk, &mut Err, &mut visit, &mut strays)?;
-
-    let revision = checkpoints
-        .newest
-        .map_or(Revision(0), |(_, header)| header.revision);
-    let mut index = index.unwrap_or_else(|| Index::after(revision));
-    let (compacted, newest) = (index.compacted(), index.newest());
-    if revision < compacted || revision > newest {
-        let flaw = Flaw::Detached { compacted, newest };
-        let id = checkpoints.newest.map_or(0, |(id, _)| id);
-        return Err(StoreError::flawed(Position::Checkpoint(id), flaw));
-    }
-    lost(newest)?;
-    index.checkpoint = checkpoints.newest.map(|(id, header)| KeptCheckpoint {
-        id,
-        revision: header.revision,
-    });
-    let ids = checkpoints
-        .remains
-        .iter()
-        .copied()
-        .chain(index.checkpoint.map(|kept| kept.id));
-    index.next_checkpoint = ids.max().map_or(0, |id| id + 1);
-    remove_remains(disk, &checkpoints.remains, strays)?;
-    Ok(index)
-}
-
-/// Removes the values of unfinished records and checkpoints, and of replaced checkpoints.
-fn remove_remains(
-    disk: &Disk,
-    checkpoints: &[u64],
-    strays: Vec<(Position, usize)>,
-) -> Result<(), StoreError> {
-    let chunks = checkpoints
-        .iter()
-        .flat_map(|id| disk.scan(layout::checkpoint(*id)));
-    let chunks = chunks.map(|item| item.map(|(position, value)| (position, value.len())));
-    let mut writes = Writes::default();
-    for item in strays.into_iter().map(Ok).chain(chunks) {
-        let (position, bytes) = item?;
-        if writes.exceeds(COMMIT_BYTES, &position, bytes) {
-            disk.write(std::mem::take(&mut writes))?;
-        }
-        writes.remove(&position, bytes);
-    }
-    if writes.is_empty() {
-        return Ok(());
-    }
-    disk.write(writes)
 }

@@ -1,6 +1,6 @@
 //! The frames of a backup, each with its checksum.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use crc32c::crc32c_append;
@@ -36,8 +36,8 @@ impl Kind {
 }
 
 /// Writes frames.
-pub(super) struct FrameWriter<W> {
-    out: W,
+pub(super) struct FrameWriter<W: Write> {
+    out: BufWriter<W>,
     checksum: u32,
     bytes: u64,
 }
@@ -45,7 +45,7 @@ pub(super) struct FrameWriter<W> {
 impl<W: Write> FrameWriter<W> {
     pub(super) fn begin(out: W) -> Result<Self, StoreError> {
         let mut frames = Self {
-            out,
+            out: BufWriter::new(out),
             checksum: 0,
             bytes: 0,
         };
@@ -97,7 +97,7 @@ impl<W: Write> FrameWriter<W> {
 
 /// Reads and verifies frames.
 pub(super) struct FrameReader<R> {
-    input: R,
+    input: BufReader<R>,
     /// Of the bytes before the frame that was read last.
     checksum_before: u32,
     checksum: u32,
@@ -107,7 +107,7 @@ pub(super) struct FrameReader<R> {
 impl<R: Read> FrameReader<R> {
     pub(super) fn begin(input: R) -> Result<Self, StoreError> {
         let mut frames = Self {
-            input,
+            input: BufReader::new(input),
             checksum_before: 0,
             checksum: 0,
             bytes: 0,
