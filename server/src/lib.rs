@@ -1,5 +1,6 @@
 //! The scheduler service.
 
+pub mod api;
 pub mod cell;
 pub mod record;
 pub mod store;
