@@ -6,6 +6,7 @@ pub mod v1 {
     #![allow(
         missing_docs,
         clippy::all,
+        clippy::allow_attributes_without_reason,
         clippy::pedantic,
         unused_qualifications,
         reason = "generated code"

@@ -14,5 +14,6 @@ pub mod engine;
 pub mod event;
 pub mod model;
 pub mod rejection;
+pub mod scheduler;
 pub mod state;
 mod table;

@@ -1,13 +1,35 @@
 //! Decides. One thread calls [`Engine::step`] with the time and the commands that have come; what comes out is
 //! already applied to the engine's own state, must be made durable, and only then may be shown or answered.
+//!
+//! A step does, in this order: what has become due (`due.rs`), the commands (`decide/`), and a scheduling pass.
+//! `decide` only reads: it turns a command into events or refuses it. `emit` is the only way an event gets into
+//! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
+//! in `follow.rs` under the same revision.
+
+mod decide;
+mod due;
+mod follow;
+mod reclaim;
+mod timers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use timers::Timers;
 
 use crate::{
     command::{Outcome, Request},
-    event::Batch,
-    model::Time,
+    event::{Batch, Commit, Event},
+    model::{EvictionReason, JobId, NodeId, Revision, Time},
     rejection::Rejection,
+    scheduler::{Plan, Scheduler},
     state::State,
 };
+
+/// Tasks that one step places at most, so that a long pass does not keep commands waiting; the next step goes on.
+const PLACEMENTS_PER_STEP: usize = 20_000;
 
 /// What a step decided.
 #[derive(Debug)]
@@ -22,13 +44,46 @@ pub struct Step {
 #[derive(Debug)]
 pub struct Engine {
     state: State,
+    scheduler: Scheduler,
+    timers: Timers,
+    /// When this engine took over: nodes could not report before.
+    since: Time,
+    now: Time,
+    batch: Batch,
+    /// A revision is open: events have been emitted since the last commit.
+    open: bool,
+    /// Work was left for the next step.
+    unfinished: bool,
+    touched_nodes: BTreeSet<NodeId>,
+    touched_jobs: BTreeSet<JobId>,
+    /// Jobs that lost tasks, and why.
+    evicted: BTreeMap<JobId, EvictionReason>,
+}
+
+/// What a command comes to.
+struct Decision {
+    events: Vec<Event>,
+    detail: crate::command::Detail,
 }
 
 impl Engine {
-    /// An engine that goes on from `state`.
+    /// An engine that goes on from `state` at the time `now`.
     #[must_use]
-    pub fn new(state: State) -> Self {
-        Self { state }
+    pub fn new(state: State, now: Time) -> Self {
+        let now = now.max(state.now());
+        Self {
+            scheduler: Scheduler::new(&state),
+            timers: Timers::new(&state, now),
+            state,
+            since: now,
+            now,
+            batch: Batch::default(),
+            open: false,
+            unfinished: true,
+            touched_nodes: BTreeSet::new(),
+            touched_jobs: BTreeSet::new(),
+            evicted: BTreeMap::new(),
+        }
     }
 
     /// The state with all decided events, durable or not.
@@ -37,15 +92,103 @@ impl Engine {
         &self.state
     }
 
-    /// Decides on `requests`, on whatever has become due, and on what can be placed.
+    /// Decides on whatever has become due, on `requests`, and on what can be placed. Time never goes back.
     pub fn step(&mut self, now: Time, requests: Vec<Request>) -> Step {
-        let _ = (now, requests);
-        Step { replies: Vec::new(), batch: Batch::default() }
+        self.now = self.now.max(now);
+        self.unfinished = false;
+        self.run_due();
+        let replies = requests.into_iter().map(|request| self.execute(request)).collect();
+        self.run_due();
+        self.pass();
+        Step { replies, batch: mem::take(&mut self.batch) }
     }
 
     /// When the next step is due even if no command comes.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        None
+        if self.unfinished { Some(self.now) } else { self.timers.next() }
+    }
+
+    fn execute(&mut self, request: Request) -> Result<Outcome, Rejection> {
+        if let Some(asked) = &request.request_id
+            && let Some(known) = self.state.remembered(&asked.id)
+        {
+            return if known.fingerprint == asked.fingerprint {
+                Ok(known.outcome.clone())
+            } else {
+                Err(Rejection::RequestIdReused(asked.id.to_string()))
+            };
+        }
+        let Decision { events, detail } = decide::decide(&self.state, self.now, request.command)?;
+        if request.validate_only {
+            return Ok(Outcome { revision: self.state.revision(), detail });
+        }
+        events.into_iter().for_each(|event| self.emit(event));
+        self.follow_up();
+        let remembers = request.request_id.is_some();
+        let outcome = Outcome { revision: self.revision_of_commit(remembers), detail };
+        if let Some(asked) = request.request_id {
+            self.emit(Event::RequestRemembered {
+                id: asked.id,
+                fingerprint: asked.fingerprint,
+                outcome: outcome.clone(),
+            });
+        }
+        self.commit();
+        Ok(outcome)
+    }
+
+    /// The revision that the events emitted now are of, or the newest one if there are none.
+    fn revision_of_commit(&self, more_to_come: bool) -> Revision {
+        let revision = self.state.revision();
+        if !self.open && more_to_come { revision.next() } else { revision }
+    }
+
+    /// Places what can be placed, as one commit.
+    fn pass(&mut self) {
+        self.scheduler.wake(&self.state);
+        let mut placed = 0;
+        while let Some(plan) = self.scheduler.plan(&self.state) {
+            match plan {
+                Plan::Place { job, placements } => {
+                    placed += placements.iter().map(|p| p.count as usize).sum::<usize>();
+                    self.emit(Event::TasksPlaced { job, placements });
+                }
+                Plan::Preempt { notices, .. } => {
+                    for (at, notice) in notices {
+                        self.give_notice(at.id, notice.reason, notice.deadline);
+                    }
+                }
+            }
+            if placed >= PLACEMENTS_PER_STEP {
+                self.unfinished = true;
+                break;
+            }
+        }
+        self.follow_up();
+        self.commit();
+    }
+
+    /// Lets an event happen.
+    fn emit(&mut self, event: Event) {
+        if !self.open {
+            self.state.begin(self.state.revision().next(), self.now);
+            self.open = true;
+        }
+        self.scheduler.before(&self.state, &event);
+        self.timers.before(&self.state, &event);
+        self.touch(&event);
+        self.state.apply(&event);
+        self.timers.after(&self.state, &event);
+        self.scheduler.after(&self.state, &event);
+        self.batch.events.push(event);
+    }
+
+    /// Closes the open revision, if one is.
+    fn commit(&mut self) {
+        if mem::take(&mut self.open) {
+            let (revision, end) = (self.state.revision(), self.batch.events.len());
+            self.batch.commits.push(Commit { revision, time: self.now, end });
+        }
     }
 }

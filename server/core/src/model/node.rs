@@ -167,11 +167,18 @@ impl Node {
         if lendable { whole + shared } else { 0 }
     }
 
-    /// Whether more is lent, without what is under notice, than the owner leaves.
+    /// One entry a device, also for those never lent.
+    #[must_use]
+    pub fn all_devices(&self) -> GpuDevices {
+        let mut devices = self.devices.clone();
+        devices.0.resize(self.device_count().max(devices.0.len()), 0);
+        devices
+    }
+
+    /// Whether more is lent, what is under notice included, than the owner leaves.
     #[must_use]
     pub fn is_overcommitted(&self) -> bool {
-        let kept = self.lent.saturating_sub(&self.noticed);
-        self.exceeds(&kept, self.devices.touched())
+        self.exceeds(&self.lent, self.devices.touched())
     }
 
     /// Whether holding `kept` on `touched` devices is more than the owner leaves.
@@ -193,6 +200,44 @@ impl GpuDevices {
     #[must_use]
     pub fn touched(&self) -> usize {
         self.0.iter().filter(|used| **used > 0).count()
+    }
+
+    /// The devices that a task asking for `gpu_millis` gets when tenants may touch `lendable` of them: for a share the
+    /// fullest device that still fits, an untouched one last.
+    #[must_use]
+    pub fn choose(&self, gpu_millis: u64, lendable: usize) -> Option<DeviceSet> {
+        if gpu_millis == 0 {
+            return Some(DeviceSet::default());
+        }
+        if let Some(index) = self.fullest_with(gpu_millis, lendable) {
+            return Some(DeviceSet::default().with(index));
+        }
+        let wanted = usize::try_from(gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE)).ok()?;
+        if wanted > lendable.saturating_sub(self.touched()) {
+            return None;
+        }
+        let empty = (0..).zip(&self.0).filter(|(_, used)| **used == 0).map(|(index, _)| index);
+        let devices = empty.take(wanted).fold(DeviceSet::default(), DeviceSet::with);
+        (devices.iter().count() == wanted).then_some(devices)
+    }
+
+    /// The fullest touched device with room for a share; none for whole devices.
+    #[must_use]
+    pub fn fullest_with(&self, gpu_millis: u64, lendable: usize) -> Option<u32> {
+        if gpu_millis >= GPU_MILLIS_PER_DEVICE || self.touched() > lendable {
+            return None;
+        }
+        (0..)
+            .zip(&self.0)
+            .filter(|(_, used)| **used > 0 && left(**used) >= gpu_millis)
+            .min_by_key(|(index, used)| (left(**used), *index))
+            .map(|(index, _)| index)
+    }
+
+    /// What is left of a device.
+    #[must_use]
+    pub fn left_on(&self, index: u32) -> u64 {
+        left(self.0[index as usize])
     }
 
     /// Adds a task's hold; `gpu_millis` is its request.

@@ -22,7 +22,7 @@ impl Default for Policy {
             notice: Millis(2 * Millis::MINUTE.0),
             job_retention: Millis::HOUR,
             request_retention: Millis(24 * Millis::HOUR.0),
-            request_limit: 1_000_000,
+            request_limit: 500_000,
         }
     }
 }

@@ -1,0 +1,56 @@
+//! Turns commands into events, or refuses them. Reads the state and nothing else, so that checking a command only
+//! is deciding it and dropping the events.
+
+mod job;
+mod node;
+mod task;
+mod tenant;
+
+use super::Decision;
+use crate::{
+    command::{Command, Detail, Target},
+    event::Event,
+    model::{Revision, Time},
+    rejection::Rejection,
+    state::State,
+};
+
+/// What `command` comes to.
+pub(super) fn decide(state: &State, now: Time, command: Command) -> Result<Decision, Rejection> {
+    match command {
+        Command::RegisterNodes(nodes) => node::register(state, nodes),
+        Command::UpdateNode { target, patch } => node::update(state, &target, patch),
+        Command::CordonNode(target) => node::cordon(state, &target),
+        Command::UncordonNode(target) => node::uncordon(state, &target),
+        Command::DrainNode { target, grace } => node::drain(state, now, &target, grace),
+        Command::RemoveNode { target, force } => node::remove(state, &target, force),
+        Command::ReportLoad(reports) => node::report_load(state, now, reports),
+        Command::CreateTenant(spec) => tenant::create(state, spec),
+        Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
+        Command::DeleteTenant(target) => tenant::delete(state, &target),
+        Command::SubmitJob { tenant, name, spec } => job::submit(state, now, &tenant, name, spec),
+        Command::ResizeJob { tenant, target, count } => job::resize(state, &tenant, &target, count),
+        Command::CancelJob { tenant, target } => job::cancel(state, &tenant, &target),
+        Command::ReportTasks(reports) => Ok(task::report(state, reports)),
+        Command::SetPolicy(policy) => {
+            let same = *state.policy() == policy;
+            Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))
+        }
+    }
+}
+
+fn done(events: Vec<Event>) -> Decision {
+    Decision { events, detail: Detail::Done }
+}
+
+/// Refuses when the object changed since the revision that was expected.
+fn check_revision(kind: &str, target: &Target, found: Revision) -> Result<(), Rejection> {
+    match target.expected {
+        Some(expected) if expected != found => Err(Rejection::StaleRevision {
+            object: format!("{kind} {:?}", target.name.as_str()),
+            expected,
+            found,
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,224 @@
+//! Commands about nodes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{check_revision, done};
+use crate::{
+    command::{Detail, LoadReport, NodePatch, Target},
+    engine::Decision,
+    event::Event,
+    model::{
+        AllocationId, AllocationRef, EvictionReason, LoadSample, Millis, Node, NodeId, NodeMode,
+        NodeSpec, Notice, TaskPhase, Time,
+    },
+    rejection::Rejection,
+    state::State,
+};
+
+/// How far ahead of the cell's clock a load sample may lie.
+const LOAD_SKEW: Millis = Millis::MINUTE;
+
+pub(super) fn register(state: &State, nodes: Vec<NodeSpec>) -> Result<Decision, Rejection> {
+    let mut names = BTreeSet::new();
+    for spec in &nodes {
+        if state.node_named(spec.name.as_str()).is_some() {
+            return Err(Rejection::NodeExists(spec.name.clone()));
+        }
+        if !names.insert(&spec.name) {
+            return Err(Rejection::DuplicateNode(spec.name.clone()));
+        }
+        check_spec(spec)?;
+    }
+    let (first, ..) = state.next_ids();
+    let ids = (first.0..).map(NodeId);
+    let register = |(id, spec)| Event::NodeRegistered { id, spec: Arc::new(spec) };
+    Ok(done(ids.zip(nodes).map(register).collect()))
+}
+
+pub(super) fn update(
+    state: &State,
+    target: &Target,
+    patch: NodePatch,
+) -> Result<Decision, Rejection> {
+    let node = find(state, target)?;
+    let old = NodeSpec::clone(&node.spec);
+    let spec = NodeSpec {
+        name: old.name,
+        owner: patch.owner.unwrap_or(old.owner),
+        region: patch.region.unwrap_or(old.region),
+        zone: patch.zone.unwrap_or(old.zone),
+        labels: patch.labels.unwrap_or(old.labels),
+        taints: patch.taints.unwrap_or(old.taints),
+        capacity: patch.capacity.unwrap_or(old.capacity),
+        gpu_model: patch.gpu_model.unwrap_or(old.gpu_model),
+        reservation: patch.reservation.unwrap_or(old.reservation),
+        report_ttl: patch.report_ttl.unwrap_or(old.report_ttl),
+    };
+    check_spec(&spec)?;
+    if spec == *node.spec {
+        return Ok(done(Vec::new()));
+    }
+    Ok(done(vec![Event::NodeUpdated { id: node.id, spec: Arc::new(spec) }]))
+}
+
+fn check_spec(spec: &NodeSpec) -> Result<(), Rejection> {
+    if spec.gpu_model.is_empty() != (spec.capacity.gpu_millis == 0) {
+        return Err(Rejection::GpuModelMismatch(spec.name.clone()));
+    }
+    if let Some((dimension, _)) = spec.reservation.shortfalls(&spec.capacity).into_iter().next() {
+        let (node, dimension) = (spec.name.clone(), dimension.to_string());
+        return Err(Rejection::ReservationAboveCapacity { node, dimension });
+    }
+    Ok(())
+}
+
+pub(super) fn cordon(state: &State, target: &Target) -> Result<Decision, Rejection> {
+    let node = find(state, target)?;
+    if node.mode == NodeMode::Cordoned {
+        return Ok(done(Vec::new()));
+    }
+    let mut events = vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Cordoned }];
+    events.extend(withdrawn(state, node));
+    Ok(done(events))
+}
+
+pub(super) fn uncordon(state: &State, target: &Target) -> Result<Decision, Rejection> {
+    let node = find(state, target)?;
+    if node.mode == NodeMode::Open {
+        return Ok(done(Vec::new()));
+    }
+    let mut events = vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Open }];
+    events.extend(withdrawn(state, node));
+    Ok(done(events))
+}
+
+/// Calls off what was announced because the node is drained, the rest of its gangs on other nodes included.
+fn withdrawn(state: &State, node: &Node) -> Vec<Event> {
+    let mut concerned: BTreeSet<AllocationId> = node.allocations.iter().copied().collect();
+    for id in &node.allocations {
+        let allocation = state.allocation(*id).expect("invariant: it is live");
+        let job = state.job(allocation.at.job).expect("invariant: it is live");
+        if job.spec.gang && allocation.notice.is_some() {
+            concerned.extend(job.tasks.iter().filter_map(|task| match task.phase {
+                TaskPhase::Placed(id) => Some(id),
+                _ => None,
+            }));
+        }
+    }
+    let mut events = Vec::new();
+    for id in concerned {
+        let allocation = state.allocation(id).expect("invariant: it is live");
+        let drained =
+            allocation.notice.is_some_and(|notice| notice.reason == EvictionReason::NodeDrained);
+        let elsewhere = state.node(allocation.at.node).filter(|other| other.id != node.id);
+        let drained_elsewhere =
+            elsewhere.is_some_and(|other| matches!(other.mode, NodeMode::Draining { .. }));
+        if drained && !drained_elsewhere {
+            events.push(Event::NoticeWithdrawn { at: allocation.at });
+        }
+    }
+    events
+}
+
+pub(super) fn drain(
+    state: &State,
+    now: Time,
+    target: &Target,
+    grace: Option<Millis>,
+) -> Result<Decision, Rejection> {
+    let node = find(state, target)?;
+    let deadline = now.after(grace.unwrap_or(state.policy().notice));
+    let notice = Notice { reason: EvictionReason::NodeDrained, deadline };
+    let mut concerned: BTreeMap<AllocationId, AllocationRef> = BTreeMap::new();
+    for id in &node.allocations {
+        let allocation = state.allocation(*id).expect("invariant: it is live");
+        concerned.insert(*id, allocation.at);
+        let job = state.job(allocation.at.job).expect("invariant: it is live");
+        for task in job.tasks.iter().filter(|_| job.spec.gang) {
+            if let TaskPhase::Placed(id) = task.phase {
+                concerned.insert(id, state.allocation(id).expect("invariant: it is live").at);
+            }
+        }
+    }
+    let mut events =
+        vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Draining { deadline } }];
+    let mut notices = 0;
+    for at in concerned.into_values() {
+        let old = state.allocation(at.id).and_then(|allocation| allocation.notice);
+        let drained = old.is_some_and(|old| old.reason == EvictionReason::NodeDrained);
+        if drained || old.is_none_or(|old| deadline < old.deadline) {
+            events.push(Event::NoticeGiven { at, notice });
+            notices += 1;
+        }
+    }
+    Ok(Decision { events, detail: Detail::Notices(notices) })
+}
+
+pub(super) fn remove(state: &State, target: &Target, force: bool) -> Result<Decision, Rejection> {
+    let node = find(state, target)?;
+    if !node.allocations.is_empty() && !force {
+        return Err(Rejection::NodeInUse {
+            node: node.spec.name.clone(),
+            allocations: node.allocations.len(),
+        });
+    }
+    let mut ids = node.allocations.clone();
+    ids.sort_unstable();
+    let mut events: Vec<Event> = ids
+        .into_iter()
+        .map(|id| Event::TaskEvicted {
+            at: state.allocation(id).expect("invariant: it is live").at,
+            reason: EvictionReason::NodeRemoved,
+        })
+        .collect();
+    events.push(Event::NodeRemoved { id: node.id, name: node.spec.name.clone() });
+    Ok(done(events))
+}
+
+pub(super) fn report_load(
+    state: &State,
+    now: Time,
+    reports: Vec<LoadReport>,
+) -> Result<Decision, Rejection> {
+    let mut newest: BTreeMap<NodeId, Time> = BTreeMap::new();
+    let mut samples = Vec::with_capacity(reports.len());
+    let mut found = BTreeSet::new();
+    let mut ignored = 0;
+    for report in reports {
+        let name = report.node.as_str();
+        let Some(node) = state.node_named(name) else {
+            return Err(Rejection::NodeNotFound(name.to_owned()));
+        };
+        let time = report.time.unwrap_or(now);
+        if time > now.after(LOAD_SKEW) {
+            return Err(Rejection::LoadFromFuture(node.spec.name.clone()));
+        }
+        let known = node.history.newest.as_ref().map(|(time, _)| *time);
+        if newest.get(&node.id).copied().or(known).is_some_and(|known| time <= known) {
+            ignored += 1;
+            continue;
+        }
+        if node.lost {
+            found.insert(node.id);
+        }
+        newest.insert(node.id, time);
+        samples.push(LoadSample { node: node.id, time, load: report.load });
+    }
+    let accepted = samples.len() as u64;
+    let mut events = Vec::new();
+    if accepted > 0 {
+        events.push(Event::LoadReported { samples });
+    }
+    events.extend(found.into_iter().map(|id| Event::NodeFound { id }));
+    Ok(Decision { events, detail: Detail::Load { accepted, ignored } })
+}
+
+fn find<'a>(state: &'a State, target: &Target) -> Result<&'a Node, Rejection> {
+    let name = target.name.as_str();
+    let node = state.node_named(name).ok_or_else(|| Rejection::NodeNotFound(name.to_owned()))?;
+    check_revision("node", target, node.revision)?;
+    Ok(node)
+}

@@ -1,0 +1,117 @@
+//! What events demand: room for owners, the end of jobs, the fate of gangs.
+
+use std::mem;
+
+use super::Engine;
+use crate::{
+    event::Event,
+    model::{
+        Allocation, AllocationId, EvictionReason, JobId, NodeId, Notice, TaskEnd, TaskPhase, Time,
+    },
+};
+
+impl Engine {
+    /// Remembers what an event may have consequences for.
+    pub(super) fn touch(&mut self, event: &Event) {
+        match event {
+            Event::NodeUpdated { id, .. } => {
+                self.touched_nodes.insert(*id);
+            }
+            Event::LoadReported { samples } => {
+                self.touched_nodes.extend(samples.iter().map(|sample| sample.node));
+            }
+            Event::TaskEnded { at, .. } => {
+                self.touched_jobs.insert(at.job);
+            }
+            Event::TaskEvicted { at, reason } => {
+                self.touched_jobs.insert(at.job);
+                self.evicted.insert(at.job, *reason);
+            }
+            Event::TasksDropped { job, .. } => {
+                self.touched_jobs.insert(*job);
+            }
+            Event::JobResized { id, .. } => {
+                self.touched_jobs.insert(*id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Draws the consequences of all events since the last call.
+    pub(super) fn follow_up(&mut self) {
+        for node in mem::take(&mut self.touched_nodes) {
+            self.reclaim(node);
+        }
+        for (job, reason) in mem::take(&mut self.evicted) {
+            self.notice_gang(job, reason, None);
+        }
+        while let Some(job) = self.touched_jobs.pop_first() {
+            self.settle_job(job);
+        }
+    }
+
+    /// Drops pending tasks whose deadline has passed and ends the job if nothing of it is left.
+    fn settle_job(&mut self, id: JobId) {
+        let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
+        if job.counts.pending > 0 && job.spec.deadline.is_some_and(|deadline| deadline <= self.now)
+        {
+            self.drop_pending(id, TaskEnd::MissedDeadline);
+        }
+        let job = self.state.job(id).expect("invariant: it was just there");
+        if let Some(state) = job.final_state() {
+            self.emit(Event::JobEnded { id, state });
+        }
+    }
+
+    /// Ends all pending tasks of a job.
+    pub(super) fn drop_pending(&mut self, id: JobId, end: TaskEnd) {
+        let Some(job) = self.state.job(id) else { return };
+        for (first, count) in job.pending_runs(u32::MAX) {
+            self.emit(Event::TasksDropped { job: id, first, count, end });
+        }
+    }
+
+    /// Takes everything on a node back at once.
+    pub(super) fn evict_all(&mut self, node: NodeId, reason: EvictionReason) {
+        let node = self.state.node(node).expect("invariant: whoever evicts has seen the node");
+        let mut ids = node.allocations.clone();
+        ids.sort_unstable();
+        for id in ids {
+            let at = self.state.allocation(id).expect("invariant: it is live").at;
+            self.emit(Event::TaskEvicted { at, reason });
+        }
+    }
+
+    /// Announces the eviction of an allocation and, if it is of a gang, of the whole gang. Whoever is under notice
+    /// already keeps the earlier deadline.
+    pub(super) fn give_notice(&mut self, id: AllocationId, reason: EvictionReason, deadline: Time) {
+        let Some(allocation) = self.state.allocation(id).copied() else { return };
+        self.announce(&allocation, Notice { reason, deadline });
+        self.notice_gang(allocation.at.job, reason, Some(deadline));
+    }
+
+    /// A gang goes as a whole: announces the eviction of what is left of it.
+    fn notice_gang(&mut self, job: JobId, reason: EvictionReason, deadline: Option<Time>) {
+        let Some(job) = self.state.job(job).filter(|job| job.spec.gang) else { return };
+        let standard = self.now.after(job.spec.notice.unwrap_or(self.state.policy().notice));
+        let notice = Notice { reason, deadline: deadline.unwrap_or(standard) };
+        let placed: Vec<AllocationId> = job
+            .tasks
+            .iter()
+            .filter_map(|task| match task.phase {
+                TaskPhase::Placed(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        for id in placed {
+            let allocation = *self.state.allocation(id).expect("invariant: a placed task is live");
+            self.announce(&allocation, notice);
+        }
+    }
+
+    fn announce(&mut self, allocation: &Allocation, notice: Notice) {
+        if allocation.notice.is_none_or(|old| notice.deadline < old.deadline) {
+            self.emit(Event::NoticeGiven { at: allocation.at, notice });
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Decides which pending tasks go where.
+//!
+//! The engine applies events to the state and tells [`Scheduler::note`] of each; [`Scheduler::plan`] then answers
+//! with the next [`Plan`], until there is none. The phases: order (`queue.rs`), filter (`filter.rs`, `slot.rs`),
+//! rank (`slot.rs`: Score), place (`place.rs`), preempt (`preempt.rs`). `index.rs` makes filter and rank cost one
+//! look per changed node and shape. All of it is derived from the state and can be built anew from it.
+
+mod changes;
+mod explain;
+mod filter;
+mod index;
+mod place;
+mod preempt;
+mod queue;
+mod shape;
+mod slot;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use explain::explain;
+use index::Index;
+use queue::{Lane, Queue};
+use shape::{ShapeId, ShapeKey};
+
+use crate::{
+    event::{Event, Placement},
+    model::{
+        AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
+        TenantId,
+    },
+    state::State,
+};
+
+/// Tasks that one plan places at most, unless a gang is larger: between two plans the order is asked again.
+const TASKS_PER_PLAN: u32 = 256;
+
+/// The next thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Place tasks of a job.
+    Place {
+        /// The job.
+        job: JobId,
+        /// Ascending by task.
+        placements: Vec<Placement>,
+    },
+    /// Give notice to make room for a job of higher priority.
+    Preempt {
+        /// The job.
+        job: JobId,
+        /// To whom.
+        notices: Vec<(AllocationRef, Notice)>,
+    },
+}
+
+/// What keeps a task from being placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocker {
+    /// The cell has no nodes.
+    NoNodes,
+    /// A gang does not fit as a whole.
+    Gang,
+    /// The job's spreads leave no place.
+    Spread,
+    /// Evictions that make room are under notice.
+    Preemption,
+    /// Others are ahead.
+    Queue,
+    /// The node takes no new tasks.
+    NodeState,
+    /// The node is in another region.
+    Region,
+    /// The node is in another zone.
+    Zone,
+    /// The node has other labels.
+    Labels,
+    /// The node has a taint that is not tolerated.
+    Taints,
+    /// The node has another GPU model, or none.
+    GpuModel,
+    /// More than the node's whole capacity.
+    Capacity,
+    /// More than the node's headroom now.
+    Headroom,
+}
+
+/// One blocker and how much it blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingReason {
+    /// The blocker.
+    pub blocker: Blocker,
+    /// What there is too little of.
+    pub dimension: Option<Dimension>,
+    /// How many nodes it rules out.
+    pub nodes: u32,
+    /// The least that any of these nodes lacks.
+    pub smallest_shortfall: u64,
+}
+
+impl PendingReason {
+    fn of(blocker: Blocker) -> Self {
+        Self { blocker, dimension: None, nodes: 0, smallest_shortfall: 0 }
+    }
+}
+
+/// Who waits, and where there is room.
+#[derive(Clone, Debug, Default)]
+pub struct Scheduler {
+    index: Index,
+    queue: Queue,
+    /// The lane in which a job waits.
+    waiting: BTreeMap<JobId, Lane>,
+    parked: BTreeSet<ShapeId>,
+    /// Capacities summed over all nodes, the measure of dominant shares.
+    fleet: Resources,
+    /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
+    running: BTreeMap<Priority, u64>,
+}
+
+impl Scheduler {
+    /// A scheduler for a state that it has not followed.
+    #[must_use]
+    pub fn new(state: &State) -> Self {
+        let mut scheduler = Self::default();
+        for node in state.nodes() {
+            scheduler.fleet = scheduler.fleet.saturating_add(&node.spec.capacity);
+            scheduler.index.refresh(state, node.id);
+        }
+        for tenant in state.tenants() {
+            scheduler.refresh_share(state, tenant.id);
+        }
+        for job in state.jobs_from(JobId(0)) {
+            scheduler.enqueue(state, job.id);
+        }
+        for allocation in state.allocations_from(crate::model::AllocationId(0)) {
+            if allocation.notice.is_none() {
+                scheduler.count_running(state, allocation.at.job, true);
+            }
+        }
+        scheduler
+    }
+
+    /// What must be known before an event is applied.
+    pub fn before(&mut self, state: &State, event: &Event) {
+        match event {
+            Event::NodeUpdated { id, .. } | Event::NodeRemoved { id, .. } => {
+                let node = state.node(*id).expect("invariant: the event's node exists");
+                self.fleet = self.fleet.saturating_sub(&node.spec.capacity);
+            }
+            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+                let allocation = state.allocation(at.id).expect("invariant: it is live");
+                if allocation.notice.is_none() {
+                    self.count_running(state, at.job, false);
+                }
+            }
+            Event::NoticeGiven { at, .. } => {
+                let allocation = state.allocation(at.id).expect("invariant: it is live");
+                if allocation.notice.is_none() {
+                    self.count_running(state, at.job, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Follows an event that has been applied to the state.
+    pub fn after(&mut self, state: &State, event: &Event) {
+        match event {
+            Event::NodeRegistered { id, spec } => {
+                self.fleet = self.fleet.saturating_add(&spec.capacity);
+                self.index.refresh(state, *id);
+            }
+            Event::NodeUpdated { id, spec } => {
+                self.fleet = self.fleet.saturating_add(&spec.capacity);
+                self.index.redescribe(state, *id);
+            }
+            Event::NodeModeChanged { id, .. }
+            | Event::NodeLost { id }
+            | Event::NodeFound { id }
+            | Event::NodeRemoved { id, .. } => self.index.refresh(state, *id),
+            Event::LoadReported { samples } => {
+                samples.iter().for_each(|sample| self.index.refresh(state, sample.node));
+            }
+            Event::PolicyChanged(_) => {
+                let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
+                nodes.into_iter().for_each(|node| self.index.refresh(state, node));
+            }
+            Event::TenantUpdated { id, .. } => self.refresh_share(state, *id),
+            Event::JobSubmitted { id, .. } | Event::JobResized { id, .. } => {
+                self.enqueue(state, *id);
+            }
+            Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
+            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+                self.index.refresh(state, at.node);
+                self.job_changed(state, at.job);
+            }
+            Event::TasksDropped { job, .. } => self.job_changed(state, *job),
+            Event::NoticeWithdrawn { at } => {
+                self.count_running(state, at.job, true);
+                self.job_changed(state, at.job);
+            }
+            Event::NoticeGiven { .. }
+            | Event::TenantCreated { .. }
+            | Event::TenantDeleted { .. }
+            | Event::TaskStarted { .. }
+            | Event::JobEnded { .. }
+            | Event::JobForgotten { .. }
+            | Event::RequestRemembered { .. }
+            | Event::RequestsForgotten { .. } => {}
+        }
+    }
+
+    /// Lets shapes back in that a grown node can take. Called once before a pass.
+    pub fn wake(&mut self, state: &State) {
+        for shape in self.index.wake_grown(state, &self.parked) {
+            self.parked.remove(&shape);
+            self.queue.wake(shape);
+        }
+    }
+
+    /// The next thing to do; `None` when nothing more can be placed now.
+    pub fn plan(&mut self, state: &State) -> Option<Plan> {
+        while let Some((lane, id)) = self.queue.next() {
+            let job = state.job(id).expect("invariant: a waiting job exists");
+            if !gang_waits(state, job) {
+                let placements =
+                    place::place(&mut self.index, state, lane.shape, job, TASKS_PER_PLAN);
+                if !placements.is_empty() {
+                    return Some(Plan::Place { job: id, placements });
+                }
+            }
+            self.index.park(lane.shape);
+            self.parked.insert(lane.shape);
+            self.queue.park(lane.shape);
+            if self.running.first_key_value().is_some_and(|(least, _)| *least < lane.priority) {
+                let notices = preempt::preempt(state, job);
+                if !notices.is_empty() {
+                    return Some(Plan::Preempt { job: id, notices });
+                }
+            }
+        }
+        None
+    }
+
+    fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
+        for placement in placements {
+            self.index.refresh(state, placement.node);
+        }
+        let job = state.job(id).expect("invariant: the event's job exists");
+        let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
+        *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
+        self.refresh_share(state, job.tenant);
+        if job.counts.pending == 0 {
+            self.dequeue(id);
+        }
+    }
+
+    /// A job's tasks ended or became pending again: what the shape knew of the job is void.
+    fn job_changed(&mut self, state: &State, id: JobId) {
+        let Some(job) = state.job(id) else { return };
+        self.refresh_share(state, job.tenant);
+        if job.counts.pending == 0 {
+            self.dequeue(id);
+            return;
+        }
+        self.enqueue(state, id);
+        let Some(lane) = self.waiting.get(&id) else { return };
+        if self.index.shape(lane.shape).key.job.is_some() {
+            self.index.shape_mut(lane.shape).reset();
+            if self.index.wake(lane.shape) {
+                self.parked.remove(&lane.shape);
+                self.queue.wake(lane.shape);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, state: &State, id: JobId) {
+        let job = state.job(id).expect("invariant: the event's job exists");
+        if job.counts.pending == 0 || self.waiting.contains_key(&id) {
+            return;
+        }
+        let shape = self.index.shape_of(ShapeKey::of(job));
+        let lane = Lane { shape, priority: job.spec.priority, tenant: job.tenant };
+        let parked = self.parked.contains(&shape);
+        if self.queue.push(lane, id, parked) {
+            self.index.shape_mut(shape).lanes += 1;
+        }
+        self.waiting.insert(id, lane);
+    }
+
+    fn dequeue(&mut self, id: JobId) {
+        let Some(lane) = self.waiting.remove(&id) else { return };
+        if !self.queue.remove(lane, id) {
+            return;
+        }
+        let shape = self.index.shape_mut(lane.shape);
+        shape.lanes -= 1;
+        if shape.lanes == 0 {
+            shape.parked = None;
+            self.parked.remove(&lane.shape);
+            self.index.release_shape(lane.shape);
+        }
+    }
+
+    fn count_running(&mut self, state: &State, id: JobId, more: bool) {
+        let job = state.job(id).expect("invariant: a live allocation has a job");
+        let count = self.running.entry(job.spec.priority).or_default();
+        *count = if more { *count + 1 } else { *count - 1 };
+        if *count == 0 {
+            self.running.remove(&job.spec.priority);
+        }
+    }
+
+    /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
+    fn refresh_share(&mut self, state: &State, id: TenantId) {
+        let Some(tenant) = state.tenant(id) else { return };
+        let mut share = 0;
+        for (held, all) in [
+            (tenant.usage.held.cpu_millis, self.fleet.cpu_millis),
+            (tenant.usage.held.memory_bytes, self.fleet.memory_bytes),
+            (tenant.usage.held.disk_bytes, self.fleet.disk_bytes),
+            (tenant.usage.held.network_bps, self.fleet.network_bps),
+            (tenant.usage.held.gpu_millis, self.fleet.gpu_millis),
+        ] {
+            let part = (u128::from(held) * 1_000_000_000).checked_div(u128::from(all)).unwrap_or(0);
+            share = share.max(part);
+        }
+        let weighted = share / u128::from(tenant.spec.weight.max(1));
+        self.queue.set_share(id, u64::try_from(weighted).unwrap_or(u64::MAX));
+    }
+}
+
+/// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
+fn gang_waits(state: &State, job: &Job) -> bool {
+    let noticed = |phase: &TaskPhase| match phase {
+        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
+        _ => false,
+    };
+    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
+}
