@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod cell;
+pub mod codec;
 pub mod record;
 pub mod store;

@@ -81,9 +81,9 @@ impl State {
                     fingerprint: *fingerprint,
                     outcome: outcome.clone(),
                     time: self.now,
+                    revision: self.revision,
                 };
-                self.requests_by_age.insert((self.revision, Arc::clone(id)), self.now);
-                self.requests.insert(Arc::clone(id), remembered);
+                self.insert_remembered(id, remembered);
             }
             Event::RequestsForgotten { through } => self.forget_requests(*through),
         }
@@ -338,10 +338,19 @@ impl State {
         self.allocations.insert(at.id.0, allocation);
     }
 
-    /// For recovery: one pending task of the job turns out to be placed.
-    pub(super) fn restore_hold(&mut self, id: JobId) {
-        self.leave_pending(id, 1);
-        self.held(id, 1);
+    /// For recovery: those tasks of the job whose allocations were inserted do not wait.
+    pub(super) fn settle_placed(&mut self, id: JobId) {
+        let job = self.job_mut(id);
+        let placed = job.counts.placed;
+        if placed == 0 {
+            return;
+        }
+        let pending = |task: &Task| task.phase == TaskPhase::Pending;
+        if let Some(first) = (0..).zip(&job.tasks).find(|(_, task)| pending(task)) {
+            job.first_pending = TaskIndex(first.0);
+        }
+        self.leave_pending(id, placed);
+        self.held(id, i64::from(placed));
     }
 
     fn start(&mut self, id: AllocationId) {
@@ -429,6 +438,11 @@ impl State {
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
             tenant.jobs.remove(&id);
         }
+    }
+
+    pub(super) fn insert_remembered(&mut self, id: &Arc<str>, remembered: Remembered) {
+        self.requests_by_age.insert((remembered.revision, Arc::clone(id)), remembered.time);
+        self.requests.insert(Arc::clone(id), remembered);
     }
 
     fn forget_requests(&mut self, through: Revision) {
