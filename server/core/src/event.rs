@@ -57,6 +57,8 @@ pub enum Event {
         id: NodeId,
         /// What it was called.
         name: Name,
+        /// Where it was.
+        region: Name,
     },
     /// Owners' load, each sample newer than the last one of its node.
     LoadReported {
