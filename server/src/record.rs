@@ -125,7 +125,7 @@ impl Mentioned {
             | Event::NodeUpdated { id, .. }
             | Event::NodeModeChanged { id, .. }
             | Event::NodeLost { id }
-            | Event::NodeFound { id }
+            | Event::NodeFound { id, .. }
             | Event::NodeRemoved { id, .. } => self.nodes.push(*id),
             Event::LoadReported { samples } => {
                 self.nodes.extend(samples.iter().map(|sample| sample.node));
@@ -168,9 +168,9 @@ impl Mentioned {
             {
                 self.gone.nodes.insert(*id, NodeName::of(spec));
             }
-            Event::NodeRemoved { id, name } => {
-                let unknown = || NodeName { name: name.clone(), region: Name::default() };
-                self.gone.nodes.entry(*id).or_insert_with(unknown);
+            Event::NodeRemoved { id, name, region } => {
+                let (name, region) = (name.clone(), region.clone());
+                self.gone.nodes.insert(*id, NodeName { name, region });
             }
             Event::TenantDeleted { id, name } => {
                 self.gone.tenants.insert(*id, name.clone());

@@ -34,9 +34,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self {
-            cache_bytes: 32 * 1024 * 1024,
-        }
+        Self { cache_bytes: 32 * 1024 * 1024 }
     }
 }
 
@@ -64,13 +62,8 @@ impl SledLog {
         fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
         let lock = FolderLock::take(folder)?;
         let restoring = restoring_mark(folder);
-        if restoring
-            .try_exists()
-            .map_err(StoreError::io("inspect", &restoring))?
-        {
-            return Err(StoreError::Unfinished {
-                path: folder.to_path_buf(),
-            });
+        if restoring.try_exists().map_err(StoreError::io("inspect", &restoring))? {
+            return Err(StoreError::Unfinished { path: folder.to_path_buf() });
         }
         Self::open_locked(folder, options, lock)
     }
@@ -241,17 +234,11 @@ impl SledLog {
 
 impl Log for SledLog {
     fn append(&self, first: Revision, last: Revision, payload: &[u8]) -> Result<(), StoreError> {
-        assert!(
-            first <= last,
-            "invariant: a record does not end before it begins"
-        );
+        assert!(first <= last, "invariant: a record does not end before it begins");
         let mut turn = self.turnstile.enter()?;
         let expected = self.index().newest().next();
         if first != expected {
-            return Err(StoreError::Conflict {
-                expected,
-                found: first,
-            });
+            return Err(StoreError::Conflict { expected, found: first });
         }
         self.append_in_turn(&mut turn, first, last, payload)?;
         self.index().push(first, last, payload.len() as u64);
@@ -349,10 +336,7 @@ impl<'a> Loading<'a> {
     fn begin(log: &'a SledLog) -> Self {
         let mut index = log.index();
         index.loading += 1;
-        Self {
-            log,
-            checkpoint: index.checkpoint,
-        }
+        Self { log, checkpoint: index.checkpoint }
     }
 }
 
@@ -384,17 +368,12 @@ fn remove_record(index: &mut Index, writes: &mut Writes, record: Kept) -> bool {
     } else if bytes <= PIECE_BYTES {
         writes.remove(&position, 0);
         for (chunk, at) in (0..).zip((0..bytes).step_by(CHUNK_BYTES)) {
-            writes.remove(
-                &Position::RecordChunk(record.first, chunk),
-                CHUNK_BYTES.min(bytes - at),
-            );
+            writes.remove(&Position::RecordChunk(record.first, chunk), CHUNK_BYTES.min(bytes - at));
         }
     } else {
         // Without its header the record is gone. Its chunks take several pieces, so this one counts as full.
         writes.remove(&position, PIECE_BYTES);
-        index
-            .garbage
-            .push_back(layout::record_chunks(record.first.0));
+        index.garbage.push_back(layout::record_chunks(record.first.0));
     }
     true
 }
