@@ -237,3 +237,6 @@ impl fmt::Debug for Environment {
         f.debug_struct("Environment").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub use crate::feed::Subscription;
 use crate::{
     driver::{
         Ask,
-        queue::{Entry, Queue, Refused},
+        queue::{Queue, Refused, Waiter},
     },
     feed::Feed,
     store::Log,
@@ -94,7 +94,7 @@ impl Cell {
         request: Request,
     ) -> impl Future<Output = Result<Outcome, CellError>> + Send + use<> {
         let (tx, rx) = oneshot::channel();
-        let pushed = self.push(Entry::One(request, tx), 1);
+        let pushed = self.push(std::iter::once(request), Waiter::One(tx));
         async move {
             pushed?;
             rx.await.unwrap_or(Err(CellError::Stopping))
@@ -109,7 +109,7 @@ impl Cell {
     ) -> impl Future<Output = Vec<Result<Outcome, CellError>>> + Send + use<> {
         let count = requests.len();
         let (tx, rx) = oneshot::channel();
-        let pushed = self.push(Entry::Many(requests, tx), count);
+        let pushed = self.push(requests.into_iter(), Waiter::Many(count, tx));
         async move {
             match pushed {
                 Ok(()) => rx.await.unwrap_or_else(|_| vec![Err(CellError::Stopping); count]),
@@ -185,8 +185,13 @@ impl Cell {
         self.shared.progress.reached().revision
     }
 
-    fn push(&self, entry: Entry, count: usize) -> Result<(), CellError> {
-        self.shared.queue.push(entry).map_err(|refused| match refused {
+    fn push(
+        &self,
+        requests: impl ExactSizeIterator<Item = Request>,
+        waiter: Waiter,
+    ) -> Result<(), CellError> {
+        let count = requests.len();
+        self.shared.queue.push(requests, waiter).map_err(|refused| match refused {
             Refused::Closed => CellError::Stopping,
             Refused::Full => {
                 self.shared.metrics.overloaded(count as u64);

@@ -17,14 +17,7 @@ use crate::cell::CellError;
 /// What a command comes to.
 pub(crate) type Answer = Result<Outcome, CellError>;
 
-/// Commands that were handed over together.
-#[derive(Debug)]
-pub(crate) enum Entry {
-    One(Request, oneshot::Sender<Answer>),
-    Many(Vec<Request>, oneshot::Sender<Vec<Answer>>),
-}
-
-/// Who waits for the answers to an entry.
+/// Who waits for the answers to the commands that were handed over together: an entry of the queue.
 #[derive(Debug)]
 pub(crate) enum Waiter {
     One(oneshot::Sender<Answer>),
@@ -55,8 +48,10 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    entries: VecDeque<Entry>,
-    requests: usize,
+    /// Of all entries, in order.
+    requests: VecDeque<Request>,
+    /// One an entry.
+    waiters: VecDeque<Waiter>,
     /// The engine sleeps: waking it costs a system call, so it is done only then.
     asleep: bool,
     woken: bool,
@@ -69,17 +64,21 @@ impl Queue {
     }
 
     /// Takes an entry whole or not at all. One that is larger than the whole queue fits an empty one.
-    pub(crate) fn push(&self, entry: Entry) -> Result<(), Refused> {
-        let count = entry.len();
+    pub(crate) fn push(
+        &self,
+        requests: impl ExactSizeIterator<Item = Request>,
+        waiter: Waiter,
+    ) -> Result<(), Refused> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);
         }
-        if inner.requests > 0 && inner.requests + count > self.limit_requests {
+        let waiting = inner.requests.len();
+        if waiting > 0 && waiting + requests.len() > self.limit_requests {
             return Err(Refused::Full);
         }
-        inner.requests += count;
-        inner.entries.push_back(entry);
+        inner.requests.extend(requests);
+        inner.waiters.push_back(waiter);
         self.rouse(inner);
         Ok(())
     }
@@ -88,26 +87,28 @@ impl Queue {
     /// when the time is up or [`Queue::wake`] was called. `None`: the queue is closed and empty.
     pub(crate) fn take(&self, limit: usize, wait: Duration) -> Option<Taken> {
         let mut inner = self.lock();
-        if inner.entries.is_empty() && !inner.closed && !inner.woken && !wait.is_zero() {
+        if inner.waiters.is_empty() && !inner.closed && !inner.woken && !wait.is_zero() {
             inner.asleep = true;
             let idle =
-                |inner: &mut Inner| inner.entries.is_empty() && !inner.closed && !inner.woken;
+                |inner: &mut Inner| inner.waiters.is_empty() && !inner.closed && !inner.woken;
             let waited = self.arrived.wait_timeout_while(inner, wait, idle);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
             inner.asleep = false;
         }
         inner.woken = false;
-        if inner.entries.is_empty() && inner.closed {
+        if inner.waiters.is_empty() && inner.closed {
             return None;
         }
-        let mut taken = Taken::default();
-        while taken.requests.len() < limit
-            && let Some(entry) = inner.entries.pop_front()
+        let mut waiters = Vec::new();
+        let mut count = 0;
+        while count < limit
+            && let Some(waiter) = inner.waiters.pop_front()
         {
-            taken.add(entry);
+            count += waiter.count();
+            waiters.push(waiter);
         }
-        inner.requests -= taken.requests.len();
-        Some(taken)
+        let requests = inner.requests.drain(..count).collect();
+        Some(Taken { requests, waiters })
     }
 
     /// Has the engine look at the time again.
@@ -128,15 +129,15 @@ impl Queue {
     pub(crate) fn abandon(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        inner.requests = 0;
-        let dropped = std::mem::take(&mut inner.entries);
+        inner.requests.clear();
+        let dropped = std::mem::take(&mut inner.waiters);
         self.rouse(inner);
         drop(dropped);
     }
 
     /// How many requests wait.
     pub(crate) fn len(&self) -> usize {
-        self.lock().requests
+        self.lock().requests.len()
     }
 
     fn rouse(&self, inner: MutexGuard<'_, Inner>) {
@@ -152,26 +153,11 @@ impl Queue {
     }
 }
 
-impl Entry {
-    fn len(&self) -> usize {
+impl Waiter {
+    fn count(&self) -> usize {
         match self {
-            Self::One(..) => 1,
-            Self::Many(requests, _) => requests.len(),
-        }
-    }
-}
-
-impl Taken {
-    fn add(&mut self, entry: Entry) {
-        match entry {
-            Entry::One(request, waiter) => {
-                self.requests.push(request);
-                self.waiters.push(Waiter::One(waiter));
-            }
-            Entry::Many(mut requests, waiter) => {
-                self.waiters.push(Waiter::Many(requests.len(), waiter));
-                self.requests.append(&mut requests);
-            }
+            Self::One(_) => 1,
+            Self::Many(count, _) => *count,
         }
     }
 }
@@ -202,14 +188,14 @@ mod tests {
     };
     use tokio::sync::oneshot;
 
-    use super::{Entry, Queue, Refused};
+    use super::{Queue, Refused, Waiter};
 
-    fn one() -> Entry {
-        Entry::One(request(), oneshot::channel().0)
+    fn push_one(queue: &Queue) -> Result<(), Refused> {
+        queue.push(std::iter::once(request()), Waiter::One(oneshot::channel().0))
     }
 
-    fn many(count: usize) -> Entry {
-        Entry::Many(vec![request(); count], oneshot::channel().0)
+    fn push_many(queue: &Queue, count: usize) -> Result<(), Refused> {
+        queue.push(vec![request(); count].into_iter(), Waiter::Many(count, oneshot::channel().0))
     }
 
     fn request() -> Request {
@@ -220,16 +206,16 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_whole_entries() {
         let queue = Queue::new(3);
-        assert_eq!(queue.push(many(2)), Ok(()));
-        assert_eq!(queue.push(many(2)), Err(Refused::Full));
-        assert_eq!(queue.push(one()), Ok(()));
-        assert_eq!((queue.push(one()), queue.len()), (Err(Refused::Full), 3));
+        assert_eq!(push_many(&queue, 2), Ok(()));
+        assert_eq!(push_many(&queue, 2), Err(Refused::Full));
+        assert_eq!(push_one(&queue), Ok(()));
+        assert_eq!((push_one(&queue), queue.len()), (Err(Refused::Full), 3));
     }
 
     #[test]
     fn an_entry_larger_than_the_queue_fits_an_empty_one() {
         let queue = Queue::new(3);
-        assert_eq!(queue.push(many(10)), Ok(()));
+        assert_eq!(push_many(&queue, 10), Ok(()));
         let taken = queue.take(1, Duration::ZERO).expect("open");
         assert_eq!((taken.requests.len(), queue.len()), (10, 0));
     }
@@ -238,7 +224,7 @@ mod tests {
     fn a_step_takes_whole_entries_up_to_its_limit() {
         let queue = Queue::new(10);
         for _ in 0..3 {
-            queue.push(many(2)).expect("room");
+            push_many(&queue, 2).expect("room");
         }
         let taken = queue.take(3, Duration::ZERO).expect("open");
         assert_eq!((taken.requests.len(), taken.waiters.len(), queue.len()), (4, 2, 2));
@@ -247,9 +233,9 @@ mod tests {
     #[test]
     fn a_closed_queue_is_emptied_first() {
         let queue = Queue::new(10);
-        queue.push(one()).expect("room");
+        push_one(&queue).expect("room");
         queue.close();
-        assert_eq!(queue.push(one()), Err(Refused::Closed));
+        assert_eq!(push_one(&queue), Err(Refused::Closed));
         assert_eq!(queue.take(9, Duration::MAX).expect("not empty").requests.len(), 1);
         assert!(queue.take(9, Duration::MAX).is_none());
     }
