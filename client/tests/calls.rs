@@ -4,7 +4,7 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{Fake, Fault, busy, unavailable};
+use fake::{Fake, Fault, busy, proxy::Proxy, unavailable};
 use offpeak::v1::{
     CreateTenantRequest, GetNodeRequest, GetStatusRequest, Node, RegisterNodesRequest,
 };
@@ -134,4 +134,24 @@ async fn what_is_absent_is_not_found() {
     let client = connect(&fake).await;
     let error = client.call(GetNodeRequest::default()).await;
     assert_eq!(error.expect_err("no nodes").code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_write_survives_a_broken_connection() {
+    let fake = Fake::default();
+    let proxy = Proxy::to(&fake.serve().await).await;
+    let mut options = ConnectOptions::to(&proxy.endpoint);
+    options.retry.first_pause = Duration::from_millis(1);
+    let client = Client::connect(options).await.expect("the proxy listens");
+    fake.state().faults.push_back(Fault::Hang);
+    let call = tokio::spawn(async move { client.call(CreateTenantRequest::default()).await });
+    while fake.state().calls.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    proxy.cut();
+    let created = call.await.expect("no panic").expect("the second attempt");
+    assert_eq!(created.revision, 1);
+    let state = fake.state();
+    assert_eq!(state.calls.len(), 2);
+    assert_eq!(state.calls[0].1, state.calls[1].1);
 }

@@ -4,7 +4,7 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{Fake, Script, compacted, stopping};
+use fake::{Fake, Script, compacted, proxy::Proxy, stopping};
 use offpeak::v1::{
     Event, EventBatch, FromRevision, FromSnapshot, Progress, SnapshotPart, WatchResponse,
     watch_request::Start, watch_response::Message,
@@ -202,4 +202,24 @@ async fn a_watch_may_give_up() {
     assert!(matches!(watch.next().await, Ok(WatchMessage::Interrupted(_))));
     let error = watch.next().await.expect_err("the third failure");
     assert_eq!(error.reason(), "SERVER_STOPPING");
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_an_interruption() {
+    let fake = Fake::default();
+    let proxy = Proxy::to(&fake.serve().await).await;
+    let mut connecting = ConnectOptions::to(&proxy.endpoint);
+    connecting.retry.first_pause = Duration::from_millis(1);
+    let client = Client::connect(connecting).await.expect("the proxy listens");
+    fake.state().scripts.extend([
+        script(vec![events(&[(11, 1), (12, 2)], 11)], None),
+        script(vec![events(&[(12, 2), (12, 3)], 12)], None),
+    ]);
+    let mut watch = client.watch(WatchOptions::new(WatchStart::After(10)));
+    let first = watch.next().await.expect("events");
+    assert!(matches!(first, WatchMessage::Events(batch) if batch.events.len() == 2));
+    proxy.cut();
+    let (seen, interruptions) = read(&mut watch, 12).await;
+    assert_eq!(seen, [(12, 3)]);
+    assert_eq!(interruptions, [Code::Unavailable]);
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of tests")]
 
+pub mod proxy;
 mod services;
 
 use std::{
@@ -13,7 +14,8 @@ use std::{
 };
 
 use offpeak::v1::{
-    Job, Node, Tenant, WatchRequest, WatchResponse, admin_service_server::AdminServiceServer,
+    GetCapacityResponse, Job, Node, Tenant, WatchRequest, WatchResponse,
+    admin_service_server::AdminServiceServer, capacity_service_server::CapacityServiceServer,
     job_service_server::JobServiceServer, node_service_server::NodeServiceServer,
     tenant_service_server::TenantServiceServer, watch_service_server::WatchServiceServer,
 };
@@ -49,6 +51,7 @@ pub struct State {
     pub watches: Vec<WatchRequest>,
     /// What jobs become, one step whenever one is fetched.
     pub job_steps: VecDeque<Job>,
+    pub capacity: GetCapacityResponse,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +72,7 @@ impl Fake {
             .add_service(TenantServiceServer::new(self.clone()))
             .add_service(JobServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self.clone()))
+            .add_service(CapacityServiceServer::new(self.clone()))
             .add_service(AdminServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);

@@ -1,9 +1,9 @@
 //! The services of the fake cell.
 
 use offpeak::v1::{
-    admin_service_server::AdminService, job_service_server::JobService,
-    node_service_server::NodeService, tenant_service_server::TenantService,
-    watch_service_server::WatchService, *,
+    admin_service_server::AdminService, capacity_service_server::CapacityService,
+    job_service_server::JobService, node_service_server::NodeService,
+    tenant_service_server::TenantService, watch_service_server::WatchService, *,
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
@@ -402,5 +402,16 @@ impl AdminService for Fake {
         _: Request<CheckpointRequest>,
     ) -> Result<Response<CheckpointResponse>, Status> {
         not_here()
+    }
+}
+
+#[tonic::async_trait]
+impl CapacityService for Fake {
+    async fn get_capacity(
+        &self,
+        request: Request<GetCapacityRequest>,
+    ) -> Result<Response<GetCapacityResponse>, Status> {
+        self.meet("get_capacity", "", &request).await?;
+        Ok(Response::new(self.state().capacity.clone()))
     }
 }
