@@ -574,6 +574,7 @@ async fn help_shows_the_way() {
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
           admin       For whoever runs the cell
+          bench       Measure how fast a cell takes and places jobs
           context     Keep several servers at hand [alias: contexts]
           completion  Print a completion script, such as `offpeak completion bash >> ~/.bashrc`
           help        Print this message or the help of the given subcommand(s)
@@ -604,6 +605,25 @@ async fn help_shows_the_way() {
 
         Run `offpeak help COMMAND` for more about a command.
     "#]]).ends_with(0);
+}
+
+#[tokio::test]
+async fn a_bench_measures_and_cleans_up() {
+    let (tool, fake) = tool_and_fake().await;
+    for mode in ["unary", "stream"] {
+        let ran = tool
+            .run(&format!(
+                "bench --nodes 3 --jobs 25 --in-flight 4 --connections 2 --batch 10 --watchers 0 --mode {mode} -o json"
+            ))
+            .await;
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a report");
+        assert_eq!(report["accepted"], 25, "{}", ran.stderr);
+        assert_eq!(report["refused"], 0);
+        ran.ends_with(0);
+        let state = fake.state();
+        assert!(state.nodes.is_empty());
+        assert!(state.tenants.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod admin;
 mod alloc;
 mod amounts;
 mod apply;
+mod bench;
 mod cell;
 mod context;
 mod event_text;
@@ -110,6 +111,8 @@ enum Command {
     /// For whoever runs the cell
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Measure how fast a cell takes and places jobs
+    Bench(bench::Bench),
     /// Keep several servers at hand
     #[command(subcommand, visible_alias = "contexts")]
     Context(context::Command),
@@ -146,7 +149,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Context(command) = &cli.command {
         return context::run(command, &session, given);
     }
-    // One thread is plenty.
+    // One thread is plenty, and keeps `bench` from taking the cores that it measures.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -180,6 +183,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         }
         Command::Apply(apply) => apply::run(&apply, session).await,
         Command::Admin(command) => admin::run(command, session).await,
+        Command::Bench(bench) => bench::run(&bench, session).await,
         // Both need no server and were run before.
         Command::Context(_) | Command::Completion { .. } => Ok(()),
     }
