@@ -51,14 +51,13 @@ pub struct JobName {
 
 impl Names {
     /// The names of all that the events of `batch` mention. `state` is what they lead to; objects that it lacks are
-    /// named by the events that removed them. The region of a removed node is known only from its description, so
-    /// it is empty unless the same batch described the node.
+    /// named by the events that removed them.
     #[must_use]
     pub fn of(batch: &Batch, state: &State) -> Self {
         let mut mentioned = Mentioned::default();
         for event in &batch.events {
             mentioned.add(event);
-            mentioned.add_gone(event, state);
+            mentioned.gone.add(event);
         }
         let Mentioned { nodes, tenants, jobs, gone } = mentioned;
         let node = |id: &NodeId| match state.node(*id) {
@@ -125,7 +124,7 @@ impl Mentioned {
             | Event::NodeUpdated { id, .. }
             | Event::NodeModeChanged { id, .. }
             | Event::NodeLost { id }
-            | Event::NodeFound { id }
+            | Event::NodeFound { id, .. }
             | Event::NodeRemoved { id, .. } => self.nodes.push(*id),
             Event::LoadReported { samples } => {
                 self.nodes.extend(samples.iter().map(|sample| sample.node));
@@ -160,24 +159,21 @@ impl Mentioned {
         self.jobs.push(at.job);
         self.nodes.push(at.node);
     }
+}
 
-    fn add_gone(&mut self, event: &Event, state: &State) {
+impl Gone {
+    fn add(&mut self, event: &Event) {
         match event {
-            Event::NodeRegistered { id, spec } | Event::NodeUpdated { id, spec }
-                if state.node(*id).is_none() =>
-            {
-                self.gone.nodes.insert(*id, NodeName::of(spec));
-            }
-            Event::NodeRemoved { id, name } => {
-                let unknown = || NodeName { name: name.clone(), region: Name::default() };
-                self.gone.nodes.entry(*id).or_insert_with(unknown);
+            Event::NodeRemoved { id, name, region } => {
+                let (name, region) = (name.clone(), region.clone());
+                self.nodes.insert(*id, NodeName { name, region });
             }
             Event::TenantDeleted { id, name } => {
-                self.gone.tenants.insert(*id, name.clone());
+                self.tenants.insert(*id, name.clone());
             }
             Event::JobForgotten { id, tenant, name } => {
                 let job = JobName { tenant: tenant.clone(), name: name.clone() };
-                self.gone.jobs.insert(*id, job);
+                self.jobs.insert(*id, job);
             }
             _ => {}
         }

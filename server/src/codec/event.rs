@@ -5,8 +5,8 @@ use std::sync::Arc;
 use offpeak_core::{
     event::Event,
     model::{
-        AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeSpec, Notice, Revision,
-        TaskIndex, TenantId, TenantSpec, Time,
+        AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
+        Revision, TaskIndex, TenantId, TenantSpec, Time,
     },
 };
 
@@ -27,22 +27,23 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
         Event::PolicyChanged(policy) => EventKind::PolicyChanged(policy.into()),
         Event::NodeRegistered { id, spec } => EventKind::NodeRegistered(node(*id, spec)),
         Event::NodeUpdated { id, spec } => EventKind::NodeUpdated(node(*id, spec)),
-        Event::NodeModeChanged { id, mode } => {
-            let (mode, deadline) = mode_code(*mode);
-            EventKind::NodeModeChanged(format::NodeModeChanged { id: id.0, mode, deadline })
+        Event::NodeModeChanged { id, mode, lost } => {
+            EventKind::NodeModeChanged(node_mode(*id, *mode, *lost))
         }
         Event::NodeLost { id } => EventKind::NodeLost(id.0),
-        Event::NodeFound { id } => EventKind::NodeFound(id.0),
-        Event::NodeRemoved { id, name } => {
-            let name = omit(name, names.node(*id).map(|node| &node.name));
-            EventKind::NodeRemoved(format::Removed { id: id.0, name })
+        Event::NodeFound { id, mode } => EventKind::NodeFound(node_mode(*id, *mode, false)),
+        Event::NodeRemoved { id, name, region } => {
+            let known = names.node(*id);
+            let name = omit(name, known.map(|node| &node.name));
+            let region = omit(region, known.map(|node| &node.region));
+            EventKind::NodeRemoved(format::Removed { id: id.0, name, region })
         }
         Event::LoadReported { samples } => EventKind::LoadReported(samples_to_message(samples)),
         Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
         Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
         Event::TenantDeleted { id, name } => {
             let name = omit(name, names.tenant(*id));
-            EventKind::TenantDeleted(format::Removed { id: id.0, name })
+            EventKind::TenantDeleted(format::Removed { id: id.0, name, region: None })
         }
         Event::JobSubmitted { id, tenant, name, spec } => {
             EventKind::JobSubmitted(submitted(*id, *tenant, name, spec, names))
@@ -88,6 +89,11 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
     format::Event { kind: Some(kind) }
 }
 
+fn node_mode(id: NodeId, mode: NodeMode, lost: bool) -> format::NodeModeChanged {
+    let (mode, deadline) = mode_code(mode);
+    format::NodeModeChanged { id: id.0, mode, deadline, lost }
+}
+
 /// The event of a message, with the names that `names` tells.
 pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Event, CodecError> {
     let kind = message.kind.ok_or(CodecError::Missing("kind of an event (or it is unknown)"))?;
@@ -101,10 +107,13 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         }
         EventKind::NodeModeChanged(node) => {
             let mode = mode(node.mode, node.deadline)?;
-            Event::NodeModeChanged { id: NodeId(node.id), mode }
+            Event::NodeModeChanged { id: NodeId(node.id), mode, lost: node.lost }
         }
         EventKind::NodeLost(id) => Event::NodeLost { id: NodeId(id) },
-        EventKind::NodeFound(id) => Event::NodeFound { id: NodeId(id) },
+        EventKind::NodeFound(node) => {
+            let mode = mode(node.mode, node.deadline)?;
+            Event::NodeFound { id: NodeId(node.id), mode }
+        }
         EventKind::NodeRemoved(node) => node_removed(&node, names)?,
         EventKind::LoadReported(samples) => {
             Event::LoadReported { samples: samples_from_message(samples)? }
@@ -202,8 +211,11 @@ fn job_name(names: &Names, id: JobId) -> Option<&Name> {
 
 fn node_removed(message: &format::Removed, names: &Names) -> Result<Event, CodecError> {
     let id = NodeId(message.id);
-    let known = names.node(id).map(|node| &node.name);
-    Ok(Event::NodeRemoved { id, name: fill("node's name", message.name.as_deref(), known)? })
+    let known = names.node(id);
+    let name = fill("node's name", message.name.as_deref(), known.map(|node| &node.name))?;
+    let region = known.map(|node| &node.region);
+    let region = fill("node's region", message.region.as_deref(), region)?;
+    Ok(Event::NodeRemoved { id, name, region })
 }
 
 fn tenant_deleted(message: &format::Removed, names: &Names) -> Result<Event, CodecError> {

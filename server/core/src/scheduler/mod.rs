@@ -176,7 +176,7 @@ impl Scheduler {
             }
             Event::NodeModeChanged { id, .. }
             | Event::NodeLost { id }
-            | Event::NodeFound { id }
+            | Event::NodeFound { id, .. }
             | Event::NodeRemoved { id, .. } => self.index.refresh(state, *id),
             Event::LoadReported { samples } => {
                 samples.iter().for_each(|sample| self.index.refresh(state, sample.node));

@@ -42,10 +42,10 @@ impl State {
             }
             Event::NodeRegistered { id, spec } => self.add_node(*id, spec),
             Event::NodeUpdated { id, spec } => self.update_node(*id, spec),
-            Event::NodeModeChanged { id, mode } => self.change_node_mode(*id, *mode),
+            Event::NodeModeChanged { id, mode, .. } => self.change_node_mode(*id, *mode),
             Event::NodeLost { id } => self.node_mut(*id).lost = true,
-            Event::NodeFound { id } => self.node_mut(*id).lost = false,
-            Event::NodeRemoved { id, name } => self.remove_node(*id, name),
+            Event::NodeFound { id, .. } => self.node_mut(*id).lost = false,
+            Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {

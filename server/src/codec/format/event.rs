@@ -106,8 +106,8 @@ pub(crate) enum EventKind {
     NodeModeChanged(NodeModeChanged),
     #[prost(uint32, tag = "18")]
     NodeLost(u32),
-    #[prost(uint32, tag = "19")]
-    NodeFound(u32),
+    #[prost(message, tag = "19")]
+    NodeFound(NodeModeChanged),
     #[prost(message, tag = "20")]
     NodeRemoved(Removed),
     #[prost(message, tag = "21")]
@@ -149,6 +149,8 @@ pub(crate) struct NodeModeChanged {
     /// Of a node that is drained.
     #[prost(uint64, tag = "3")]
     pub(crate) deadline: u64,
+    #[prost(bool, tag = "4")]
+    pub(crate) lost: bool,
 }
 
 /// Of a node or a tenant.
@@ -159,6 +161,9 @@ pub(crate) struct Removed {
     /// Absent when the names of the record tell it.
     #[prost(string, optional, tag = "2")]
     pub(crate) name: Option<String>,
+    /// Of a node; absent as the name.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) region: Option<String>,
 }
 
 /// Load samples as columns; nodes and times are differences to the row before.

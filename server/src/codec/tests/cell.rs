@@ -138,7 +138,8 @@ fn registrations() -> Vec<Event> {
         events.push(Event::TenantCreated { id: TenantId(id), spec: tenant_spec(text) });
     }
     events.push(Event::TenantDeleted { id: TenantId(1), name: name("gone") });
-    events.push(Event::NodeRemoved { id: NodeId(3), name: name("node-3") });
+    let (id, region) = (NodeId(3), name("west"));
+    events.push(Event::NodeRemoved { id, name: name("node-3"), region });
     events
 }
 
@@ -183,7 +184,11 @@ fn loads() -> Vec<Event> {
     vec![
         Event::LoadReported { samples },
         Event::NodeLost { id: NodeId(2) },
-        Event::NodeModeChanged { id: NodeId(1), mode: NodeMode::Draining { deadline } },
+        Event::NodeModeChanged {
+            id: NodeId(1),
+            mode: NodeMode::Draining { deadline },
+            lost: false,
+        },
     ]
 }
 

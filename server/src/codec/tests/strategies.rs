@@ -97,11 +97,13 @@ fn outcome() -> BoxedStrategy<Outcome> {
 fn node_event() -> BoxedStrategy<Event> {
     let node = || small_id().prop_map(NodeId);
     let spec = || node_spec().prop_map(Arc::new);
-    let mode = prop_oneof![
-        Just(NodeMode::Open),
-        Just(NodeMode::Cordoned),
-        number().prop_map(|deadline| NodeMode::Draining { deadline: Time(deadline) }),
-    ];
+    let mode = || {
+        prop_oneof![
+            Just(NodeMode::Open),
+            Just(NodeMode::Cordoned),
+            number().prop_map(|deadline| NodeMode::Draining { deadline: Time(deadline) }),
+        ]
+    };
     let sample = (small_id(), number(), resources()).prop_map(|(node, time, load)| LoadSample {
         node: NodeId(node),
         time: Time(time),
@@ -110,10 +112,18 @@ fn node_event() -> BoxedStrategy<Event> {
     prop_oneof![
         (node(), spec()).prop_map(|(id, spec)| Event::NodeRegistered { id, spec }),
         (node(), spec()).prop_map(|(id, spec)| Event::NodeUpdated { id, spec }),
-        (node(), mode).prop_map(|(id, mode)| Event::NodeModeChanged { id, mode }),
+        (node(), mode(), any::<bool>()).prop_map(|(id, mode, lost)| Event::NodeModeChanged {
+            id,
+            mode,
+            lost
+        }),
         node().prop_map(|id| Event::NodeLost { id }),
-        node().prop_map(|id| Event::NodeFound { id }),
-        (node(), name()).prop_map(|(id, name)| Event::NodeRemoved { id, name }),
+        (node(), mode()).prop_map(|(id, mode)| Event::NodeFound { id, mode }),
+        (node(), name(), name()).prop_map(|(id, name, region)| Event::NodeRemoved {
+            id,
+            name,
+            region
+        }),
         vec(sample, 0..6).prop_map(|samples| Event::LoadReported { samples }),
     ]
     .boxed()
