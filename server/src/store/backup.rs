@@ -59,9 +59,7 @@ pub struct BackupSummary {
 pub fn backup(folder: impl AsRef<Path>, out: impl Write) -> Result<BackupSummary, StoreError> {
     let folder = folder.as_ref();
     if !database(folder).is_dir() {
-        return Err(StoreError::Missing {
-            path: folder.to_path_buf(),
-        });
+        return Err(StoreError::Missing { path: folder.to_path_buf() });
     }
     write_backup(&SledLog::open(folder, StoreOptions::default())?, out)
 }
@@ -89,25 +87,14 @@ pub fn write_backup(log: &dyn Log, out: impl Write) -> Result<BackupSummary, Sto
         for record in log.read(newest, READ_BYTES)? {
             frames.write(
                 Kind::Record,
-                &[
-                    &record.first.0.to_le_bytes(),
-                    &record.last.0.to_le_bytes(),
-                    &record.payload,
-                ],
+                &[&record.first.0.to_le_bytes(), &record.last.0.to_le_bytes(), &record.payload],
             )?;
             newest = record.last;
             records += 1;
         }
     }
     let bytes = frames.end(entries, records)?;
-    Ok(BackupSummary {
-        checkpoint,
-        compacted: bounds.compacted,
-        newest,
-        entries,
-        records,
-        bytes,
-    })
+    Ok(BackupSummary { checkpoint, compacted: bounds.compacted, newest, entries, records, bytes })
 }
 
 /// Restores a backup into `folder`, which must be empty or absent. After a failure nothing is left that opens.
@@ -186,9 +173,7 @@ fn replay(input: impl Read, log: &SledLog) -> Result<BackupSummary, StoreError> 
             }
             Kind::Checkpoint if !in_log && summary.checkpoint.is_none() => {
                 let revision = number(&body, 0).ok_or_else(misplaced)?;
-                let writer = writer
-                    .take()
-                    .map_or_else(|| log.start_checkpoint(revision), Ok)?;
+                let writer = writer.take().map_or_else(|| log.start_checkpoint(revision), Ok)?;
                 writer.finish_at(revision)?;
                 summary.checkpoint = Some(revision);
             }
@@ -199,9 +184,7 @@ fn replay(input: impl Read, log: &SledLog) -> Result<BackupSummary, StoreError> 
                 in_log = true;
             }
             Kind::Record if in_log => {
-                let (first, last) = number(&body, 0)
-                    .zip(number(&body, 8))
-                    .ok_or_else(misplaced)?;
+                let (first, last) = number(&body, 0).zip(number(&body, 8)).ok_or_else(misplaced)?;
                 if first != summary.newest.next() || last < first {
                     return Err(misplaced().into());
                 }
@@ -233,10 +216,7 @@ fn check_empty(folder: &Path) -> Result<(), StoreError> {
         let entry = entry.map_err(StoreError::io("list", folder))?;
         let name = entry.file_name();
         if !is_ours_to_ignore(&name) && !FolderLock::is_lock(&name) {
-            return Err(StoreError::NotEmpty {
-                path: folder.to_path_buf(),
-                found: entry.path(),
-            });
+            return Err(StoreError::NotEmpty { path: folder.to_path_buf(), found: entry.path() });
         }
     }
     Ok(())

@@ -30,17 +30,8 @@ pub(super) struct SledCheckpoint<'a> {
 impl<'a> SledCheckpoint<'a> {
     /// Begins checkpoint `id` of `log`, which must not have been used before.
     pub(super) fn new(log: &'a SledLog, id: u64, revision: Revision) -> Self {
-        let header = CheckpointHeader {
-            revision,
-            ..CheckpointHeader::default()
-        };
-        Self {
-            log,
-            id,
-            header,
-            buffer: Vec::with_capacity(PIECE_ENTRY_BYTES),
-            finished: false,
-        }
+        let header = CheckpointHeader { revision, ..CheckpointHeader::default() };
+        Self { log, id, header, buffer: Vec::with_capacity(PIECE_ENTRY_BYTES), finished: false }
     }
 
     /// Finishes the checkpoint as one of the state at `revision`.
@@ -118,16 +109,10 @@ pub(super) fn load(
             CheckpointHeader::decode(unseal_at(&position, &value)?).map_err(damaged)?
         }
         _ => {
-            return Err(damaged(Flaw::Length {
-                expected: 1,
-                found: 0,
-            }));
+            return Err(damaged(Flaw::Length { expected: 1, found: 0 }));
         }
     };
-    let mut found = CheckpointHeader {
-        revision: header.revision,
-        ..CheckpointHeader::default()
-    };
+    let mut found = CheckpointHeader { revision: header.revision, ..CheckpointHeader::default() };
     let mut stream = EntryStream::default();
     for item in values {
         let (position, value) = item?;
@@ -141,28 +126,16 @@ pub(super) fn load(
         found.entries += stream.feed(body, visit)?;
     }
     if found.chunks != header.chunks {
-        return Err(damaged(Flaw::MissingChunk {
-            index: found.chunks,
-            count: header.chunks,
-        }));
+        return Err(damaged(Flaw::MissingChunk { index: found.chunks, count: header.chunks }));
     }
     if found.length != header.length {
-        return Err(damaged(Flaw::Length {
-            expected: header.length,
-            found: found.length,
-        }));
+        return Err(damaged(Flaw::Length { expected: header.length, found: found.length }));
     }
     if found.checksum != header.checksum {
-        return Err(damaged(Flaw::Checksum {
-            stored: header.checksum,
-            computed: found.checksum,
-        }));
+        return Err(damaged(Flaw::Checksum { stored: header.checksum, computed: found.checksum }));
     }
     if found.entries != header.entries {
-        return Err(damaged(Flaw::Entries {
-            expected: header.entries,
-            found: found.entries,
-        }));
+        return Err(damaged(Flaw::Entries { expected: header.entries, found: found.entries }));
     }
     Ok(header)
 }
@@ -224,10 +197,8 @@ mod tests {
 
     #[test]
     fn entries_come_back_however_the_stream_is_cut() {
-        let entries: Vec<Vec<u8>> = [0, 1, 0, 3, 30, 2]
-            .iter()
-            .map(|length| vec![*length; usize::from(*length)])
-            .collect();
+        let entries: Vec<Vec<u8>> =
+            [0, 1, 0, 3, 30, 2].iter().map(|length| vec![*length; usize::from(*length)]).collect();
         let mut stream = Vec::new();
         for entry in &entries {
             stream.extend_from_slice(&u32::try_from(entry.len()).expect("small").to_le_bytes());

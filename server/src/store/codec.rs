@@ -47,10 +47,7 @@ pub(super) fn unseal<'a>(position: &Position, value: &'a [u8]) -> Result<&'a [u8
         return Err(Flaw::UnknownKey);
     };
     let Some((head, body)) = value.split_first_chunk::<ENVELOPE_BYTES>() else {
-        return Err(Flaw::Length {
-            expected: ENVELOPE_BYTES as u64,
-            found: value.len() as u64,
-        });
+        return Err(Flaw::Length { expected: ENVELOPE_BYTES as u64, found: value.len() as u64 });
     };
     let [format, found, checksum_bytes @ ..] = *head;
     let stored = u32::from_le_bytes(checksum_bytes);
@@ -59,10 +56,7 @@ pub(super) fn unseal<'a>(position: &Position, value: &'a [u8]) -> Result<&'a [u8
         return Err(Flaw::Checksum { stored, computed });
     }
     if format > FORMAT {
-        return Err(Flaw::NewerFormat {
-            found: format,
-            supported: FORMAT,
-        });
+        return Err(Flaw::NewerFormat { found: format, supported: FORMAT });
     }
     if found != expected {
         return Err(Flaw::Kind { expected, found });
@@ -87,11 +81,8 @@ pub(super) struct RecordHeader {
 impl RecordHeader {
     /// The header of `payload`.
     pub(super) fn of(last: Revision, payload: &[u8]) -> Self {
-        let chunks = if payload.len() <= CHUNK_BYTES {
-            0
-        } else {
-            payload.len().div_ceil(CHUNK_BYTES)
-        };
+        let chunks =
+            if payload.len() <= CHUNK_BYTES { 0 } else { payload.len().div_ceil(CHUNK_BYTES) };
         Self {
             last,
             length: payload.len() as u64,
@@ -162,19 +153,13 @@ struct Fields<'a>(&'a [u8]);
 impl<'a> Fields<'a> {
     fn of(body: &'a [u8], expected: usize) -> Result<Self, Flaw> {
         if body.len() < expected {
-            return Err(Flaw::Length {
-                expected: expected as u64,
-                found: body.len() as u64,
-            });
+            return Err(Flaw::Length { expected: expected as u64, found: body.len() as u64 });
         }
         Ok(Self(body))
     }
 
     fn take<const N: usize>(&mut self) -> [u8; N] {
-        let (field, rest) = self
-            .0
-            .split_first_chunk()
-            .expect("invariant: the length was checked");
+        let (field, rest) = self.0.split_first_chunk().expect("invariant: the length was checked");
         self.0 = rest;
         *field
     }
@@ -208,10 +193,7 @@ mod tests {
         for bit in 0..value.len() * 8 {
             let mut damaged = value.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                matches!(unseal(&position, &damaged), Err(Flaw::Checksum { .. })),
-                "bit {bit}"
-            );
+            assert!(matches!(unseal(&position, &damaged), Err(Flaw::Checksum { .. })), "bit {bit}");
         }
     }
 
@@ -222,10 +204,7 @@ mod tests {
             unseal(&Position::Record(Revision(8)), &value),
             Err(Flaw::Checksum { .. })
         ));
-        assert_eq!(
-            unseal(&Position::Unknown(b"x".to_vec()), &value),
-            Err(Flaw::UnknownKey)
-        );
+        assert_eq!(unseal(&Position::Unknown(b"x".to_vec()), &value), Err(Flaw::UnknownKey));
     }
 
     #[test]
@@ -238,19 +217,10 @@ mod tests {
             value[2..ENVELOPE_BYTES].copy_from_slice(&checksum.to_le_bytes());
             value
         };
-        assert_eq!(
-            unseal(&position, &resealed(1, 77)),
-            Err(Flaw::Kind {
-                expected: 2,
-                found: 77
-            })
-        );
+        assert_eq!(unseal(&position, &resealed(1, 77)), Err(Flaw::Kind { expected: 2, found: 77 }));
         assert_eq!(
             unseal(&position, &resealed(2, 2)),
-            Err(Flaw::NewerFormat {
-                found: 2,
-                supported: 1
-            })
+            Err(Flaw::NewerFormat { found: 2, supported: 1 })
         );
     }
 
@@ -258,10 +228,7 @@ mod tests {
     fn headers_round_trip() {
         let record = RecordHeader::of(Revision(5), &[7; 3 * CHUNK_BYTES + 1]);
         assert_eq!(record.chunks, 4);
-        assert_eq!(
-            RecordHeader::decode(&record.encode()),
-            Ok((record, &[][..]))
-        );
+        assert_eq!(RecordHeader::decode(&record.encode()), Ok((record, &[][..])));
         let checkpoint = CheckpointHeader {
             revision: Revision(1),
             entries: 2,
@@ -269,16 +236,7 @@ mod tests {
             chunks: 4,
             checksum: 5,
         };
-        assert_eq!(
-            CheckpointHeader::decode(&checkpoint.encode()),
-            Ok(checkpoint)
-        );
-        assert_eq!(
-            RecordHeader::decode(&[0; 3]),
-            Err(Flaw::Length {
-                expected: 24,
-                found: 3
-            })
-        );
+        assert_eq!(CheckpointHeader::decode(&checkpoint.encode()), Ok(checkpoint));
+        assert_eq!(RecordHeader::decode(&[0; 3]), Err(Flaw::Length { expected: 24, found: 3 }));
     }
 }

@@ -54,11 +54,7 @@ impl Disk {
             .write(true)
             .open(&path)
             .map_err(StoreError::io("open", &path))?;
-        let disk = Self {
-            db,
-            file,
-            folder: folder.to_path_buf(),
-        };
+        let disk = Self { db, file, folder: folder.to_path_buf() };
         disk.sync_files()?;
         Ok(disk)
     }
@@ -71,9 +67,7 @@ impl Disk {
         );
         self.db.apply_batch(writes.batch)?;
         self.db.flush()?;
-        self.file
-            .sync_data()
-            .map_err(StoreError::io("sync", &self.folder))
+        self.file.sync_data().map_err(StoreError::io("sync", &self.folder))
     }
 
     /// The value at a place.
@@ -106,9 +100,7 @@ impl Disk {
 
     /// Opening may create files; their names and contents must survive a power cut like the commits in them.
     fn sync_files(&self) -> Result<(), StoreError> {
-        self.file
-            .sync_all()
-            .map_err(StoreError::io("sync", &self.folder))?;
+        self.file.sync_all().map_err(StoreError::io("sync", &self.folder))?;
         let settings = self.folder.join(SETTINGS_NAME);
         File::open(&settings)
             .and_then(|file| file.sync_all())
@@ -155,14 +147,8 @@ impl Writes {
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     // The parent of a relative path of one part is the empty path, which means the current folder.
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(StoreError::io("sync", folder))
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", folder))
 }
 
 /// Removes what a kill while opening may leave, on which sled would refuse to open ever after.

@@ -267,11 +267,9 @@ impl StoreError {
     /// The error of a value that fails verification.
     pub(super) fn flawed(position: Position, flaw: Flaw) -> Self {
         match flaw {
-            Flaw::NewerFormat { found, supported } => Self::NewerFormat {
-                position,
-                found,
-                supported,
-            },
+            Flaw::NewerFormat { found, supported } => {
+                Self::NewerFormat { position, found, supported }
+            }
             flaw => Self::Corrupt { position, flaw },
         }
     }
@@ -279,11 +277,7 @@ impl StoreError {
     /// Turns an error of the operating system into one that names the action and the path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }
 

@@ -51,34 +51,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "revisions      after {} up to {}",
-            self.compacted, self.newest
-        )?;
-        writeln!(
-            f,
-            "records        {} with {} bytes",
-            self.records, self.log_bytes
-        )?;
+        writeln!(f, "revisions      after {} up to {}", self.compacted, self.newest)?;
+        writeln!(f, "records        {} with {} bytes", self.records, self.log_bytes)?;
         writeln!(
             f,
             "checkpoint     at revision {} with {} entries",
             self.checkpoint, self.checkpoint_entries
         )?;
-        writeln!(
-            f,
-            "values         {}, of which {} are left over",
-            self.values, self.leftovers
-        )?;
+        writeln!(f, "values         {}, of which {} are left over", self.values, self.leftovers)?;
         for problem in &self.problems {
             writeln!(f, "problem        {problem}")?;
         }
-        f.write_str(if self.is_sound() {
-            "the store is sound"
-        } else {
-            "the store is damaged"
-        })
+        f.write_str(if self.is_sound() { "the store is sound" } else { "the store is damaged" })
     }
 }
 
@@ -95,15 +79,11 @@ impl fmt::Display for Report {
 pub fn fsck(folder: impl AsRef<Path>) -> Result<Report, StoreError> {
     let folder = folder.as_ref();
     if !database(folder).is_dir() {
-        return Err(StoreError::Missing {
-            path: folder.to_path_buf(),
-        });
+        return Err(StoreError::Missing { path: folder.to_path_buf() });
     }
     let _lock = FolderLock::take(folder)?;
     if restoring_mark(folder).exists() {
-        return Err(StoreError::Unfinished {
-            path: folder.to_path_buf(),
-        });
+        return Err(StoreError::Unfinished { path: folder.to_path_buf() });
     }
     let scratch = folder.join(SCRATCH_NAME);
     remove_folder(&scratch)?;
@@ -127,9 +107,7 @@ fn verify(scratch: &Path, folder: &Path) -> Result<Report, StoreError> {
         let (position, _) = item?;
         report.values += 1;
         if matches!(position, Position::Unknown(_)) {
-            report
-                .problems
-                .push(StoreError::flawed(position, Flaw::UnknownKey));
+            report.problems.push(StoreError::flawed(position, Flaw::UnknownKey));
         }
     }
     if report.records == 0 {
@@ -138,29 +116,17 @@ fn verify(scratch: &Path, folder: &Path) -> Result<Report, StoreError> {
     let (compacted, newest) = (report.compacted, report.newest);
     if report.checkpoint < compacted || report.checkpoint > newest {
         let flaw = Flaw::Detached { compacted, newest };
-        report
-            .problems
-            .push(StoreError::flawed(Position::Record(compacted.next()), flaw));
+        report.problems.push(StoreError::flawed(Position::Record(compacted.next()), flaw));
     }
     if let Some(witnessed) = witness::recall(folder)?.filter(|witnessed| *witnessed > newest) {
-        report.problems.push(StoreError::Lost {
-            witnessed,
-            found: newest,
-        });
+        report.problems.push(StoreError::Lost { witnessed, found: newest });
     }
     Ok(report)
 }
 
 fn verify_records(disk: &Disk, report: &mut Report) -> Result<(), StoreError> {
     let mut strays = Vec::new();
-    let Report {
-        problems,
-        records,
-        log_bytes,
-        compacted,
-        newest,
-        ..
-    } = report;
+    let Report { problems, records, log_bytes, compacted, newest, .. } = report;
     let mut visit = |record: Record| {
         if *records == 0 {
             *compacted = Revision(record.first.0.saturating_sub(1));

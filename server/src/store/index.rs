@@ -53,27 +53,18 @@ pub(super) struct Stretch {
 impl Index {
     /// An index without records, of a log that continues after `newest`.
     pub(super) fn after(newest: Revision) -> Self {
-        Self {
-            newest,
-            ..Self::default()
-        }
+        Self { newest, ..Self::default() }
     }
 
     /// Makes an empty log continue after `newest`.
     pub(super) fn seed(&mut self, newest: Revision) {
-        assert!(
-            self.records.is_empty(),
-            "invariant: only an empty log is seeded"
-        );
+        assert!(self.records.is_empty(), "invariant: only an empty log is seeded");
         self.newest = newest;
     }
 
     /// Adds the next record.
     pub(super) fn push(&mut self, first: Revision, last: Revision, bytes: u64) {
-        assert!(
-            first == self.newest.next() && last >= first,
-            "invariant: records are continuous"
-        );
+        assert!(first == self.newest.next() && last >= first, "invariant: records are continuous");
         self.records.push_back(Kept { first, bytes });
         self.newest = last;
         self.bytes += bytes;
@@ -86,26 +77,20 @@ impl Index {
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             compacted: self.compacted(),
-            checkpoint: self
-                .checkpoint
-                .map_or(Revision(0), |checkpoint| checkpoint.revision),
+            checkpoint: self.checkpoint.map_or(Revision(0), |checkpoint| checkpoint.revision),
             newest: self.newest,
             log_bytes: self.bytes,
         }
     }
 
     pub(super) fn compacted(&self) -> Revision {
-        self.records
-            .front()
-            .map_or(self.newest, |record| Revision(record.first.0 - 1))
+        self.records.front().map_or(self.newest, |record| Revision(record.first.0 - 1))
     }
 
     /// Fails when a read that begins after `after` would miss revisions.
     pub(super) fn check_kept(&self, after: Revision) -> Result<(), StoreError> {
         if after < self.compacted() {
-            return Err(StoreError::Compacted {
-                first_available: self.compacted().next(),
-            });
+            return Err(StoreError::Compacted { first_available: self.compacted().next() });
         }
         Ok(())
     }
@@ -115,10 +100,8 @@ impl Index {
         if after >= self.newest {
             return None;
         }
-        let begin = self
-            .records
-            .partition_point(|record| record.first <= after.next())
-            .checked_sub(1)?;
+        let begin =
+            self.records.partition_point(|record| record.first <= after.next()).checked_sub(1)?;
         let mut end = begin;
         let mut bytes = self.records[begin].bytes;
         while let Some(next) = self.records.get(end + 1) {
@@ -146,18 +129,14 @@ impl Index {
     pub(super) fn oldest_to_drop(&self, keep: Retention) -> Option<Kept> {
         let oldest = self.records.front()?;
         let last = self.last(0);
-        let covered = self
-            .checkpoint
-            .is_some_and(|checkpoint| last <= checkpoint.revision);
+        let covered = self.checkpoint.is_some_and(|checkpoint| last <= checkpoint.revision);
         let too_old = self.newest.0 - last.0 >= keep.revisions;
         let too_large = self.bytes > keep.bytes;
         (covered && (too_old || too_large)).then_some(*oldest)
     }
 
     fn last(&self, at: usize) -> Revision {
-        self.records
-            .get(at + 1)
-            .map_or(self.newest, |next| Revision(next.first.0 - 1))
+        self.records.get(at + 1).map_or(self.newest, |next| Revision(next.first.0 - 1))
     }
 }
 
@@ -188,65 +167,22 @@ mod tests {
 
     #[test]
     fn no_record_goes_that_reaches_past_the_checkpoint() {
-        let nothing = Retention {
-            revisions: 0,
-            bytes: 0,
-        };
+        let nothing = Retention { revisions: 0, bytes: 0 };
         let mut index = index();
-        assert_eq!(
-            index.oldest_to_drop(nothing),
-            None,
-            "there is no checkpoint"
-        );
-        index.checkpoint = Some(KeptCheckpoint {
-            id: 0,
-            revision: Revision(14),
-        });
-        assert_eq!(
-            index.oldest_to_drop(nothing),
-            Some(Kept {
-                first: Revision(11),
-                bytes: 100
-            })
-        );
+        assert_eq!(index.oldest_to_drop(nothing), None, "there is no checkpoint");
+        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(14) });
+        assert_eq!(index.oldest_to_drop(nothing), Some(Kept { first: Revision(11), bytes: 100 }));
         index.drop_oldest();
-        assert_eq!(
-            index.oldest_to_drop(nothing),
-            None,
-            "12..=15 holds revision 15"
-        );
+        assert_eq!(index.oldest_to_drop(nothing), None, "12..=15 holds revision 15");
         assert_eq!(index.compacted(), Revision(11));
     }
 
     #[test]
     fn either_limit_lets_a_record_go() {
         let mut index = index();
-        index.checkpoint = Some(KeptCheckpoint {
-            id: 0,
-            revision: Revision(20),
-        });
-        assert_eq!(
-            index.oldest_to_drop(Retention {
-                revisions: 10,
-                bytes: 300
-            }),
-            None
-        );
-        assert!(
-            index
-                .oldest_to_drop(Retention {
-                    revisions: 9,
-                    bytes: 300
-                })
-                .is_some()
-        );
-        assert!(
-            index
-                .oldest_to_drop(Retention {
-                    revisions: 10,
-                    bytes: 299
-                })
-                .is_some()
-        );
+        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(20) });
+        assert_eq!(index.oldest_to_drop(Retention { revisions: 10, bytes: 300 }), None);
+        assert!(index.oldest_to_drop(Retention { revisions: 9, bytes: 300 }).is_some());
+        assert!(index.oldest_to_drop(Retention { revisions: 10, bytes: 299 }).is_some());
     }
 }

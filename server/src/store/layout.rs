@@ -53,23 +53,18 @@ impl Position {
 
     /// The place of a key.
     pub(super) fn of_key(key: &[u8]) -> Self {
-        let number = |from: usize| {
-            key.get(from..from + 8)?
-                .try_into()
-                .ok()
-                .map(u64::from_be_bytes)
-        };
+        let number = |from: usize| key.get(from..from + 8)?.try_into().ok().map(u64::from_be_bytes);
         let index = || key.get(9..13)?.try_into().ok().map(u32::from_be_bytes);
         let place = match (key.first(), key.len()) {
             (Some(&META), 1) => Some(Self::Meta),
             (Some(&RECORD), 9) => number(1).map(|first| Self::Record(Revision(first))),
-            (Some(&RECORD), 13) => number(1)
-                .zip(index())
-                .map(|(first, i)| Self::RecordChunk(Revision(first), i)),
+            (Some(&RECORD), 13) => {
+                number(1).zip(index()).map(|(first, i)| Self::RecordChunk(Revision(first), i))
+            }
             (Some(&CHECKPOINT), 9) => number(1).map(Self::Checkpoint),
-            (Some(&CHECKPOINT), 13) => number(1)
-                .zip(index())
-                .map(|(id, i)| Self::CheckpointChunk(id, i)),
+            (Some(&CHECKPOINT), 13) => {
+                number(1).zip(index()).map(|(id, i)| Self::CheckpointChunk(id, i))
+            }
             _ => None,
         };
         place.unwrap_or_else(|| Self::Unknown(key.to_vec()))
@@ -146,9 +141,6 @@ mod tests {
             assert_eq!(&Position::of_key(&place.key()), place);
         }
         let keys: Vec<_> = places.iter().map(Position::key).collect();
-        assert!(
-            keys.is_sorted(),
-            "key order is log order, headers before their chunks"
-        );
+        assert!(keys.is_sorted(), "key order is log order, headers before their chunks");
     }
 }

@@ -35,9 +35,7 @@ pub(super) fn recover(
     };
     survey::survey_records(disk, &mut Err, &mut visit, &mut strays)?;
 
-    let revision = checkpoints
-        .newest
-        .map_or(Revision(0), |(_, header)| header.revision);
+    let revision = checkpoints.newest.map_or(Revision(0), |(_, header)| header.revision);
     let mut index = index.unwrap_or_else(|| Index::after(revision));
     let (compacted, newest) = (index.compacted(), index.newest());
     if revision < compacted || revision > newest {
@@ -46,15 +44,9 @@ pub(super) fn recover(
         return Err(StoreError::flawed(Position::Checkpoint(id), flaw));
     }
     lost(newest)?;
-    index.checkpoint = checkpoints.newest.map(|(id, header)| KeptCheckpoint {
-        id,
-        revision: header.revision,
-    });
-    let ids = checkpoints
-        .remains
-        .iter()
-        .copied()
-        .chain(index.checkpoint.map(|kept| kept.id));
+    index.checkpoint =
+        checkpoints.newest.map(|(id, header)| KeptCheckpoint { id, revision: header.revision });
+    let ids = checkpoints.remains.iter().copied().chain(index.checkpoint.map(|kept| kept.id));
     index.next_checkpoint = ids.max().map_or(0, |id| id + 1);
     remove_remains(disk, &checkpoints.remains, strays)?;
     Ok(index)
@@ -66,9 +58,7 @@ fn remove_remains(
     checkpoints: &[u64],
     strays: Vec<(Position, usize)>,
 ) -> Result<(), StoreError> {
-    let chunks = checkpoints
-        .iter()
-        .flat_map(|id| disk.scan(layout::checkpoint(*id)));
+    let chunks = checkpoints.iter().flat_map(|id| disk.scan(layout::checkpoint(*id)));
     let chunks = chunks.map(|item| item.map(|(position, value)| (position, value.len())));
     let mut writes = Writes::default();
     for item in strays.into_iter().map(Ok).chain(chunks) {

@@ -62,10 +62,7 @@ impl Assembler {
         let Some(partial) = self.partial.take() else {
             return Ok(());
         };
-        let flaw = Flaw::MissingChunk {
-            index: partial.next,
-            count: partial.header.chunks,
-        };
+        let flaw = Flaw::MissingChunk { index: partial.next, count: partial.header.chunks };
         Err(StoreError::flawed(Position::Record(partial.first), flaw))
     }
 
@@ -75,12 +72,7 @@ impl Assembler {
         if header.last < first {
             return Err(Flaw::Backwards { last: header.last });
         }
-        let partial = Partial {
-            first,
-            header,
-            payload: inline.to_vec(),
-            next: 0,
-        };
+        let partial = Partial { first, header, payload: inline.to_vec(), next: 0 };
         self.settle(partial)
     }
 
@@ -93,10 +85,7 @@ impl Assembler {
             return Ok(Step::Stray);
         };
         if partial.next != index {
-            return Err(Flaw::MissingChunk {
-                index: partial.next,
-                count: partial.header.chunks,
-            });
+            return Err(Flaw::MissingChunk { index: partial.next, count: partial.header.chunks });
         }
         partial.payload.extend_from_slice(body);
         partial.next += 1;
@@ -111,38 +100,24 @@ impl Assembler {
         }
         let found = partial.payload.len() as u64;
         if found != header.length {
-            return Err(Flaw::Length {
-                expected: header.length,
-                found,
-            });
+            return Err(Flaw::Length { expected: header.length, found });
         }
         let computed = crc32c(&partial.payload);
         if computed != header.checksum {
-            return Err(Flaw::Checksum {
-                stored: header.checksum,
-                computed,
-            });
+            return Err(Flaw::Checksum { stored: header.checksum, computed });
         }
         let payload = Bytes::from(partial.payload);
-        Ok(Step::Whole(Record {
-            first: partial.first,
-            last: header.last,
-            payload,
-        }))
+        Ok(Step::Whole(Record { first: partial.first, last: header.last, payload }))
     }
 }
 
 /// Verifies the mark that says that this is an offpeak store of a format that we read.
 pub(super) fn check_format(disk: &Disk, folder: &std::path::Path) -> Result<(), StoreError> {
     let Some(value) = disk.get(&Position::Meta)? else {
-        return Err(StoreError::NotAStore {
-            path: folder.to_path_buf(),
-        });
+        return Err(StoreError::NotAStore { path: folder.to_path_buf() });
     };
     if unseal_at(&Position::Meta, &value)? != MAGIC {
-        return Err(StoreError::NotAStore {
-            path: folder.to_path_buf(),
-        });
+        return Err(StoreError::NotAStore { path: folder.to_path_buf() });
     }
     Ok(())
 }
@@ -165,10 +140,7 @@ pub(super) fn survey_records(
             if let Some(expected) = expected.filter(|expected| *expected != first) {
                 complain(StoreError::flawed(
                     position.clone(),
-                    Flaw::Gap {
-                        expected,
-                        found: first,
-                    },
+                    Flaw::Gap { expected, found: first },
                 ))?;
             }
             // Where a record that cannot be read would have ended is not known.
@@ -209,9 +181,9 @@ pub(super) fn survey_checkpoints(
             Position::Checkpoint(id) => {
                 let header = unseal(&position, &value).and_then(CheckpointHeader::decode);
                 match header {
-                    Ok(header) => found
-                        .remains
-                        .extend(found.newest.replace((id, header)).map(|(id, _)| id)),
+                    Ok(header) => {
+                        found.remains.extend(found.newest.replace((id, header)).map(|(id, _)| id))
+                    }
                     Err(flaw) => complain(StoreError::flawed(position, flaw))?,
                 }
                 id

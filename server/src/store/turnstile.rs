@@ -32,10 +32,7 @@ impl Turnstile {
         let ticket = queue.next;
         queue.next += 1;
         while queue.serving != ticket {
-            queue = self
-                .moved
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.moved.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let turn = Turn { turnstile: self };
         if queue.poisoned {
@@ -92,17 +89,9 @@ mod tests {
     #[test]
     fn a_failed_write_ends_all_turns() {
         let turnstile = Turnstile::default();
-        turnstile
-            .enter()
-            .expect("free")
-            .write(|| Ok(()))
-            .expect("written");
+        turnstile.enter().expect("free").write(|| Ok(())).expect("written");
         assert!(
-            turnstile
-                .enter()
-                .expect("free")
-                .write(|| Err(StoreError::CheckpointBusy))
-                .is_err()
+            turnstile.enter().expect("free").write(|| Err(StoreError::CheckpointBusy)).is_err()
         );
         assert!(matches!(turnstile.enter(), Err(StoreError::Poisoned)));
         assert!(

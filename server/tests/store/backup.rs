@@ -25,10 +25,7 @@ fn a_restored_backup_equals_the_store() {
     store(source.path());
     let mut stream = Vec::new();
     let written = backup(source.path(), &mut stream).expect("backed up");
-    assert_eq!(
-        (written.records, written.entries, written.bytes),
-        (12, 50, stream.len() as u64)
-    );
+    assert_eq!((written.records, written.entries, written.bytes), (12, 50, stream.len() as u64));
     let restored = restore(&stream[..], target.path()).expect("restored");
     assert_eq!(restored, written);
     let (source, log) = (open(source.path()), open(target.path()));
@@ -47,10 +44,7 @@ fn an_empty_store_can_be_backed_up() {
     let mut stream = Vec::new();
     backup(source.path(), &mut stream).expect("backed up");
     restore(&stream[..], target.path().join("new")).expect("restored");
-    assert_eq!(
-        append(&open(&target.path().join("new")), b"one"),
-        Revision(1)
-    );
+    assert_eq!(append(&open(&target.path().join("new")), b"one"), Revision(1));
 }
 
 #[test]
@@ -81,10 +75,7 @@ fn a_flipped_byte_of_a_backup_is_refused_and_leaves_nothing() {
         let mut damaged = stream.clone();
         damaged[position] ^= 0x20;
         let error = restore(&damaged[..], target.path()).expect_err("refused");
-        assert!(
-            matches!(error, StoreError::Backup(_)),
-            "byte {position}: {error}"
-        );
+        assert!(matches!(error, StoreError::Backup(_)), "byte {position}: {error}");
         assert!(!target.path().join("sled").exists());
     }
     restore(&stream[..], target.path()).expect("the folder can be used for a good one");
@@ -98,18 +89,13 @@ fn a_cut_off_or_extended_backup_is_refused() {
     backup(source.path(), &mut stream).expect("backed up");
     for length in [0, 7, 9, 20, stream.len() / 2, stream.len() - 1] {
         let error = restore(&stream[..length], target.path()).expect_err("refused");
-        let cut = matches!(
-            error,
-            StoreError::Backup(BackupFlaw::Truncated { .. } | BackupFlaw::Magic)
-        );
+        let cut =
+            matches!(error, StoreError::Backup(BackupFlaw::Truncated { .. } | BackupFlaw::Magic));
         assert!(cut, "{length}: {error}");
     }
     stream.push(0);
     let error = restore(&stream[..], target.path()).expect_err("refused");
-    assert!(
-        matches!(error, StoreError::Backup(BackupFlaw::Trailing)),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Backup(BackupFlaw::Trailing)), "{error}");
 }
 
 #[test]
@@ -128,9 +114,7 @@ fn an_interrupted_restore_does_not_open() {
     let folder = tempdir().expect("folder");
     store(folder.path());
     fs::write(folder.path().join("restoring"), b"").expect("marked");
-    let Err(error) = try_open(folder.path()) else {
-        panic!("opened")
-    };
+    let Err(error) = try_open(folder.path()) else { panic!("opened") };
     assert!(matches!(error, StoreError::Unfinished { .. }), "{error}");
 }
 
@@ -138,20 +122,11 @@ fn an_interrupted_restore_does_not_open() {
 fn a_backup_needs_a_store_and_does_not_make_one() {
     let folder = tempdir().expect("folder");
     let absent = folder.path().join("absent");
-    assert!(matches!(
-        backup(&absent, Vec::new()),
-        Err(StoreError::Missing { .. })
-    ));
+    assert!(matches!(backup(&absent, Vec::new()), Err(StoreError::Missing { .. })));
     assert!(matches!(fsck(&absent), Err(StoreError::Missing { .. })));
     assert!(!absent.exists());
     let log = open(folder.path());
-    assert!(matches!(
-        backup(folder.path(), Vec::new()),
-        Err(StoreError::Locked { .. })
-    ));
-    assert!(matches!(
-        fsck(folder.path()),
-        Err(StoreError::Locked { .. })
-    ));
+    assert!(matches!(backup(folder.path(), Vec::new()), Err(StoreError::Locked { .. })));
+    assert!(matches!(fsck(folder.path()), Err(StoreError::Locked { .. })));
     drop(log);
 }

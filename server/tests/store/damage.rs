@@ -55,9 +55,7 @@ fn assert_found(folder: &Path, position: &Position, is_expected: impl Fn(&Flaw) 
     let holds = |error: &StoreError| matches!(error, StoreError::Corrupt { position: p, flaw } if p == position && is_expected(flaw));
     let report = fsck(folder).expect("verified");
     assert!(report.problems.iter().any(holds), "{report}");
-    let Err(error) = try_open(folder) else {
-        panic!("a damaged store was opened")
-    };
+    let Err(error) = try_open(folder) else { panic!("a damaged store was opened") };
     assert!(holds(&error), "{error}");
 }
 
@@ -78,10 +76,7 @@ fn a_sound_store_passes_fsck_unchanged() {
     let before = files();
     let report = fsck(folder.path()).expect("verified");
     assert!(report.is_sound(), "{report}");
-    assert_eq!(
-        (report.records, report.checkpoint_entries, report.leftovers),
-        (4, 2, 0)
-    );
+    assert_eq!((report.records, report.checkpoint_entries, report.leftovers), (4, 2, 0));
     assert_eq!(
         (report.compacted, report.checkpoint, report.newest),
         (Revision(0), Revision(2), Revision(4))
@@ -97,12 +92,9 @@ fn a_corrupted_byte_is_found_by_fsck_and_refused_on_open() {
         store(folder.path());
         edit(folder.path(), |db| flip(db, &record_key(first, chunk)));
         let first = Revision(first);
-        let position = chunk.map_or(Position::Record(first), |chunk| {
-            Position::RecordChunk(first, chunk)
-        });
-        assert_found(folder.path(), &position, |flaw| {
-            matches!(flaw, Flaw::Checksum { .. })
-        });
+        let position =
+            chunk.map_or(Position::Record(first), |chunk| Position::RecordChunk(first, chunk));
+        assert_found(folder.path(), &position, |flaw| matches!(flaw, Flaw::Checksum { .. }));
     }
 }
 
@@ -117,15 +109,10 @@ fn a_corrupted_checkpoint_is_found_by_fsck_and_refused_on_load() {
     let expected = "chunk 1 of checkpoint 0 is damaged: its checksum";
     let report = fsck(folder.path()).expect("verified");
     assert!(
-        report
-            .problems
-            .iter()
-            .any(|problem| problem.to_string().starts_with(expected)),
+        report.problems.iter().any(|problem| problem.to_string().starts_with(expected)),
         "{report}"
     );
-    let error = open(folder.path())
-        .load_checkpoint(&mut |_| Ok(()))
-        .expect_err("refused");
+    let error = open(folder.path()).load_checkpoint(&mut |_| Ok(())).expect_err("refused");
     assert!(error.to_string().starts_with(expected), "{error}");
 }
 
@@ -133,29 +120,18 @@ fn a_corrupted_checkpoint_is_found_by_fsck_and_refused_on_load() {
 fn a_missing_record_is_a_gap() {
     let folder = tempdir().expect("folder");
     store(folder.path());
-    edit(folder.path(), |db| {
-        _ = db.remove(record_key(2, None)).expect("removed")
-    });
-    let gap = Flaw::Gap {
-        expected: Revision(2),
-        found: Revision(3),
-    };
-    assert_found(folder.path(), &Position::Record(Revision(3)), |flaw| {
-        *flaw == gap
-    });
+    edit(folder.path(), |db| _ = db.remove(record_key(2, None)).expect("removed"));
+    let gap = Flaw::Gap { expected: Revision(2), found: Revision(3) };
+    assert_found(folder.path(), &Position::Record(Revision(3)), |flaw| *flaw == gap);
 }
 
 #[test]
 fn a_missing_chunk_is_named() {
     let folder = tempdir().expect("folder");
     store(folder.path());
-    edit(folder.path(), |db| {
-        _ = db.remove(record_key(3, Some(5))).expect("removed")
-    });
+    edit(folder.path(), |db| _ = db.remove(record_key(3, Some(5))).expect("removed"));
     let missing = Flaw::MissingChunk { index: 5, count: 6 };
-    assert_found(folder.path(), &Position::Record(Revision(3)), |flaw| {
-        *flaw == missing
-    });
+    assert_found(folder.path(), &Position::Record(Revision(3)), |flaw| *flaw == missing);
 }
 
 #[test]
@@ -165,17 +141,9 @@ fn a_log_that_does_not_meet_its_checkpoint_is_refused() {
     edit(folder.path(), |db| {
         (1..=3).for_each(|first| _ = db.remove(record_key(first, None)).expect("removed"))
     });
-    let Err(error) = try_open(folder.path()) else {
-        panic!("opened")
-    };
-    let detached = Flaw::Detached {
-        compacted: Revision(3),
-        newest: Revision(4),
-    };
-    assert!(
-        matches!(&error, StoreError::Corrupt { flaw, .. } if *flaw == detached),
-        "{error}"
-    );
+    let Err(error) = try_open(folder.path()) else { panic!("opened") };
+    let detached = Flaw::Detached { compacted: Revision(3), newest: Revision(4) };
+    assert!(matches!(&error, StoreError::Corrupt { flaw, .. } if *flaw == detached), "{error}");
 }
 
 #[test]
@@ -184,17 +152,10 @@ fn an_unknown_kind_is_refused() {
     store(folder.path());
     let key = record_key(4, None);
     edit(folder.path(), |db| {
-        _ = db
-            .insert(&key, sealed(&key, 1, 9, b"what is this"))
-            .expect("written")
+        _ = db.insert(&key, sealed(&key, 1, 9, b"what is this")).expect("written")
     });
-    let kind = Flaw::Kind {
-        expected: 2,
-        found: 9,
-    };
-    assert_found(folder.path(), &Position::Record(Revision(4)), |flaw| {
-        *flaw == kind
-    });
+    let kind = Flaw::Kind { expected: 2, found: 9 };
+    assert_found(folder.path(), &Position::Record(Revision(4)), |flaw| *flaw == kind);
 }
 
 #[test]
@@ -203,30 +164,13 @@ fn a_newer_format_is_refused() {
         let folder = tempdir().expect("folder");
         store(folder.path());
         edit(folder.path(), |db| {
-            _ = db
-                .insert(&key, sealed(&key, 2, 1, b"offpeak store"))
-                .expect("written")
+            _ = db.insert(&key, sealed(&key, 2, 1, b"offpeak store")).expect("written")
         });
-        let Err(error) = try_open(folder.path()) else {
-            panic!("opened")
-        };
-        assert!(
-            matches!(
-                error,
-                StoreError::NewerFormat {
-                    found: 2,
-                    supported: 1,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        let Err(error) = try_open(folder.path()) else { panic!("opened") };
+        assert!(matches!(error, StoreError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
         let report = fsck(folder.path()).expect("verified");
         assert!(
-            report
-                .problems
-                .iter()
-                .any(|problem| matches!(problem, StoreError::NewerFormat { .. })),
+            report.problems.iter().any(|problem| matches!(problem, StoreError::NewerFormat { .. })),
             "{report}"
         );
     }
@@ -235,12 +179,8 @@ fn a_newer_format_is_refused() {
 #[test]
 fn the_database_of_something_else_is_not_touched() {
     let folder = tempdir().expect("folder");
-    edit(folder.path(), |db| {
-        _ = db.insert("theirs", "value").expect("written")
-    });
-    let Err(error) = try_open(folder.path()) else {
-        panic!("opened")
-    };
+    edit(folder.path(), |db| _ = db.insert("theirs", "value").expect("written"));
+    let Err(error) = try_open(folder.path()) else { panic!("opened") };
     assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
 }
 
@@ -251,23 +191,16 @@ fn a_torn_record_is_removed_on_open() {
     let torn: Vec<_> = (0..100).map(|chunk| record_key(5, Some(chunk))).collect();
     edit(folder.path(), |db| {
         for key in &torn {
-            db.insert(key, sealed(key, 1, 3, &bytes(9, 5632)))
-                .expect("written");
+            db.insert(key, sealed(key, 1, 3, &bytes(9, 5632))).expect("written");
         }
     });
     let report = fsck(folder.path()).expect("verified");
     assert!(report.is_sound() && report.leftovers == 100, "{report}");
     let log = open(folder.path());
-    assert_eq!(
-        append(&log, b"five"),
-        Revision(5),
-        "the torn record was never acknowledged"
-    );
+    assert_eq!(append(&log, b"five"), Revision(5), "the torn record was never acknowledged");
     assert_eq!(all_records(&log)[4].payload, "five");
     drop(log);
-    edit(folder.path(), |db| {
-        assert!(torn.iter().all(|key| !db.contains_key(key).expect("read")))
-    });
+    edit(folder.path(), |db| assert!(torn.iter().all(|key| !db.contains_key(key).expect("read"))));
 }
 
 #[test]
@@ -292,17 +225,11 @@ fn an_abandoned_checkpoint_is_trimmed_away() {
     let folder = tempdir().expect("folder");
     store(folder.path());
     let log = open(folder.path());
-    log.begin_checkpoint(Revision(4))
-        .expect("begun")
-        .put(&bytes(7, 1_000_000))
-        .expect("put");
+    log.begin_checkpoint(Revision(4)).expect("begun").put(&bytes(7, 1_000_000)).expect("put");
     super::trim_all(&log, u64::MAX, u64::MAX);
     checkpoint(&log, Revision(4), &[b"next".to_vec()]);
     drop(log);
-    assert!(
-        fsck(folder.path()).expect("verified").leftovers < 10,
-        "only the replaced checkpoint"
-    );
+    assert!(fsck(folder.path()).expect("verified").leftovers < 10, "only the replaced checkpoint");
 }
 
 #[test]
@@ -320,16 +247,8 @@ fn a_store_that_lost_its_database_is_refused() {
     let folder = tempdir().expect("folder");
     store(folder.path());
     fs::remove_dir_all(folder.path().join("sled")).expect("removed");
-    let Err(error) = try_open(folder.path()) else {
-        panic!("opened as a new store")
-    };
-    let lost = matches!(
-        error,
-        StoreError::Lost {
-            witnessed: Revision(4),
-            found: Revision(0)
-        }
-    );
+    let Err(error) = try_open(folder.path()) else { panic!("opened as a new store") };
+    let lost = matches!(error, StoreError::Lost { witnessed: Revision(4), found: Revision(0) });
     assert!(lost, "{error}");
 }
 
@@ -370,9 +289,6 @@ fn a_flipped_byte_anywhere_in_the_file_never_changes_what_is_read() {
             continue;
         };
         assert!(all_records(&log) == expected, "byte {position}");
-        assert!(
-            revision.map(|revision| (revision, found)) == entries,
-            "byte {position}"
-        );
+        assert!(revision.map(|revision| (revision, found)) == entries, "byte {position}");
     }
 }

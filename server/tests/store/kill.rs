@@ -19,13 +19,8 @@ const CHILD: &str = "OFFPEAK_TEST_STORE";
 const KILLS: &str = "OFFPEAK_TEST_KILLS";
 
 fn payload(revision: u64) -> Vec<u8> {
-    let sizes = [
-        300, 7_000, 300, 64_000, 0, 300, 400_000, 300, 1_500_000, 5_632,
-    ];
-    bytes(
-        revision,
-        sizes[usize::try_from(revision % 10).expect("small")],
-    )
+    let sizes = [300, 7_000, 300, 64_000, 0, 300, 400_000, 300, 1_500_000, 5_632];
+    bytes(revision, sizes[usize::try_from(revision % 10).expect("small")])
 }
 
 fn entries(revision: u64) -> Vec<Vec<u8>> {
@@ -102,11 +97,7 @@ fn append_survives_a_kill() {
         }
         let expected = (bounds.checkpoint > Revision(0))
             .then(|| (bounds.checkpoint, entries(bounds.checkpoint.0)));
-        assert!(
-            load(&log) == expected,
-            "kill {kill}: the checkpoint at {}",
-            bounds.checkpoint
-        );
+        assert!(load(&log) == expected, "kill {kill}: the checkpoint at {}", bounds.checkpoint);
         drop(log);
     }
     let report = fsck(folder.path()).expect("verified");
@@ -121,19 +112,13 @@ struct Patience {
 
 fn run_child(folder: &Path, patience: &Patience, mut heard: impl FnMut(&str, u64)) {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "kill::child_appends_until_killed",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", "kill::child_appends_until_killed", "--nocapture", "--test-threads=1"])
         .env(CHILD, folder)
         .stdout(Stdio::piped())
         .spawn()
         .expect("the child starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped"))
-        .lines()
-        .map_while(Result::ok);
+    let mut lines =
+        BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut said = lines.by_ref().filter_map(|line| {
         let (what, revision) = line.split_once(' ')?;
         Some((what.to_owned(), revision.parse::<u64>().ok()?))

@@ -13,12 +13,7 @@ fn a_new_store_is_empty() {
     let zero = Revision(0);
     assert_eq!(
         log.bounds(),
-        Bounds {
-            compacted: zero,
-            checkpoint: zero,
-            newest: zero,
-            log_bytes: 0
-        }
+        Bounds { compacted: zero, checkpoint: zero, newest: zero, log_bytes: 0 }
     );
     assert_eq!(log.read(zero, 1000).expect("read"), []);
     assert_eq!(load(&log), None);
@@ -50,11 +45,7 @@ fn records_of_every_size_survive_a_reopen() {
         let first = log.bounds().newest.next();
         let last = Revision(first.0 + 2);
         log.append(first, last, &payload).expect("appended");
-        expected.push(Record {
-            first,
-            last,
-            payload: payload.into(),
-        });
+        expected.push(Record { first, last, payload: payload.into() });
     }
     assert!(all_records(&log) == expected);
     drop(log);
@@ -67,23 +58,15 @@ fn a_read_gives_whole_records_up_to_its_limit() {
     let log = open(folder.path());
     for _ in 0..4 {
         let first = log.bounds().newest.next();
-        log.append(first, first.next(), &[7; 100])
-            .expect("appended");
+        log.append(first, first.next(), &[7; 100]).expect("appended");
     }
     let firsts = |after, max_bytes| {
         let records = log.read(Revision(after), max_bytes).expect("read");
-        records
-            .iter()
-            .map(|record| record.first.0)
-            .collect::<Vec<_>>()
+        records.iter().map(|record| record.first.0).collect::<Vec<_>>()
     };
     assert_eq!(firsts(0, 0), [1], "at least one");
     assert_eq!(firsts(0, 250), [1, 3]);
-    assert_eq!(
-        firsts(3, 250),
-        [3, 5],
-        "the record that holds revision 4 begins before it"
-    );
+    assert_eq!(firsts(3, 250), [3, 5], "the record that holds revision 4 begins before it");
     assert_eq!(firsts(8, 250), []);
     assert_eq!(firsts(99, 250), [], "the future is empty");
 }
@@ -109,22 +92,8 @@ fn the_newest_checkpoint_is_loaded_with_entries_of_every_size() {
     let log = open(folder.path());
     let revision = append(&log, b"one");
     checkpoint(&log, revision, &[b"old".to_vec()]);
-    let sizes = [
-        0,
-        1,
-        3,
-        CHUNK - 5,
-        CHUNK - 4,
-        CHUNK - 3,
-        70_000,
-        0,
-        3_000_000,
-        5,
-    ];
-    let mut entries: Vec<Vec<u8>> = sizes
-        .iter()
-        .map(|size| bytes(*size as u64, *size))
-        .collect();
+    let sizes = [0, 1, 3, CHUNK - 5, CHUNK - 4, CHUNK - 3, 70_000, 0, 3_000_000, 5];
+    let mut entries: Vec<Vec<u8>> = sizes.iter().map(|size| bytes(*size as u64, *size)).collect();
     entries.extend((0..20_000).map(|i| bytes(i, 60)));
     let revision = append(&log, b"two");
     checkpoint(&log, revision, &entries);
@@ -133,11 +102,7 @@ fn the_newest_checkpoint_is_loaded_with_entries_of_every_size() {
     let log = open(folder.path());
     assert!(load(&log) == Some((revision, entries)));
     checkpoint(&log, revision, &[]);
-    assert_eq!(
-        load(&log),
-        Some((revision, Vec::new())),
-        "a checkpoint may be empty"
-    );
+    assert_eq!(load(&log), Some((revision, Vec::new())), "a checkpoint may be empty");
 }
 
 #[test]
@@ -147,10 +112,7 @@ fn appends_go_on_while_a_checkpoint_is_written() {
     let revision = append(&log, b"one");
     let entries: Vec<Vec<u8>> = (0..40).map(|i| bytes(i, 50_000)).collect();
     let mut writer = log.begin_checkpoint(revision).expect("begun");
-    assert!(matches!(
-        log.begin_checkpoint(revision),
-        Err(StoreError::CheckpointBusy)
-    ));
+    assert!(matches!(log.begin_checkpoint(revision), Err(StoreError::CheckpointBusy)));
     std::thread::scope(|scope| {
         scope.spawn(|| (0..200).for_each(|_| _ = append(&log, b"meanwhile")));
         for entry in &entries {
@@ -158,11 +120,7 @@ fn appends_go_on_while_a_checkpoint_is_written() {
             append_checked_elsewhere(&log);
         }
     });
-    assert_eq!(
-        log.bounds().checkpoint,
-        Revision(0),
-        "not before it is finished"
-    );
+    assert_eq!(log.bounds().checkpoint, Revision(0), "not before it is finished");
     writer.finish().expect("finished");
     assert_eq!(log.bounds().checkpoint, revision);
     assert_eq!(log.bounds().newest, Revision(201));
@@ -173,11 +131,7 @@ fn appends_go_on_while_a_checkpoint_is_written() {
 fn append_checked_elsewhere(log: &dyn Log) {
     let bounds = log.bounds();
     let records = log.read(bounds.compacted, usize::MAX).expect("read");
-    assert!(
-        records
-            .last()
-            .is_some_and(|record| record.last >= bounds.newest)
-    );
+    assert!(records.last().is_some_and(|record| record.last >= bounds.newest));
 }
 
 #[test]
@@ -190,10 +144,7 @@ fn a_checkpoint_stays_between_the_last_one_and_the_newest_revision() {
         let Err(error) = log.begin_checkpoint(revision) else {
             panic!("{revision} must be refused")
         };
-        assert!(
-            matches!(error, StoreError::CheckpointOutside { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, StoreError::CheckpointOutside { .. }), "{error}");
     }
 }
 
@@ -203,15 +154,10 @@ fn trim_never_passes_the_checkpoint() {
     let log = open(folder.path());
     for _ in 0..10 {
         let first = log.bounds().newest.next();
-        log.append(first, first.next(), &[1; 1000])
-            .expect("appended");
+        log.append(first, first.next(), &[1; 1000]).expect("appended");
     }
     trim_all(&log, 0, 0);
-    assert_eq!(
-        log.bounds().compacted,
-        Revision(0),
-        "without a checkpoint everything is needed"
-    );
+    assert_eq!(log.bounds().compacted, Revision(0), "without a checkpoint everything is needed");
     checkpoint(&log, Revision(11), &[b"state".to_vec()]);
     trim_all(&log, 0, 0);
     assert_eq!(
@@ -231,21 +177,10 @@ fn a_trimmed_cursor_is_compacted_with_the_first_revision_that_is_there() {
     checkpoint(&log, Revision(10), &[]);
     trim_all(&log, 4, u64::MAX);
     let error = log.read(Revision(5), 1000).expect_err("trimmed");
-    assert!(
-        matches!(
-            error,
-            StoreError::Compacted {
-                first_available: Revision(7)
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Compacted { first_available: Revision(7) }), "{error}");
     assert_eq!(log.read(Revision(6), 1000).expect("kept").len(), 4);
     trim_all(&log, u64::MAX, 250);
-    assert_eq!(
-        (log.bounds().compacted, log.bounds().log_bytes),
-        (Revision(8), 200)
-    );
+    assert_eq!((log.bounds().compacted, log.bounds().log_bytes), (Revision(8), 200));
 }
 
 #[test]
@@ -260,12 +195,7 @@ fn a_log_trimmed_empty_continues_at_its_checkpoint() {
     let three = Revision(3);
     assert_eq!(
         log.bounds(),
-        Bounds {
-            compacted: three,
-            checkpoint: three,
-            newest: three,
-            log_bytes: 0
-        }
+        Bounds { compacted: three, checkpoint: three, newest: three, log_bytes: 0 }
     );
     assert_eq!(append(&log, b"four"), Revision(4));
     drop(log);
@@ -278,16 +208,9 @@ fn one_trim_does_a_bounded_piece() {
     let log = open(folder.path());
     (0..4).for_each(|_| _ = append(&log, &[1; 40_000]));
     checkpoint(&log, Revision(4), &[]);
-    let nothing = Retention {
-        revisions: 0,
-        bytes: 0,
-    };
+    let nothing = Retention { revisions: 0, bytes: 0 };
     assert_eq!(log.trim(nothing).expect("trimmed"), Trimmed::More);
-    assert_eq!(
-        log.bounds().compacted,
-        Revision(1),
-        "two such records are more than a piece"
-    );
+    assert_eq!(log.bounds().compacted, Revision(1), "two such records are more than a piece");
     trim_all(&log, 0, 0);
     assert_eq!(log.trim(nothing).expect("trimmed"), Trimmed::Done);
 }
@@ -325,16 +248,9 @@ fn a_reader_beside_a_trim_sees_whole_records_or_compacted() {
 fn a_second_open_is_refused_with_the_process_that_holds_it() {
     let folder = tempdir().expect("folder");
     let log = open(folder.path());
-    let Err(error) = try_open(folder.path()) else {
-        panic!("opened twice")
-    };
-    let StoreError::Locked { path, pid } = &error else {
-        panic!("{error}")
-    };
-    assert_eq!(
-        (path.as_path(), *pid),
-        (folder.path(), Some(std::process::id()))
-    );
+    let Err(error) = try_open(folder.path()) else { panic!("opened twice") };
+    let StoreError::Locked { path, pid } = &error else { panic!("{error}") };
+    assert_eq!((path.as_path(), *pid), (folder.path(), Some(std::process::id())));
     drop(log);
     open(folder.path());
 }

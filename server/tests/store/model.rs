@@ -39,22 +39,15 @@ struct Model {
 
 impl Model {
     fn checkpoint_revision(&self) -> u64 {
-        self.checkpoint
-            .as_ref()
-            .map_or(0, |(revision, _)| revision.0)
+        self.checkpoint.as_ref().map_or(0, |(revision, _)| revision.0)
     }
 
     fn compacted(&self) -> u64 {
-        self.records
-            .first()
-            .map_or(self.newest, |record| record.first.0 - 1)
+        self.records.first().map_or(self.newest, |record| record.first.0 - 1)
     }
 
     fn bytes(&self) -> u64 {
-        self.records
-            .iter()
-            .map(|record| record.payload.len() as u64)
-            .sum()
+        self.records.iter().map(|record| record.payload.len() as u64).sum()
     }
 
     fn trim(&mut self, revisions: u64, bytes: u64) {

@@ -23,15 +23,9 @@ pub(super) enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [
-            Self::Entry,
-            Self::Checkpoint,
-            Self::Log,
-            Self::Record,
-            Self::End,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == byte)
+        [Self::Entry, Self::Checkpoint, Self::Log, Self::Record, Self::End]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -44,11 +38,7 @@ pub(super) struct FrameWriter<W: Write> {
 
 impl<W: Write> FrameWriter<W> {
     pub(super) fn begin(out: W) -> Result<Self, StoreError> {
-        let mut frames = Self {
-            out: BufWriter::new(out),
-            checksum: 0,
-            bytes: 0,
-        };
+        let mut frames = Self { out: BufWriter::new(out), checksum: 0, bytes: 0 };
         frames.push(&MAGIC)?;
         frames.push(&FORMAT.to_le_bytes())?;
         Ok(frames)
@@ -58,9 +48,7 @@ impl<W: Write> FrameWriter<W> {
         let length = body.iter().map(|part| part.len() as u64).sum::<u64>();
         let checksum = body
             .iter()
-            .fold(head_checksum(kind as u8, length), |sum, part| {
-                crc32c_append(sum, part)
-            });
+            .fold(head_checksum(kind as u8, length), |sum, part| crc32c_append(sum, part));
         let mut head = [0; HEAD_BYTES];
         head[0] = kind as u8;
         head[1..9].copy_from_slice(&length.to_le_bytes());
@@ -75,20 +63,13 @@ impl<W: Write> FrameWriter<W> {
     /// Writes the trailer and returns the length of the whole stream.
     pub(super) fn end(mut self, entries: u64, records: u64) -> Result<u64, StoreError> {
         let checksum = self.checksum.to_le_bytes();
-        self.write(
-            Kind::End,
-            &[&entries.to_le_bytes(), &records.to_le_bytes(), &checksum],
-        )?;
-        self.out
-            .flush()
-            .map_err(StoreError::io("write", Path::new("the backup")))?;
+        self.write(Kind::End, &[&entries.to_le_bytes(), &records.to_le_bytes(), &checksum])?;
+        self.out.flush().map_err(StoreError::io("write", Path::new("the backup")))?;
         Ok(self.bytes)
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.out
-            .write_all(bytes)
-            .map_err(StoreError::io("write", Path::new("the backup")))?;
+        self.out.write_all(bytes).map_err(StoreError::io("write", Path::new("the backup")))?;
         self.checksum = crc32c_append(self.checksum, bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
@@ -106,22 +87,14 @@ pub(super) struct FrameReader<R> {
 
 impl<R: Read> FrameReader<R> {
     pub(super) fn begin(input: R) -> Result<Self, StoreError> {
-        let mut frames = Self {
-            input: BufReader::new(input),
-            checksum_before: 0,
-            checksum: 0,
-            bytes: 0,
-        };
+        let mut frames =
+            Self { input: BufReader::new(input), checksum_before: 0, checksum: 0, bytes: 0 };
         if frames.take_up_to(MAGIC.len() as u64)? != MAGIC {
             return Err(BackupFlaw::Magic.into());
         }
         let found = u16::from_le_bytes(frames.take()?);
         if found > FORMAT {
-            return Err(BackupFlaw::NewerFormat {
-                found,
-                supported: FORMAT,
-            }
-            .into());
+            return Err(BackupFlaw::NewerFormat { found, supported: FORMAT }.into());
         }
         Ok(frames)
     }
@@ -135,9 +108,8 @@ impl<R: Read> FrameReader<R> {
         let offset = self.bytes;
         self.checksum_before = self.checksum;
         let [kind, rest @ ..] = self.take::<HEAD_BYTES>()?;
-        let (length, checksum) = rest
-            .split_first_chunk::<8>()
-            .expect("invariant: a head has 13 bytes");
+        let (length, checksum) =
+            rest.split_first_chunk::<8>().expect("invariant: a head has 13 bytes");
         let length = u64::from_le_bytes(*length);
         let body = self.take_up_to(length)?;
         if body.len() as u64 != length {
@@ -173,9 +145,7 @@ impl<R: Read> FrameReader<R> {
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
         let bytes = self.take_up_to(N as u64)?;
-        bytes
-            .try_into()
-            .map_err(|_| BackupFlaw::Truncated { offset: self.bytes }.into())
+        bytes.try_into().map_err(|_| BackupFlaw::Truncated { offset: self.bytes }.into())
     }
 
     /// The next `length` bytes, or as many as there are: memory grows with what was read, not with what was claimed.
