@@ -25,6 +25,7 @@ mod lock;
 mod recovery;
 mod sled_log;
 mod survey;
+mod trim;
 mod turnstile;
 mod witness;
 

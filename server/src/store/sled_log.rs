@@ -11,13 +11,13 @@ use super::checkpoint::{self, SledCheckpoint};
 use super::codec::{MAGIC, RecordHeader, seal};
 use super::disk::{Disk, Writes, sync_folder};
 use super::error::{Flaw, StoreError};
-use super::index::{Index, Kept, KeptCheckpoint, Stretch};
-use super::layout::{self, CHUNK_BYTES, COMMIT_BYTES, PIECE_BYTES, Position};
+use super::index::{Index, KeptCheckpoint, Stretch};
+use super::layout::{self, CHUNK_BYTES, COMMIT_BYTES, Position};
 use super::lock::FolderLock;
 use super::recovery::recover;
 use super::survey::{Assembler, Step};
 use super::turnstile::{Turn, Turnstile};
-use super::{Bounds, CheckpointWriter, Log, Record, Retention, Trimmed, witness};
+use super::{Bounds, CheckpointWriter, Log, Record, Retention, Trimmed, trim, witness};
 
 /// The folder of the database inside the folder of the store.
 const DATABASE_NAME: &str = "sled";
@@ -76,7 +76,7 @@ impl SledLog {
     ) -> Result<Self, StoreError> {
         let disk = Disk::open(&database(folder), options.cache_bytes)?;
         let witnessed = witness::recall(folder)?;
-        if disk.is_empty() && witnessed.is_none() {
+        if disk.is_empty() && witnessed.is_none_or(|revision| revision == Revision(0)) {
             let mut writes = Writes::default();
             writes.insert(&Position::Meta, seal(&Position::Meta, &[MAGIC]));
             disk.write(writes)?;
@@ -202,30 +202,6 @@ impl SledLog {
         Ok(records)
     }
 
-    /// Fills `writes` up to a piece with the removal of what the index no longer holds.
-    fn sweep(
-        &self,
-        index: &mut Index,
-        limit: usize,
-        writes: &mut Writes,
-    ) -> Result<(), StoreError> {
-        // A load in progress may still need the checkpoint that was just replaced.
-        while index.loading == 0
-            && let Some(keys) = index.garbage.front_mut()
-        {
-            for item in self.disk.scan(keys.clone()) {
-                let (position, value) = item?;
-                if writes.exceeds(limit, &position, value.len()) {
-                    keys.start = position.key();
-                    return Ok(());
-                }
-                writes.remove(&position, value.len());
-            }
-            index.garbage.pop_front();
-        }
-        Ok(())
-    }
-
     fn index(&self) -> MutexGuard<'_, Index> {
         // The index is changed in one step after the disk, so a panic elsewhere leaves no broken one.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
@@ -294,24 +270,11 @@ impl Log for SledLog {
 
     fn trim(&self, keep: Retention) -> Result<Trimmed, StoreError> {
         let mut turn = self.turnstile.enter()?;
-        let mut writes = Writes::default();
-        // Records leave the index before they leave the disk, and a crash in between only brings them back.
-        let more = {
-            let mut index = self.index();
-            while let Some(oldest) = index.oldest_to_drop(keep) {
-                if !remove_record(&mut index, &mut writes, oldest) {
-                    break;
-                }
-                index.drop_oldest();
-            }
-            self.sweep(&mut index, PIECE_BYTES, &mut writes)?;
-            index.oldest_to_drop(keep).is_some()
-                || (index.loading == 0 && !index.garbage.is_empty())
-        };
+        let (writes, trimmed) = trim::next_piece(&mut self.index(), &self.disk, keep)?;
         if !writes.is_empty() {
             turn.write(|| self.disk.write(writes))?;
         }
-        Ok(if more { Trimmed::More } else { Trimmed::Done })
+        Ok(trimmed)
     }
 }
 
@@ -354,26 +317,4 @@ pub(super) fn database(folder: &Path) -> PathBuf {
 /// The file that says that a restore into `folder` is not finished.
 pub(super) fn restoring_mark(folder: &Path) -> PathBuf {
     folder.join(RESTORING_NAME)
-}
-
-/// Adds the removal of one record to `writes`; false when it does not fit any more.
-fn remove_record(index: &mut Index, writes: &mut Writes, record: Kept) -> bool {
-    let position = Position::Record(record.first);
-    let bytes = usize::try_from(record.bytes).unwrap_or(usize::MAX);
-    if writes.exceeds(PIECE_BYTES, &position, bytes) {
-        return false;
-    }
-    if bytes <= CHUNK_BYTES {
-        writes.remove(&position, bytes);
-    } else if bytes <= PIECE_BYTES {
-        writes.remove(&position, 0);
-        for (chunk, at) in (0..).zip((0..bytes).step_by(CHUNK_BYTES)) {
-            writes.remove(&Position::RecordChunk(record.first, chunk), CHUNK_BYTES.min(bytes - at));
-        }
-    } else {
-        // Without its header the record is gone. Its chunks take several pieces, so this one counts as full.
-        writes.remove(&position, PIECE_BYTES);
-        index.garbage.push_back(layout::record_chunks(record.first.0));
-    }
-    true
 }
