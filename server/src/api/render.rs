@@ -333,3 +333,6 @@ fn task_end(end: TaskEnd) -> v1::TaskEnd {
         TaskEnd::MissedDeadline => v1::TaskEnd::MissedDeadline,
     }
 }
+
+#[cfg(test)]
+mod tests;
