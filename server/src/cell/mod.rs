@@ -8,8 +8,9 @@
 mod error;
 
 use std::{
+    fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Weak, mpsc},
     time::Duration,
 };
 
@@ -18,10 +19,21 @@ use offpeak_core::{
     model::{Revision, Time},
     state::State,
 };
+use tokio::{sync::oneshot, time::timeout};
 
 pub use error::{CellError, FeedError};
 
-use crate::record::Record;
+pub use crate::feed::Subscription;
+use crate::{
+    driver::{
+        Ask,
+        queue::{Queue, Refused, Waiter},
+    },
+    feed::Feed,
+    store::Log,
+    telemetry::Metrics,
+    view::{Progress, View},
+};
 
 /// A running cell; cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,9 +41,19 @@ pub struct Cell {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    view: RwLock<State>,
+/// What a cell's handles and its driver's threads have in common.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) started: Time,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) view: Arc<View>,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) progress: Progress,
+    /// Weak, so that a forgotten handle does not keep the store open after the server has stopped.
+    pub(crate) log: Weak<dyn Log>,
+    pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) metrics: Metrics,
+    pub(crate) retry_after: Duration,
 }
 
 /// How a cell is, besides what its state says.
@@ -53,14 +75,17 @@ pub struct CellStatus {
     pub watchers: u32,
 }
 
-/// Committed records in order; see [`Cell::subscribe`].
-#[derive(Debug)]
-pub struct Subscription {
-    after: Revision,
-}
-
 impl Cell {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Hands a command to the engine at once, and resolves when its events are durable and visible in the view.
+    /// Dropping the future does not take the command back.
     ///
     /// # Errors
     /// [`CellError::Rejected`], [`CellError::Overloaded`] when the queue is full, [`CellError::Stopping`].
@@ -68,8 +93,12 @@ impl Cell {
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Outcome, CellError>> + Send + use<> {
-        let _ = request;
-        std::future::ready(Err(CellError::Stopping))
+        let (tx, rx) = oneshot::channel();
+        let pushed = self.push(std::iter::once(request), Waiter::One(tx));
+        async move {
+            pushed?;
+            rx.await.unwrap_or(Err(CellError::Stopping))
+        }
     }
 
     /// Hands a batch of commands to the engine at once as one entry of its queue, and resolves to one answer a
@@ -78,23 +107,35 @@ impl Cell {
         &self,
         requests: Vec<Request>,
     ) -> impl Future<Output = Vec<Result<Outcome, CellError>>> + Send + use<> {
-        std::future::ready(requests.iter().map(|_| Err(CellError::Stopping)).collect())
+        let count = requests.len();
+        let (tx, rx) = oneshot::channel();
+        let pushed = self.push(requests.into_iter(), Waiter::Many(count, tx));
+        async move {
+            match pushed {
+                Ok(()) => rx.await.unwrap_or_else(|_| vec![Err(CellError::Stopping); count]),
+                Err(error) => vec![Err(error); count],
+            }
+        }
     }
 
     /// Waits until the view has reached `revision`, for at most `limit`.
     ///
     /// # Errors
     /// [`CellError::NotYet`] after `limit`, [`CellError::Stopping`].
-    #[expect(clippy::unused_async, reason = "the view cannot change yet")]
     pub async fn wait_for(&self, revision: Revision, limit: Duration) -> Result<(), CellError> {
-        let newest = self.read(State::revision);
-        let _ = limit;
-        if newest >= revision { Ok(()) } else { Err(CellError::NotYet { newest }) }
+        let mut progress = self.shared.progress.subscribe();
+        let done = progress.wait_for(|reached| reached.stopping || reached.revision >= revision);
+        let reached = match timeout(limit, done).await {
+            Ok(Ok(reached)) => *reached,
+            Ok(Err(_)) => return Err(CellError::Stopping),
+            Err(_) => return Err(CellError::NotYet { newest: self.newest() }),
+        };
+        if reached.revision >= revision { Ok(()) } else { Err(CellError::Stopping) }
     }
 
     /// Reads the committed state under a read lock: for short reads only.
     pub fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
-        read(&self.shared.view.read().unwrap_or_else(PoisonError::into_inner))
+        self.shared.view.read(read)
     }
 
     /// A copy of the committed state, which shares what it can: for long reads, lists and snapshots.
@@ -106,20 +147,22 @@ impl Cell {
     /// Everything committed after `after`, from the log and then live.
     #[must_use]
     pub fn subscribe(&self, after: Revision) -> Subscription {
-        Subscription { after }
+        self.shared.feed.subscribe(after)
     }
 
     /// How the cell is.
     #[must_use]
     pub fn status(&self) -> CellStatus {
+        let newest = self.newest();
+        let bounds = self.shared.log.upgrade().map(|log| log.bounds());
         CellStatus {
-            name: String::new(),
-            started: Time(0),
-            newest: self.read(State::revision),
-            compacted: Revision(0),
-            checkpoint: Revision(0),
-            log_bytes: 0,
-            watchers: 0,
+            name: self.shared.name.clone(),
+            started: self.shared.started,
+            newest,
+            compacted: bounds.map_or(newest, |bounds| bounds.compacted),
+            checkpoint: bounds.map_or(newest, |bounds| bounds.checkpoint),
+            log_bytes: bounds.map_or(0, |bounds| bounds.log_bytes),
+            watchers: self.shared.feed.watchers(),
         }
     }
 
@@ -127,21 +170,39 @@ impl Cell {
     ///
     /// # Errors
     /// [`CellError::Checkpoint`], [`CellError::Stopping`].
-    #[expect(clippy::unused_async, reason = "there is no log yet")]
     pub async fn checkpoint(&self) -> Result<Revision, CellError> {
-        Err(CellError::Stopping)
+        let (tx, rx) = oneshot::channel();
+        self.shared.asks.send(Ask::Now(tx)).map_err(|_| CellError::Stopping)?;
+        rx.await.unwrap_or(Err(CellError::Stopping))
+    }
+
+    /// How many commands wait for the engine.
+    pub(crate) fn queue_length(&self) -> usize {
+        self.shared.queue.len()
+    }
+
+    fn newest(&self) -> Revision {
+        self.shared.progress.reached().revision
+    }
+
+    fn push(
+        &self,
+        requests: impl ExactSizeIterator<Item = Request>,
+        waiter: Waiter,
+    ) -> Result<(), CellError> {
+        let count = requests.len();
+        self.shared.queue.push(requests, waiter).map_err(|refused| match refused {
+            Refused::Closed => CellError::Stopping,
+            Refused::Full => {
+                self.shared.metrics.overloaded(count as u64);
+                CellError::Overloaded { retry_after: self.shared.retry_after }
+            }
+        })
     }
 }
 
-impl Subscription {
-    /// The next record. The first one may begin at or before the revision subscribed after, because a record is given
-    /// whole; later ones follow without a gap or a repeat. Safe to cancel.
-    ///
-    /// # Errors
-    /// Every error is final: [`FeedError::Compacted`], [`FeedError::Stopping`], [`FeedError::Log`].
-    #[expect(clippy::unused_async, reason = "there is no feed yet")]
-    pub async fn next(&mut self) -> Result<Arc<Record>, FeedError> {
-        let _ = self.after;
-        Err(FeedError::Stopping)
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("name", &self.name).finish_non_exhaustive()
     }
 }
