@@ -51,14 +51,13 @@ pub struct JobName {
 
 impl Names {
     /// The names of all that the events of `batch` mention. `state` is what they lead to; objects that it lacks are
-    /// named by the events that removed them. The region of a removed node is known only from its description, so
-    /// it is empty unless the same batch described the node.
+    /// named by the events that removed them.
     #[must_use]
     pub fn of(batch: &Batch, state: &State) -> Self {
         let mut mentioned = Mentioned::default();
         for event in &batch.events {
             mentioned.add(event);
-            mentioned.add_gone(event, state);
+            mentioned.gone.add(event);
         }
         let Mentioned { nodes, tenants, jobs, gone } = mentioned;
         let node = |id: &NodeId| match state.node(*id) {
@@ -160,24 +159,21 @@ impl Mentioned {
         self.jobs.push(at.job);
         self.nodes.push(at.node);
     }
+}
 
-    fn add_gone(&mut self, event: &Event, state: &State) {
+impl Gone {
+    fn add(&mut self, event: &Event) {
         match event {
-            Event::NodeRegistered { id, spec } | Event::NodeUpdated { id, spec }
-                if state.node(*id).is_none() =>
-            {
-                self.gone.nodes.insert(*id, NodeName::of(spec));
-            }
             Event::NodeRemoved { id, name, region } => {
                 let (name, region) = (name.clone(), region.clone());
-                self.gone.nodes.insert(*id, NodeName { name, region });
+                self.nodes.insert(*id, NodeName { name, region });
             }
             Event::TenantDeleted { id, name } => {
-                self.gone.tenants.insert(*id, name.clone());
+                self.tenants.insert(*id, name.clone());
             }
             Event::JobForgotten { id, tenant, name } => {
                 let job = JobName { tenant: tenant.clone(), name: name.clone() };
-                self.gone.jobs.insert(*id, job);
+                self.jobs.insert(*id, job);
             }
             _ => {}
         }
@@ -193,4 +189,47 @@ fn named<Id: Ord, N>(mut ids: Vec<Id>, name: impl Fn(&Id) -> Option<N>) -> Vec<(
 fn find<Id: Ord + Copy, N>(names: &[(Id, N)], id: Id) -> Option<&N> {
     let at = names.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     Some(&names[at].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use offpeak_core::model::{JobId, Name, NodeId, TenantId};
+
+    use crate::codec::tests::Cell;
+
+    #[test]
+    fn names_are_of_all_that_the_events_mention() {
+        let cell = Cell::lively();
+        let placements = &cell.records[2].names;
+        let nodes: Vec<_> =
+            placements.nodes.iter().map(|(id, node)| (id.0, node.name.as_str())).collect();
+        assert_eq!(nodes, [(0, "node-0"), (1, "node-1"), (2, "node-2")]);
+        let jobs: Vec<_> = placements
+            .jobs
+            .iter()
+            .map(|(id, job)| (id.0, job.tenant.as_str(), job.name.as_str()))
+            .collect();
+        assert_eq!(jobs, [(0, "physics", "job-0"), (1, "films", "job-1"), (3, "physics", "job-3")]);
+        assert!(placements.tenants.is_empty());
+    }
+
+    #[test]
+    fn what_the_batch_removed_keeps_its_name() {
+        let cell = Cell::lively();
+        let first = &cell.records[0].names;
+        assert_eq!(first.tenant(TenantId(1)).map(Name::as_str), Some("gone"));
+        let node = first.node(NodeId(3)).expect("it is mentioned");
+        assert_eq!((node.name.as_str(), node.region.as_str()), ("node-3", "west"));
+        let job = cell.records[4].names.job(JobId(2)).expect("it is mentioned");
+        assert_eq!((job.tenant.as_str(), job.name.as_str()), ("films", "job-2"));
+    }
+
+    #[test]
+    fn names_are_found_by_id_and_nothing_else() {
+        let names = &Cell::lively().records[0].names;
+        assert!(names.nodes.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(names.node(NodeId(2)).map(|node| node.name.as_str()), Some("node-2"));
+        assert_eq!(names.node(NodeId(4)), None);
+        assert_eq!(names.job(JobId(0)), None);
+    }
 }

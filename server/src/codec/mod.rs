@@ -18,6 +18,8 @@ mod names;
 mod outcome;
 mod rebuild;
 mod runs;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use offpeak_core::{
     event::{Batch, Commit},
@@ -30,6 +32,9 @@ pub use checkpoint::encode_checkpoint;
 pub use rebuild::CheckpointReader;
 
 use crate::record::Record;
+
+/// Messages of events are large, and a few of them stay in the processor's cache.
+const EVENTS_AT_A_TIME: usize = 16;
 
 /// Bytes that hold no record and no checkpoint of this release.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,16 +108,21 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
     let commits = &record.batch.commits;
     let ends = commits.iter().map(|commit| commit.end as u64);
     let counts = ends.scan(0, |begin, end| Some(end - std::mem::replace(begin, end)));
-    let events = record.batch.events.iter();
-    format::Record {
+    let head = format::Record {
         version: format::RECORD_VERSION,
         first_revision: commits.first().map_or(0, |commit| commit.revision.0),
         times: columns::deltas(commits.iter().map(|commit| commit.time.0)),
         event_counts: counts.collect(),
-        events: events.map(|event| event::to_message(event, &record.names)).collect(),
+        events: Vec::new(),
         names: names::to_message(&record.names),
+    };
+    let mut bytes = head.encode_to_vec();
+    for events in record.batch.events.chunks(EVENTS_AT_A_TIME) {
+        let events = events.iter().map(|event| event::to_message(event, &record.names));
+        let piece = format::RecordPiece { events: events.collect() };
+        piece.encode(&mut bytes).expect("invariant: a vector has room");
     }
-    .encode_to_vec()
+    bytes
 }
 
 /// Decodes one group commit.

@@ -21,6 +21,14 @@ pub(crate) struct Record {
     pub(crate) names: Names,
 }
 
+/// Some events of a record: messages of one kind merge when their bytes follow each other, so a record may be written
+/// piece by piece.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RecordPiece {
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) events: Vec<Event>,
+}
+
 /// The names behind the ids, as columns. Ids are differences to the one before.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Names {

@@ -14,8 +14,8 @@ pub(crate) use checkpoint::{
 };
 pub(crate) use event::{
     AllocationRef, Event, EventKind, JobEnded, JobForgotten, JobResized, JobSubmitted, Names,
-    NodeDescribed, NodeModeChanged, NoticeGiven, Record, Removed, RequestRemembered, Samples,
-    TaskEnded, TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed,
+    NodeDescribed, NodeModeChanged, NoticeGiven, Record, RecordPiece, Removed, RequestRemembered,
+    Samples, TaskEnded, TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,
