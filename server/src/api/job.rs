@@ -4,7 +4,7 @@ use offpeak::v1::{
     AllocationFilter, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
     GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter, JobState,
     ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
-    PendingReason, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
+    ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
     SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
     job_service_server::JobService,
 };
@@ -59,17 +59,19 @@ impl JobService for Api {
         let message = request.into_inner();
         let (tenant, name) = job_named(&message)?;
         self.reach(message.min_revision, patience).await?;
-        let response = self.cell.read(|state| {
-            let owner = state.tenant_named(tenant.as_str());
-            let Some(job) = owner.and_then(|owner| state.job_named(owner.id, &name)) else {
-                let (tenant, job) = (tenant.to_string(), name.to_string());
-                return Err(ApiError::from(Rejection::JobNotFound { tenant, job }));
-            };
-            let mut found = convert::job(state, job);
-            found.pending_reasons = pending_reasons(state, job);
-            Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
+        let (response, is_waiting) = self.cell.read(|state| {
+            let job = find(state, &tenant, &name)?;
+            let found = Some(convert::job(state, job));
+            let response = GetJobResponse { job: found, revision: state.revision().0 };
+            Ok::<_, ApiError>((response, job.counts.pending > 0))
         })?;
-        Ok(Response::new(response))
+        if !is_waiting {
+            return Ok(Response::new(response));
+        }
+        let state = self.cell.snapshot();
+        // Reasons are counted over all nodes, which is too long for a thread that serves connections.
+        let explained = tokio::task::spawn_blocking(move || explain(&state, &tenant, &name));
+        Ok(Response::new(explained.await.map_err(|_| ApiError::Stopping)??))
     }
 
     async fn list_jobs(
@@ -157,9 +159,21 @@ fn job_named(message: &GetJobRequest) -> Result<(Name, Name), ApiError> {
     Ok(violations.check((tenant, name))?)
 }
 
-/// What keeps the pending tasks of a job from being placed.
-fn pending_reasons(_state: &State, _job: &Job) -> Vec<PendingReason> {
-    Vec::new()
+fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, ApiError> {
+    let owner = state.tenant_named(tenant.as_str());
+    owner.and_then(|owner| state.job_named(owner.id, name)).ok_or_else(|| {
+        let (tenant, job) = (tenant.to_string(), name.to_string());
+        Rejection::JobNotFound { tenant, job }.into()
+    })
+}
+
+/// A job with what keeps its pending tasks from being placed.
+fn explain(state: &State, tenant: &Name, name: &Name) -> Result<GetJobResponse, ApiError> {
+    let job = find(state, tenant, name)?;
+    let reasons = offpeak_core::scheduler::explain(state, job);
+    let mut found = convert::job(state, job);
+    found.pending_reasons = reasons.iter().map(convert::pending_reason).collect();
+    Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
 }
 
 /// A checked request for a page of jobs.
@@ -177,7 +191,7 @@ impl JobList {
         let place = (message.page_size, message.page_token.as_str());
         let filter = message.filter.as_ref();
         let page = Page::parse(&mut violations, "ListJobs", filter, place);
-        let from = JobId(page.from_id(&mut violations));
+        let from = JobId(page.first_id(&mut violations));
         let absent = JobFilter::default();
         let filter = filter.unwrap_or(&absent);
         let root = At::Root;
@@ -244,7 +258,7 @@ impl AllocationList {
         let place = (message.page_size, message.page_token.as_str());
         let filter = message.filter.as_ref();
         let page = Page::parse(&mut violations, "ListAllocations", filter, place);
-        let from = AllocationId(page.from_id(&mut violations));
+        let from = AllocationId(page.first_id(&mut violations));
         let absent = AllocationFilter::default();
         let filter = filter.unwrap_or(&absent);
         let root = At::Root;

@@ -23,6 +23,9 @@ mod status;
 mod tenant;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use offpeak::v1::{

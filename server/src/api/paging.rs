@@ -67,7 +67,7 @@ impl Page {
     }
 
     /// The id with which the page begins.
-    pub(crate) fn from_id(&self, violations: &mut Violations) -> u64 {
+    pub(crate) fn first_id(&self, violations: &mut Violations) -> u64 {
         match self.cursor.as_slice() {
             [] => 0,
             bytes => bytes.try_into().map_or_else(|_| self.foreign(violations), u64::from_be_bytes),
@@ -158,7 +158,7 @@ mod tests {
     fn page(filter: &JobFilter, size: i32, token: &str) -> Result<(Page, u64), Violations> {
         let mut violations = Violations::default();
         let page = Page::parse(&mut violations, "ListJobs", Some(filter), (size, token));
-        let from = page.from_id(&mut violations);
+        let from = page.first_id(&mut violations);
         violations.check((page, from))
     }
 

@@ -68,21 +68,15 @@ impl Renderer<'_> {
     }
 
     fn node(&self, id: NodeId) -> &NodeName {
-        let nodes = &self.names.nodes;
-        let at = nodes.binary_search_by_key(&id, |(id, _)| *id);
-        &nodes[at.expect("invariant: a record names its nodes")].1
+        self.names.node(id).expect("invariant: a record names its nodes")
     }
 
     fn tenant(&self, id: TenantId) -> &Name {
-        let tenants = &self.names.tenants;
-        let at = tenants.binary_search_by_key(&id, |(id, _)| *id);
-        &tenants[at.expect("invariant: a record names its tenants")].1
+        self.names.tenant(id).expect("invariant: a record names its tenants")
     }
 
     fn job(&self, id: JobId) -> &JobName {
-        let jobs = &self.names.jobs;
-        let at = jobs.binary_search_by_key(&id, |(id, _)| *id);
-        &jobs[at.expect("invariant: a record names its jobs")].1
+        self.names.job(id).expect("invariant: a record names its jobs")
     }
 
     fn admits_node(&self, node: &NodeName) -> bool {
@@ -118,11 +112,10 @@ impl Renderer<'_> {
             Event::NodeModeChanged { id, mode, lost } => self.node_state(*id, *mode, *lost),
             Event::NodeLost { id } => self.node_state(*id, NodeMode::Open, true),
             Event::NodeFound { id, mode } => self.node_state(*id, *mode, false),
-            Event::NodeRemoved { id, .. } => {
-                let node = self.node(*id);
-                self.admits_node(node)
-                    .then(|| Kind::NodeRemoved(v1::NodeRemoved { node: node.name.to_string() }))
-            }
+            Event::NodeRemoved { name, region, .. } => self
+                .filter
+                .admits(Subject::of_node(name, region))
+                .then(|| Kind::NodeRemoved(v1::NodeRemoved { node: name.to_string() })),
             _ => None,
         }
     }
@@ -340,3 +333,6 @@ fn task_end(end: TaskEnd) -> v1::TaskEnd {
         TaskEnd::MissedDeadline => v1::TaskEnd::MissedDeadline,
     }
 }
+
+#[cfg(test)]
+mod tests;

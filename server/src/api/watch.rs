@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Api,
     convert::{self, At, Violations},
+    deadline,
     filter::Filter,
     render::Renderer,
     status::ApiError,
@@ -51,8 +52,9 @@ impl WatchService for Api {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let patience = deadline::patience(&request, FUTURE_WAIT);
         let wish = Wish::parse(&request.into_inner())?;
-        let begin = self.begin(wish.start).await?;
+        let begin = self.begin(wish.start, patience).await?;
         let (responses, stream) = mpsc::channel(QUEUE_RESPONSES);
         let watch = Watch {
             cell: self.cell.clone(),
@@ -114,7 +116,7 @@ fn progress(violations: &mut Violations, message: &WatchRequest) -> Duration {
 }
 
 impl Api {
-    async fn begin(&self, start: Start) -> Result<Begin, ApiError> {
+    async fn begin(&self, start: Start, patience: Duration) -> Result<Begin, ApiError> {
         match start {
             Start::Snapshot(_) => {
                 let state = self.cell.snapshot();
@@ -123,7 +125,7 @@ impl Api {
             }
             Start::After(from) => {
                 let revision = Revision(from.revision);
-                self.cell.wait_for(revision, FUTURE_WAIT).await?;
+                self.cell.wait_for(revision, patience).await?;
                 Ok(Begin { revision, snapshot: None, announce: false })
             }
             Start::Now(_) => {

@@ -9,6 +9,7 @@ mod constraints;
 mod job;
 mod node;
 mod objects;
+mod pending;
 mod resources;
 mod scalars;
 mod tenant;
@@ -26,6 +27,7 @@ pub(crate) use objects::{
     node_description, node_state, node_state_in, notice, resources as amounts, tenant,
     tenant_description, timestamp,
 };
+pub(crate) use pending::pending_reason;
 pub(crate) use scalars::{at_most, duration, enumerations, given_name, label_map, name, names};
 pub(crate) use violations::{At, Violations};
 

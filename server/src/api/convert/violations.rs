@@ -6,11 +6,11 @@ pub(crate) enum At<'a> {
     /// The request itself.
     Root,
     /// A field of a message.
-    Field(&'a At<'a>, &'static str),
+    Field(&'a Self, &'static str),
     /// An element of the list that stands at the parent.
-    Index(&'a At<'a>, usize),
+    Index(&'a Self, usize),
     /// An entry of the map that stands at the parent.
-    Key(&'a At<'a>, &'a str),
+    Key(&'a Self, &'a str),
 }
 
 /// What is wrong with a field.
