@@ -104,8 +104,8 @@ settings! {
     overload_retry: Span = Span::from_millis(100), "OFFPEAKD_OVERLOAD_RETRY";
     /// Records kept in memory for watches
     feed_limit_records: usize = 4_096, "OFFPEAKD_FEED_LIMIT_RECORDS";
-    /// Bytes of records kept in memory for watches
-    feed_limit_bytes: usize = 64 << 20, "OFFPEAKD_FEED_LIMIT_BYTES";
+    /// Bytes of records, as in the log, kept in memory for watches; in memory they take several times as much
+    feed_limit_bytes: usize = 16 << 20, "OFFPEAKD_FEED_LIMIT_BYTES";
     /// Watches that read older records from the log at the same time
     feed_limit_readers: usize = 4, "OFFPEAKD_FEED_LIMIT_READERS";
     /// Bytes of older records that a watch reads at once

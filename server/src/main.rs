@@ -115,7 +115,7 @@ impl Offpeakd {
 fn serve(config: Config) -> Outcome {
     telemetry::init_logging(config.log_format, &config.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         // Installed before anything is started, so that no signal ends the process half way.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -129,18 +129,24 @@ fn serve(config: Config) -> Outcome {
             running = Server::start(config) => running?,
             () = stop() => return Ok(ExitCode::SUCCESS),
         };
-        run_until(running, stop()).await
-    })
+        run_until(running, stop).await
+    });
+    // What is still at work was told not to be waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
-async fn run_until(mut running: Running, stop: impl Future<Output = ()>) -> Outcome {
+/// Serves until the first signal or a failure; a second signal does not wait for what is still to be done.
+async fn run_until(mut running: Running, mut stop: impl AsyncFnMut()) -> Outcome {
     let failed = tokio::select! {
         error = running.failed() => Some(error),
-        () = stop => None,
+        () = stop() => None,
     };
     tracing::info!("stopping");
-    running.shutdown().await;
-    failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+    tokio::select! {
+        () = running.shutdown() => failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into())),
+        () = stop() => Err("stopped before everything was done".into()),
+    }
 }
 
 fn backup(folder: &Path, out: &Path) -> Outcome {
@@ -181,7 +187,7 @@ fn fsck(folder: &Path, json: bool) -> Outcome {
     if json {
         writeln!(out, "{}", as_json(&report))?;
     } else {
-        write!(out, "{report}")?;
+        writeln!(out, "{report}")?;
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
