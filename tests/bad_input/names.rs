@@ -282,10 +282,12 @@ async fn filters_of_a_watch_name_what_they_do_not_know() {
 #[tokio::test]
 async fn masks_must_name_what_may_be_changed_and_not_too_much() {
     let house = House::furnished().await;
-    let rows: [(&[&str], &str, &str); 3] = [
+    let many = vec!["labels"; 65];
+    let rows: [(&[&str], &str, &str); 4] = [
         (&[], "update_mask", "is required; allowed are owner, region"),
         (&["name"], "update_mask.paths[0]", "names \"name\"; allowed are owner, region"),
         (&["zone", "*"], "update_mask.paths[1]", "names \"*\"; allowed are owner, region"),
+        (&many, "update_mask.paths", "has 65 entries, more than the 64 allowed"),
     ];
     for (paths, field, says) in rows {
         let update = UpdateNodeRequest {
