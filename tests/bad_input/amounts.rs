@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use offpeak::v1::{self, DrainNodeRequest, ReportLoadRequest, WatchRequest, watch_request::Start};
+use offpeak::v1::{
+    self, DrainNodeRequest, GetNodeRequest, ReportLoadRequest, WatchRequest, watch_request::Start,
+};
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 
@@ -165,6 +167,19 @@ async fn times_outside_their_range_are_refused() {
     let load = tokio_stream::once(ReportLoadRequest { samples: vec![sample] });
     let call = house.nodes.clone().report_load(load).await;
     house.refuses(async { call }, Code::InvalidArgument, "LOAD_FROM_FUTURE").await;
+}
+
+#[tokio::test]
+async fn the_longest_drain_ends_within_what_a_timestamp_can_tell() {
+    let house = House::furnished().await;
+    let grace = Some(Duration { seconds: 315_576_000_000, nanos: 0 });
+    let drain = DrainNodeRequest { name: "n".into(), grace, ..DrainNodeRequest::default() };
+    let mut nodes = house.nodes.clone();
+    nodes.drain_node(drain).await.expect("draining");
+    let get = GetNodeRequest { name: "n".into(), min_revision: 0 };
+    let found = nodes.get_node(get).await.expect("found").into_inner().node.expect("a node");
+    let deadline = found.drain_deadline.expect("a deadline");
+    assert_eq!(deadline, Timestamp { seconds: 253_402_300_799, nanos: 999_000_000 });
 }
 
 #[tokio::test]
