@@ -49,7 +49,12 @@ async fn tasks_that_ask_for_nothing_or_too_much_are_refused() {
 #[tokio::test]
 async fn request_times_count_must_not_overflow() {
     let house = House::furnished().await;
+    let wide = v1::JobSpec { count: 1_000_000, ..asking(cpu(MOST)) };
+    let wrong = [("job.spec.request", "times 1000000 tasks is more than can be counted")];
     let mut jobs = house.jobs.clone();
+    house.refuses_fields(jobs.submit_job(submit("j", wide)), &wrong).await;
+
+    // Each is small enough; the tenant's sum is not.
     let large = v1::JobSpec { count: 10_000, ..asking(cpu(MOST)) };
     jobs.submit_job(submit("j", large.clone())).await.expect("accepted");
     let call = jobs.submit_job(submit("k", large));
