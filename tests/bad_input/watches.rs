@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use offpeak::v1::{
-    FromRevision, GetStatusRequest, GetTenantRequest, watch_request::Start, watch_response::Message,
+    CheckpointRequest, FromRevision, GetStatusRequest, GetTenantRequest, watch_request::Start,
+    watch_response::Message,
 };
 use tonic::{Code, Request, Status};
 
@@ -18,6 +19,34 @@ async fn end(house: &House, revision: u64) -> Status {
         Ok(mut watch) => watch.message().await.expect_err("no event"),
         Err(status) => status,
     }
+}
+
+#[tokio::test]
+async fn a_compacted_revision_is_out_of_range_and_the_first_available_one_is_not() {
+    let house = House::start_with(|config| {
+        config.retention_revisions = 2;
+        config.retention_bytes = 1;
+        (config.feed_limit_records, config.feed_limit_bytes) = (1, 1);
+    })
+    .await;
+    for index in 0..20 {
+        let create = create_tenant(&format!("t{index}"));
+        house.tenants.clone().create_tenant(create).await.expect("created");
+    }
+    house.admin.clone().checkpoint(CheckpointRequest {}).await.expect("a checkpoint");
+    let compacted = house.status().await.compacted_revision;
+    assert!(compacted > 0, "the log was trimmed");
+    let status = end(&house, 0).await;
+    let details = check(&status, Code::OutOfRange, "COMPACTED");
+    let first = &details.error_info().expect("an ErrorInfo").metadata["first_available"];
+    assert_eq!(first.parse(), Ok(compacted + 1), "the first revision that is still there");
+    let says = format!("resume after {compacted}");
+    assert!(status.message().contains(&says), "{}", status.message());
+
+    let start = Start::After(FromRevision { revision: compacted });
+    let mut watch = house.watch(start).await.expect("a watch");
+    house.tenants.clone().create_tenant(create_tenant("last")).await.expect("created");
+    assert!(matches!(next(&mut watch).await, Message::Events(_)));
 }
 
 #[tokio::test]
