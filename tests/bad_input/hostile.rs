@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use offpeak::v1;
 use prost::{
     Message as _,
     encoding::{WireType, encode_key, encode_varint},
 };
 use prost_types::{
-    DescriptorProto, FileDescriptorSet,
+    DescriptorProto, Duration, FileDescriptorSet, Timestamp,
     field_descriptor_proto::{Label, Type},
 };
 use tonic::{Code, Status};
@@ -24,6 +25,10 @@ use crate::{
 const ROUNDS: usize = 60;
 /// How deep messages lie in each other.
 const DEPTH: usize = 5;
+/// The most of any dimension.
+const MOST: u64 = 1 << 50;
+/// The longest length of time.
+const LONGEST: Duration = Duration { seconds: 315_576_000_000, nanos: 0 };
 
 /// The API as its descriptors tell it.
 struct Api {
@@ -262,4 +267,66 @@ async fn extreme_values_in_every_field_of_any_method_are_answered() {
         }
     }
     check_alive(&house).await;
+}
+
+/// As much of everything as is allowed.
+fn most() -> v1::Resources {
+    v1::Resources {
+        cpu_millis: MOST,
+        memory_bytes: MOST,
+        disk_bytes: MOST,
+        network_bps: MOST,
+        gpu_millis: 0,
+        counts: BTreeMap::from([("seats".into(), MOST)]),
+    }
+}
+
+#[tokio::test]
+async fn the_most_that_is_allowed_of_everything_is_taken() {
+    let (house, api) = (House::start().await, Api::read());
+    let (mut nodes, mut jobs) = (house.nodes.clone(), house.jobs.clone());
+    let large = |name: &str| v1::Node {
+        capacity: Some(most()),
+        report_ttl: Some(LONGEST),
+        ..crate::house::node(name)
+    };
+    let fleet = vec![large("n"), large("m"), large("o")];
+    nodes.register_nodes(crate::house::register(fleet)).await.expect("registered");
+    let reports =
+        ["n", "m"].map(|node| v1::LoadSample { node: node.into(), time: None, load: Some(most()) });
+    let load = tokio_stream::once(v1::ReportLoadRequest { samples: reports.to_vec() });
+    nodes.report_load(load).await.expect("taken");
+    for name in ["a", "b", "c"] {
+        let mut tenant = crate::house::create_tenant(name);
+        let wish = tenant.tenant.as_mut().expect("a tenant");
+        wish.weight = 1_000_000;
+        wish.quota = Some(v1::Quota { cpu_millis: Some(u64::MAX), ..v1::Quota::default() });
+        house.tenants.clone().create_tenant(tenant).await.expect("created");
+        for (count, request) in [(1, most()), (10_000, most()), (1_000_000, crate::house::cpu(1))] {
+            let wide = v1::JobSpec {
+                count,
+                request: Some(request),
+                priority: 1_000,
+                min_runtime: Some(LONGEST),
+                max_runtime: Some(LONGEST),
+                deadline: Some(Timestamp { seconds: 253_402_300_799, nanos: 999_999_999 }),
+                ..spec()
+            };
+            let mut request = submit("", wide);
+            request.job.as_mut().expect("a job").tenant = name.into();
+            jobs.submit_job(request).await.expect("accepted");
+        }
+    }
+    let grace = Some(LONGEST);
+    let drain = v1::DrainNodeRequest { name: "o".into(), grace, ..Default::default() };
+    nodes.drain_node(drain).await.expect("draining");
+    check_alive(&house).await;
+    let raw = Raw::connect(house.server.address()).await;
+    for method in api.methods.iter().filter(|method| method.path.contains("/List")) {
+        let answer = raw.call(&method.path, &[], framed(b"")).await;
+        assert_eq!(answer.status.code(), Code::Ok, "{}: {answer:?}", method.path);
+    }
+    let request = v1::GetCapacityRequest::default();
+    let capacity = house.capacity.clone().get_capacity(request).await.expect("summed").into_inner();
+    assert_eq!(capacity.pending.expect("an amount").cpu_millis, u64::MAX, "held at the greatest");
 }
