@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use offpeak::v1::{
-    self, DrainNodeRequest, GetNodeRequest, ReportLoadRequest, WatchRequest, watch_request::Start,
+    self, DrainNodeRequest, GetNodeRequest, ReportLoadRequest, ReportTasksRequest,
+    UpdateJobRequest, WatchRequest, event::Kind, watch_request::Start,
 };
 use prost_types::{Duration, Timestamp};
 use tonic::Code;
 
-use crate::house::{House, cpu, create_tenant, node, register, spec, submit};
+use crate::{
+    house::{House, cpu, create_tenant, first, mask, node, register, spec, submit},
+    refusal::check,
+};
 
 const MOST: u64 = 1 << 50;
 
@@ -62,6 +66,34 @@ async fn request_times_count_must_not_overflow() {
     let wrong = &details.bad_request().expect("a BadRequest").field_violations;
     assert_eq!(wrong[0].field, "job.spec.request");
     assert!(message.contains("10000 tasks"), "{message}");
+}
+
+#[tokio::test]
+async fn a_job_must_not_grow_beyond_what_can_be_counted_once_tasks_have_ended() {
+    let house = House::start().await;
+    house.tenants.clone().create_tenant(create_tenant("a")).await.expect("created");
+    let mut watch = house.watch_now().await;
+    let huge = v1::Node { capacity: Some(cpu(MOST)), ..node("n") };
+    house.nodes.clone().register_nodes(register(vec![huge])).await.expect("registered");
+    let mut jobs = house.jobs.clone();
+    let widest = v1::JobSpec { count: 16_383, ..asking(cpu(MOST)) };
+    jobs.submit_job(submit("j", widest)).await.expect("accepted");
+    let allocation_id = first(&mut watch, |event| match &event.kind {
+        Some(Kind::TasksPlaced(placed)) => Some(placed.placements[0].allocation_id),
+        _ => None,
+    })
+    .await;
+    let outcome = v1::TaskOutcome::Succeeded.into();
+    let report = v1::TaskReport { allocation_id, outcome, message: String::new() };
+    let reports = ReportTasksRequest { reports: vec![report], ..ReportTasksRequest::default() };
+    jobs.report_tasks(reports).await.expect("taken");
+
+    // What has ended is in use no longer, but the job as a whole is counted too.
+    let job = submit("j", v1::JobSpec { count: 16_384, ..spec() }).job;
+    let update_mask = mask(&["spec.count"]);
+    let grow = UpdateJobRequest { job, update_mask, ..UpdateJobRequest::default() };
+    let status = jobs.update_job(grow).await.expect_err("refused");
+    check(&status, Code::InvalidArgument, "REQUEST_OVERFLOW");
 }
 
 #[tokio::test]
