@@ -1,6 +1,6 @@
 //! A server of its own for each test, and what most tests send to it.
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
 use offpeak::v1::{
     self, CreateTenantRequest, FromNow, GetStatusRequest, RegisterNodesRequest, SubmitJobRequest,
@@ -28,8 +28,9 @@ pub(crate) struct House {
     pub(crate) capacity: CapacityServiceClient<Channel>,
     pub(crate) admin: AdminServiceClient<Channel>,
     pub(crate) channel: Channel,
-    pub(crate) server: Arc<Running>,
-    _folder: TempDir,
+    pub(crate) server: Running,
+    config: Config,
+    folder: TempDir,
 }
 
 impl House {
@@ -46,7 +47,11 @@ impl House {
             ..Config::default()
         };
         adjust(&mut config);
-        let server = Server::start(config).await.expect("a server");
+        Self::open(config, folder).await
+    }
+
+    async fn open(config: Config, folder: TempDir) -> Self {
+        let server = Server::start(config.clone()).await.expect("a server");
         let endpoint = Channel::from_shared(format!("http://{}", server.address()));
         let channel = endpoint.expect("an address").connect().await.expect("connected");
         Self {
@@ -57,9 +62,16 @@ impl House {
             capacity: CapacityServiceClient::new(channel.clone()),
             admin: AdminServiceClient::new(channel.clone()),
             channel,
-            server: Arc::new(server),
-            _folder: folder,
+            server,
+            config,
+            folder,
         }
+    }
+
+    /// Stops the server in order and starts another one on its store.
+    pub(crate) async fn restart(self) -> Self {
+        self.server.shutdown().await;
+        Self::open(self.config, self.folder).await
     }
 
     /// With the tenant `a` and the node `n` of 8 cores.
