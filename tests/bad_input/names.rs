@@ -11,7 +11,12 @@ use offpeak::v1::{
     watch_request::Start,
 };
 
-use crate::house::{House, cpu, create_tenant, mask, node, register, spec, submit};
+use tonic::Code;
+
+use crate::{
+    house::{House, cpu, create_tenant, mask, node, register, spec, submit},
+    refusal::INVALID_FIELD,
+};
 
 /// What is no name, and what is said of it.
 const NO_NAMES: [(&str, &str); 9] = [
@@ -181,6 +186,20 @@ async fn labels_with_bad_or_long_keys_and_values_are_refused_with_their_key() {
         request.tenant.as_mut().expect("a tenant").labels = labels;
         house.refuses_fields(tenants.create_tenant(request), &[(field, says)]).await;
     }
+}
+
+#[tokio::test]
+async fn of_very_many_wrong_fields_the_first_ten_arrive_however_long_their_keys() {
+    let house = House::start().await;
+    let key = |index| format!("{index:02}{}", "\u{10ffff}".repeat(1_000));
+    let labels: BTreeMap<String, String> = (0..64).map(|index| (key(index), key(index))).collect();
+    let wrong =
+        ["n", "m", "o", "p", "q"].map(|name| v1::Node { labels: labels.clone(), ..node(name) });
+    let call = house.nodes.clone().register_nodes(register(wrong.to_vec())).await;
+    let (details, message) =
+        house.refuses(async { call }, Code::InvalidArgument, INVALID_FIELD).await;
+    assert_eq!(details.bad_request().expect("a BadRequest").field_violations.len(), 10);
+    assert!(message.ends_with("; and 637 more"), "{message}");
 }
 
 #[tokio::test]
