@@ -10,7 +10,6 @@ use offpeak::v1::{
     UncordonNodeRequest, UpdateJobRequest, UpdateNodeRequest, UpdateTenantRequest, WatchRequest,
     watch_request::Start,
 };
-
 use tonic::Code;
 
 use crate::{
