@@ -15,10 +15,14 @@ mod queue;
 mod shape;
 mod slot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 pub use explain::explain;
 use index::Index;
+use preempt::Preemption;
 use queue::{Lane, Queue};
 use shape::{ShapeId, ShapeKey};
 
@@ -26,7 +30,7 @@ use crate::{
     event::{Event, Placement},
     model::{
         AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
-        TenantId,
+        TenantId, Time,
     },
     state::State,
 };
@@ -113,6 +117,12 @@ pub struct Scheduler {
     parked: BTreeSet<ShapeId>,
     /// Capacities summed over all nodes, the measure of dominant shares.
     fleet: Resources,
+    /// Shapes to plan again at a time because a task in their way may be preempted from then on.
+    retries: BTreeSet<(Time, ShapeId)>,
+    /// Room that was being made somewhere may have become too little.
+    promises_void: bool,
+    /// The fleet changed since shares were last measured by it.
+    fleet_changed: bool,
     /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
     running: BTreeMap<Priority, u64>,
 }
@@ -168,22 +178,32 @@ impl Scheduler {
         match event {
             Event::NodeRegistered { id, spec } => {
                 self.fleet = self.fleet.saturating_add(&spec.capacity);
+                self.fleet_changed = true;
                 self.index.refresh(state, *id);
             }
             Event::NodeUpdated { id, spec } => {
                 self.fleet = self.fleet.saturating_add(&spec.capacity);
-                self.index.redescribe(state, *id);
+                self.fleet_changed = true;
+                self.node_redescribed(state, *id);
             }
-            Event::NodeModeChanged { id, .. }
-            | Event::NodeLost { id }
-            | Event::NodeFound { id }
-            | Event::NodeRemoved { id, .. } => self.index.refresh(state, *id),
+            Event::NodeRemoved { id, .. } => {
+                self.fleet_changed = true;
+                self.promises_void = true;
+                self.index.refresh(state, *id);
+            }
+            Event::NodeLost { id } => {
+                self.promises_void = true;
+                self.index.refresh(state, *id);
+            }
+            Event::NodeModeChanged { id, .. } | Event::NodeFound { id } => {
+                self.node_changed(state, *id);
+            }
             Event::LoadReported { samples } => {
-                samples.iter().for_each(|sample| self.index.refresh(state, sample.node));
+                samples.iter().for_each(|sample| self.node_changed(state, sample.node));
             }
             Event::PolicyChanged(_) => {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
-                nodes.into_iter().for_each(|node| self.index.refresh(state, node));
+                nodes.into_iter().for_each(|node| self.node_changed(state, node));
             }
             Event::TenantUpdated { id, .. } => self.refresh_share(state, *id),
             Event::JobSubmitted { id, .. } | Event::JobResized { id, .. } => {
@@ -195,12 +215,14 @@ impl Scheduler {
                 self.job_changed(state, at.job);
             }
             Event::TasksDropped { job, .. } => self.job_changed(state, *job),
+            Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
                 self.count_running(state, at.job, true);
+                self.promises_void = true;
+                self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::NoticeGiven { .. }
-            | Event::TenantCreated { .. }
+            Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::JobEnded { .. }
@@ -210,19 +232,48 @@ impl Scheduler {
         }
     }
 
-    /// Lets shapes back in that a grown node can take. Called once before a pass.
-    pub fn wake(&mut self, state: &State) {
-        for shape in self.index.wake_grown(state, &self.parked) {
+    /// Lets shapes back in that a grown node can take, or for which room could be made now. Called once before a pass.
+    pub fn wake(&mut self, state: &State, now: Time) {
+        if mem::take(&mut self.fleet_changed) {
+            let tenants: Vec<TenantId> = state.tenants().map(|tenant| tenant.id).collect();
+            tenants.into_iter().for_each(|tenant| self.refresh_share(state, tenant));
+        }
+        let (queue, running) = (&self.queue, &self.running);
+        let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
+            let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
+            let priority = queue.top_priority(shape).filter(|top| has_below(running, *top));
+            priority
+                .is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
+        };
+        for shape in self.index.wake_grown(state, &self.parked, makes_room) {
             self.parked.remove(&shape);
             self.queue.wake(shape);
         }
+        let void = mem::take(&mut self.promises_void);
+        let matured = self.take_matured(now);
+        let again = self.parked.iter().filter(|shape| {
+            let top = self.queue.top_priority(**shape);
+            matured.contains(shape) || void && top.is_some_and(|top| has_below(&self.running, top))
+        });
+        let again: Vec<ShapeId> = again.copied().collect();
+        again.into_iter().for_each(|shape| self.wake_shape(shape));
+    }
+
+    /// When a pass may find something to do that it could not do before, although nothing will have happened.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        if self.promises_void {
+            return Some(Time(0));
+        }
+        self.retries.first().map(|(time, _)| *time)
     }
 
     /// The next thing to do; `None` when nothing more can be placed now.
-    pub fn plan(&mut self, state: &State) -> Option<Plan> {
+    pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
         while let Some((lane, id)) = self.queue.next() {
             let job = state.job(id).expect("invariant: a waiting job exists");
-            if !gang_waits(state, job) {
+            let waits = gang_waits(state, job);
+            if !waits {
                 let placements =
                     place::place(&mut self.index, state, lane.shape, job, TASKS_PER_PLAN);
                 if !placements.is_empty() {
@@ -232,8 +283,10 @@ impl Scheduler {
             self.index.park(lane.shape);
             self.parked.insert(lane.shape);
             self.queue.park(lane.shape);
-            if self.running.first_key_value().is_some_and(|(least, _)| *least < lane.priority) {
-                let notices = preempt::preempt(state, job);
+            let demands = if waits { Vec::new() } else { self.demands(state, lane.shape) };
+            if !demands.is_empty() {
+                let Preemption { notices, retry } = preempt::preempt(state, now, &demands);
+                self.retries.extend(retry.map(|time| (time, lane.shape)));
                 if !notices.is_empty() {
                     return Some(Plan::Preempt { job: id, notices });
                 }
@@ -242,9 +295,58 @@ impl Scheduler {
         None
     }
 
+    /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
+    /// highest priority first.
+    fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
+        let mut demands = Vec::new();
+        let mut left = preempt::TASKS_PER_PLAN;
+        for (priority, id) in self.queue.jobs(shape) {
+            if left == 0 || !has_below(&self.running, priority) {
+                break;
+            }
+            let job = state.job(id).expect("invariant: a waiting job exists");
+            let pending = job.counts.pending;
+            let tasks = if job.spec.gang { pending } else { pending.min(left) };
+            left = left.saturating_sub(tasks);
+            demands.push((job, tasks));
+        }
+        demands
+    }
+
+    fn take_matured(&mut self, now: Time) -> BTreeSet<ShapeId> {
+        let later = self.retries.split_off(&(Time(now.0.saturating_add(1)), ShapeId(0)));
+        mem::replace(&mut self.retries, later).into_iter().map(|(_, shape)| shape).collect()
+    }
+
+    fn wake_shape(&mut self, shape: ShapeId) {
+        if self.index.wake(shape) {
+            self.parked.remove(&shape);
+            self.queue.wake(shape);
+        }
+    }
+
+    /// What room is being made on the node may be less than it was.
+    fn node_changed(&mut self, state: &State, id: NodeId) {
+        self.promises_void |= state.node(id).is_some_and(|node| !node.noticed.is_zero());
+        self.index.refresh(state, id);
+    }
+
+    fn node_redescribed(&mut self, state: &State, id: NodeId) {
+        let before = self.index.place_of(id).cloned();
+        self.promises_void |= state.node(id).is_some_and(|node| !node.noticed.is_zero());
+        self.index.redescribe(state, id);
+        if self.index.place_of(id).cloned() == before {
+            return;
+        }
+        for shape in self.index.spreading_shapes() {
+            self.index.shape_mut(shape).reset();
+            self.wake_shape(shape);
+        }
+    }
+
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
         for placement in placements {
-            self.index.refresh(state, placement.node);
+            self.node_changed(state, placement.node);
         }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
@@ -267,10 +369,7 @@ impl Scheduler {
         let Some(lane) = self.waiting.get(&id) else { return };
         if self.index.shape(lane.shape).key.job.is_some() {
             self.index.shape_mut(lane.shape).reset();
-            if self.index.wake(lane.shape) {
-                self.parked.remove(&lane.shape);
-                self.queue.wake(lane.shape);
-            }
+            self.wake_shape(lane.shape);
         }
     }
 
@@ -286,6 +385,9 @@ impl Scheduler {
             self.index.shape_mut(shape).lanes += 1;
         }
         self.waiting.insert(id, lane);
+        if parked && has_below(&self.running, lane.priority) {
+            self.wake_shape(shape);
+        }
     }
 
     fn dequeue(&mut self, id: JobId) {
@@ -328,6 +430,11 @@ impl Scheduler {
         let weighted = share / u128::from(tenant.spec.weight.max(1));
         self.queue.set_share(id, u64::try_from(weighted).unwrap_or(u64::MAX));
     }
+}
+
+/// Whether anything of a lower priority runs.
+fn has_below(running: &BTreeMap<Priority, u64>, priority: Priority) -> bool {
+    running.first_key_value().is_some_and(|(least, _)| *least < priority)
 }
 
 /// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.

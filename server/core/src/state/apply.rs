@@ -139,7 +139,11 @@ impl State {
     fn update_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
         let revision = self.revision;
         let policy = self.policy.clone();
+        let now = self.now;
         let node = self.node_mut(id);
+        if node.spec.report_ttl != spec.report_ttl {
+            node.last_report = now;
+        }
         node.spec = Arc::clone(spec);
         node.revision = revision;
         node.held_back = held_back(node, &policy);

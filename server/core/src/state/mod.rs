@@ -19,8 +19,8 @@ pub use restore::{
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Policy, Resources, Revision,
-        Tenant, TenantId, Time,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Policy,
+        Resources, Revision, Tenant, TenantId, Time,
     },
     table::Table,
 };
@@ -193,6 +193,16 @@ impl State {
     #[must_use]
     pub fn request_of(&self, allocation: &Allocation) -> &Resources {
         &self.job(allocation.at.job).expect("invariant: a live allocation has a job").spec.request
+    }
+
+    /// Whether room for work of higher priority is being made on the node.
+    #[must_use]
+    pub fn is_preempting(&self, node: &Node) -> bool {
+        !node.noticed.is_zero()
+            && node.allocations.iter().any(|id| {
+                let notice = self.allocation(*id).and_then(|allocation| allocation.notice);
+                notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted)
+            })
     }
 
     /// The answer given to a request id.
