@@ -252,7 +252,8 @@ fn a_node_that_changes_zone_frees_the_zone_it_left() {
           updated a1
           placed acme/one/2 on a2
         > why acme/one
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a1 a2 cpu=1 zone=a
          node b1 cpu=1 zone=b
          tenant acme
@@ -347,11 +348,11 @@ fn named_countables_are_counted() {
           submitted acme/licensed
           placed acme/licensed/0..2 on a
         > job acme/more cpu=1 count.license=1
-          refused: tenant Name("acme") would use 4 of license, more than its quota of 3
+          refused: tenant "acme" would use 4 of license, more than its quota of 3
         > succeed acme/licensed/0
           ended acme/licensed/0 Succeeded
         > job acme/two cpu=1 count.license=2
-          refused: tenant Name("acme") would use 4 of license, more than its quota of 3
+          refused: tenant "acme" would use 4 of license, more than its quota of 3
         > job acme/one cpu=1 count.license=1
           submitted acme/one
           placed acme/one/0 on a

@@ -15,7 +15,7 @@ fn a_job_runs_and_succeeds() {
           submitted acme/train
           placed acme/train/0..1 on a
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 2, running: 0, succeeded: 0, failed: 0, cancelled: 0 }
+          Running TaskCounts { pending: 0, placed: 2, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
         > start acme/train/0
           started acme/train/0
         > start acme/train/0
@@ -24,16 +24,16 @@ fn a_job_runs_and_succeeds() {
         > fail acme/train/0
           ignored 1 reports
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0 }
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0 } evictions: 0
         > succeed acme/train/1
           ended acme/train/1 Succeeded
           done acme/train Succeeded
         > cancel acme/train
-          refused: job Name("train") of tenant Name("acme") has ended
+          refused: job "train" of tenant "acme" has ended
         > resize acme/train 3
-          refused: job Name("train") of tenant Name("acme") has ended
+          refused: job "train" of tenant "acme" has ended
         > status acme/train
-          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 2, failed: 0, cancelled: 0 }
+          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 2, failed: 0, cancelled: 0 } evictions: 0
     "#]].assert_eq(&play(
         "node a cpu=4
          tenant acme
@@ -92,7 +92,7 @@ fn cancel_ends_placed_and_pending_tasks() {
           dropped acme/train/2 Cancelled
           done acme/train Cancelled
         > cancel acme/train
-          refused: job Name("train") of tenant Name("acme") has ended
+          refused: job "train" of tenant "acme" has ended
         > cancel acme/nothing
           refused: job "nothing" of tenant "acme" does not exist
         > cancel nobody/nothing
@@ -126,7 +126,7 @@ fn resize_up_places_more_and_down_cuts_off() {
           resized acme/train to 6
           placed acme/train/2..3 on a
         > status acme/train
-          Running TaskCounts { pending: 2, placed: 4, running: 0, succeeded: 0, failed: 0, cancelled: 0 }
+          Running TaskCounts { pending: 2, placed: 4, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
         > resize acme/train 6
         > resize acme/train 1
           ended acme/train/1 Cancelled
@@ -135,12 +135,12 @@ fn resize_up_places_more_and_down_cuts_off() {
           dropped acme/train/4..5 Cancelled
           resized acme/train to 1
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 }
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
         > succeed acme/train/0
           ended acme/train/0 Succeeded
           done acme/train Succeeded
         > status acme/train
-          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 1, failed: 0, cancelled: 0 }
+          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 1, failed: 0, cancelled: 0 } evictions: 0
     "#]].assert_eq(&play(
         "node a cpu=4
          tenant acme
@@ -290,14 +290,14 @@ fn ended_jobs_are_forgotten_after_retention() {
           done acme/train Succeeded
         > at +59m
         > job acme/train cpu=1
-          refused: tenant Name("acme") has a job Name("train") already
+          refused: tenant "acme" has a job "train" already
         > at +1h
           +1h forgot acme/train
         > job acme/train cpu=1
           submitted acme/train
           placed acme/train/0 on a
         > delete acme
-          refused: tenant Name("acme") has 1 unfinished jobs: cancel them first
+          refused: tenant "acme" has 1 unfinished jobs: cancel them first
         > cancel acme/train
           ended acme/train/0 Cancelled
           done acme/train Cancelled
@@ -387,15 +387,17 @@ fn an_evicted_task_counts_its_attempts() {
           1 notices
           a drains until +2m
           notice acme/train/0 on a at +2m NodeDrained
-        > at +1m
+        > at +3m
+          +2m evicted acme/train/0 from a NodeDrained
+          +2m placed acme/train/0 on b
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 }
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 1
     "#]].assert_eq(&play(
         "node a b cpu=1
          tenant acme
          job acme/train cpu=1 notice=10s
          drain a
-         at +1m
+         at +3m
          status acme/train",
     ));
 }

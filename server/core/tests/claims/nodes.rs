@@ -223,7 +223,7 @@ fn a_node_in_use_is_removed_only_by_force() {
           submitted acme/train
           placed acme/train/0 on a
         > remove a
-          refused: node Name("a") has 1 allocations: drain it first, or force the removal
+          refused: node "a" has 1 allocations: drain it first, or force the removal
         > remove a force
           evicted acme/train/0 from a NodeRemoved
           removed a
@@ -253,13 +253,13 @@ fn a_name_is_registered_once() {
         > node a cpu=4
           registered a
         > node a cpu=4
-          refused: node Name("a") is registered already
+          refused: node "a" is registered already
         > node b b cpu=4
-          refused: node Name("b") is named twice in this request
+          refused: node "b" is named twice in this request
         > node c cpu=4 reserve cpu=5
-          refused: node Name("c") reserves more cpu_millis than its capacity
+          refused: node "c" reserves more cpu_millis than its capacity
         > node d cpu=4 gpus=1
-          refused: node Name("d") must have a GPU model exactly when its capacity has GPUs
+          refused: node "d" must have a GPU model exactly when its capacity has GPUs
         > node e f cpu=1
           registered e
           registered f

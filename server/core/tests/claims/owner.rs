@@ -159,7 +159,7 @@ fn a_reservation_is_never_lent() {
           updated a
           placed acme/train/2 on a
         > update a reserve cpu=9
-          refused: node Name("a") reserves more cpu_millis than its capacity
+          refused: node "a" reserves more cpu_millis than its capacity
     "#]]
     .assert_eq(&play(
         "node a cpu=8 reserve cpu=6
@@ -190,7 +190,7 @@ fn out_of_order_load_is_ignored_and_counted() {
         > load a cpu=1 when=+50s
           load a cpu_millis=1000
         > load a cpu=1 when=+61s
-          refused: the load sample of node Name("a") lies more than a minute in the future
+          refused: the load sample of node "a" lies more than a minute in the future
         > load b cpu=1
           refused: node "b" does not exist
         > show a

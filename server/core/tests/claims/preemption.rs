@@ -170,7 +170,8 @@ fn a_higher_job_joining_a_parked_shape_still_preempts() {
         > at +5m
           +2m evicted acme/running/0 from a Preempted
           +2m placed acme/urgent/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/running cpu=4 priority=1
@@ -200,7 +201,8 @@ fn an_opened_node_is_asked_for_victims() {
         > at +5m
           +2m evicted acme/low/0 from a Preempted
           +2m placed acme/urgent/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/low cpu=4
@@ -228,7 +230,8 @@ fn a_gang_that_cannot_fit_preempts_nobody() {
         > why acme/ring
           Headroom cpu_millis by 4000: 2 nodes
         > at +10m
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a b cpu=4
          tenant acme
          job acme/low count=2 cpu=4
@@ -285,7 +288,8 @@ fn preemption_honours_the_spread() {
         > at +10m
         > why acme/apart
           Headroom cpu_millis by 2000: 1 nodes
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/low count=2 cpu=1
@@ -317,7 +321,8 @@ fn victims_with_different_notice_leave_together() {
           +5m evicted acme/short/0 from a Preempted
           +5m evicted acme/long/0 from a Preempted
           +5m placed acme/urgent/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/short cpu=2 notice=1m
@@ -393,7 +398,8 @@ fn a_withdrawn_notice_is_replaced_by_another() {
           +2m evicted acme/ring/0 from a Preempted
           +2m evicted acme/ring/1 from b Preempted
           +2m placed acme/urgent/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a b cpu=4
          tenant acme
          job acme/ring count=2 cpu=4 gang

@@ -58,9 +58,9 @@ fn request_id_with_other_body_is_refused() {
           registered b
           remembered two
         > node b cpu=5 id=three
-          refused: node Name("b") is registered already
+          refused: node "b" is registered already
         > node b cpu=5 id=three
-          refused: node Name("b") is registered already
+          refused: node "b" is registered already
     "#]]
     .assert_eq(&play(
         "node a cpu=4 id=one
@@ -86,7 +86,7 @@ fn validate_only_changes_nothing() {
           submitted acme/train
           placed acme/train/0 on a
         > job acme/train cpu=1 dry
-          refused: tenant Name("acme") has a job Name("train") already
+          refused: tenant "acme" has a job "train" already
         > drain a dry
           1 notices
         > remove a force dry
@@ -123,7 +123,7 @@ fn answers_are_forgotten_beyond_the_limit() {
           remembered three
           forgot answers through 2
         > node a cpu=1 id=one
-          refused: node Name("a") is registered already
+          refused: node "a" is registered already
         > node c cpu=1 id=three
           answer of revision 4
     "#]]
@@ -154,7 +154,7 @@ fn answers_are_forgotten_after_retention() {
         > at +1h
           +1h forgot answers through 2
         > node a cpu=1 id=one
-          refused: node Name("a") is registered already
+          refused: node "a" is registered already
         > node b cpu=1 id=two
           answer of revision 3
         > at +2h

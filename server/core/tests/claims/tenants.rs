@@ -15,22 +15,22 @@ fn quota_is_hard() {
           submitted acme/train
           placed acme/train/0..3 on a
         > job acme/more cpu=1
-          refused: tenant Name("acme") would use 5 of tasks, more than its quota of 4
+          refused: tenant "acme" would use 5 of tasks, more than its quota of 4
         > resize acme/train 5
-          refused: tenant Name("acme") would use 5 of tasks, more than its quota of 4
+          refused: tenant "acme" would use 5 of tasks, more than its quota of 4
         > resize acme/train 2
           ended acme/train/2 Cancelled
           ended acme/train/3 Cancelled
           resized acme/train to 2
         > job acme/memory cpu=1 mem=6
-          refused: tenant Name("acme") would use 6442450944 of memory_bytes, more than its quota of 5368709120
+          refused: tenant "acme" would use 6442450944 of memory_bytes, more than its quota of 5368709120
         > job acme/cpu cpu=7
-          refused: tenant Name("acme") would use 11000 of cpu_millis, more than its quota of 10000
+          refused: tenant "acme" would use 11000 of cpu_millis, more than its quota of 10000
         > job acme/fits cpu=6
           submitted acme/fits
           placed acme/fits/0 on a
         > set acme quota cpu=9
-          refused: tenant Name("acme") uses 10000 of cpu_millis, more than the new quota of 9000
+          refused: tenant "acme" uses 10000 of cpu_millis, more than the new quota of 9000
         > set acme quota cpu=10
           changed acme
         > succeed acme/fits/0
@@ -65,7 +65,7 @@ fn requests_that_overflow_are_refused() {
         > job nobody/train cpu=1
           refused: tenant "nobody" does not exist
         > tenant acme
-          refused: tenant Name("acme") exists already
+          refused: tenant "acme" exists already
         > delete nobody
           refused: tenant "nobody" does not exist
         > set nobody weight=1
@@ -86,15 +86,15 @@ fn no_job_is_above_its_tenants_ceiling() {
         > tenant acme ceiling=50
           created acme
         > job acme/train cpu=1 priority=51
-          refused: priority 51 is above the ceiling of tenant Name("acme"), which is 50
+          refused: priority 51 is above the ceiling of tenant "acme", which is 50
         > job acme/train cpu=1 priority=50
           submitted acme/train
         > job acme/train cpu=1
-          refused: tenant Name("acme") has a job Name("train") already
+          refused: tenant "acme" has a job "train" already
         > set acme ceiling=10
           changed acme
         > job acme/again cpu=1 priority=11
-          refused: priority 11 is above the ceiling of tenant Name("acme"), which is 10
+          refused: priority 11 is above the ceiling of tenant "acme", which is 10
     "#]]
     .assert_eq(&play(
         "tenant acme ceiling=50
@@ -146,7 +146,7 @@ fn a_tenant_with_work_is_not_deleted() {
         > job acme/train cpu=1
           submitted acme/train
         > delete acme
-          refused: tenant Name("acme") has 1 unfinished jobs: cancel them first
+          refused: tenant "acme" has 1 unfinished jobs: cancel them first
         > cancel acme/train
           dropped acme/train/0 Cancelled
           done acme/train Cancelled

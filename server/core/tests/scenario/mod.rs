@@ -65,7 +65,8 @@ impl World {
             }
             "status" => {
                 let job = job(self.engine.state(), rest);
-                let line = format!("{:?} {:?}", job.state(), job.counts);
+                let line =
+                    format!("{:?} {:?} evictions: {}", job.state(), job.counts, job.evictions);
                 self.say(&line);
             }
             "start" | "succeed" | "fail" => {
