@@ -28,6 +28,8 @@ const IDLE_SHAPES_KEPT: usize = 512;
 pub(super) struct Index {
     slots: Vec<Option<Slot>>,
     versions: Vec<u32>,
+    /// Nodes that take no tasks because a gang counts on their room, with the number of such gangs.
+    held: BTreeMap<NodeId, u32>,
     changed: Changes,
     grown: Changes,
     /// Growth that parked shapes have been asked about.
@@ -94,7 +96,7 @@ impl Index {
             self.slots.resize(index + 1, None);
             self.versions.resize(index + 1, 0);
         }
-        let now = state.node(node).map(|node| Slot::of(state, node));
+        let now = self.slot_now(state, node);
         if now == self.slots[index] {
             return;
         }
@@ -122,9 +124,32 @@ impl Index {
         self.slot(node).map(|slot| &slot.place)
     }
 
+    fn slot_now(&self, state: &State, node: NodeId) -> Option<Slot> {
+        state.node(node).map(|node| Slot::of(state, node, self.is_held(node.id)))
+    }
+
+    pub(super) fn is_held(&self, node: NodeId) -> bool {
+        self.held.contains_key(&node)
+    }
+
+    /// Keeps tasks off the node until it is let go.
+    pub(super) fn hold(&mut self, state: &State, node: NodeId) {
+        *self.held.entry(node).or_default() += 1;
+        self.refresh(state, node);
+    }
+
+    pub(super) fn let_go(&mut self, state: &State, node: NodeId) {
+        let count = self.held.get_mut(&node).expect("invariant: it is held");
+        *count -= 1;
+        if *count == 0 {
+            self.held.remove(&node);
+            self.refresh(state, node);
+        }
+    }
+
     /// Gives back what a plan took. To those that wait nothing has grown.
     pub(super) fn untake(&mut self, state: &State, node: NodeId) {
-        self.slots[node.0 as usize] = state.node(node).map(|node| Slot::of(state, node));
+        self.slots[node.0 as usize] = self.slot_now(state, node);
         self.touch(node);
     }
 

@@ -14,17 +14,16 @@ mod preempt;
 mod queue;
 mod shape;
 mod slot;
+mod wake;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use explain::explain;
 use index::Index;
 use preempt::Preemption;
 use queue::{Lane, Queue};
 use shape::{ShapeId, ShapeKey};
+use wake::has_below;
 
 use crate::{
     event::{Event, Placement},
@@ -119,12 +118,18 @@ pub struct Scheduler {
     fleet: Resources,
     /// Shapes to plan again at a time because a task in their way may be preempted from then on.
     retries: BTreeSet<(Time, ShapeId)>,
+    /// Nodes whose free room a gang counts on until the rest of its room is made.
+    counted_on: BTreeMap<ShapeId, BTreeSet<NodeId>>,
     /// Room that was being made somewhere may have become too little.
     promises_void: bool,
+    /// Nodes were let go after those that wait were asked.
+    let_go: bool,
     /// The fleet changed since shares were last measured by it.
     fleet_changed: bool,
     /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
     running: BTreeMap<Priority, u64>,
+    /// Live allocations under notice.
+    leaving: u64,
 }
 
 impl Scheduler {
@@ -145,6 +150,8 @@ impl Scheduler {
         for allocation in state.allocations_from(crate::model::AllocationId(0)) {
             if allocation.notice.is_none() {
                 scheduler.count_running(state, allocation.at.job, true);
+            } else {
+                scheduler.leaving += 1;
             }
         }
         scheduler
@@ -161,12 +168,15 @@ impl Scheduler {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
+                } else {
+                    self.leaving -= 1;
                 }
             }
             Event::NoticeGiven { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
+                    self.leaving += 1;
                 }
             }
             _ => {}
@@ -211,6 +221,7 @@ impl Scheduler {
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
             Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+                self.promises_void |= self.index.is_held(at.node);
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
@@ -218,6 +229,7 @@ impl Scheduler {
             Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
                 self.count_running(state, at.job, true);
+                self.leaving -= 1;
                 self.promises_void = true;
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
@@ -230,42 +242,6 @@ impl Scheduler {
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}
         }
-    }
-
-    /// Lets shapes back in that a grown node can take, or for which room could be made now. Called once before a pass.
-    pub fn wake(&mut self, state: &State, now: Time) {
-        if mem::take(&mut self.fleet_changed) {
-            let tenants: Vec<TenantId> = state.tenants().map(|tenant| tenant.id).collect();
-            tenants.into_iter().for_each(|tenant| self.refresh_share(state, tenant));
-        }
-        let (queue, running) = (&self.queue, &self.running);
-        let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
-            let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
-            let priority = queue.top_priority(shape).filter(|top| has_below(running, *top));
-            priority
-                .is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
-        };
-        for shape in self.index.wake_grown(state, &self.parked, makes_room) {
-            self.parked.remove(&shape);
-            self.queue.wake(shape);
-        }
-        let void = mem::take(&mut self.promises_void);
-        let matured = self.take_matured(now);
-        let again = self.parked.iter().filter(|shape| {
-            let top = self.queue.top_priority(**shape);
-            matured.contains(shape) || void && top.is_some_and(|top| has_below(&self.running, top))
-        });
-        let again: Vec<ShapeId> = again.copied().collect();
-        again.into_iter().for_each(|shape| self.wake_shape(shape));
-    }
-
-    /// When a pass may find something to do that it could not do before, although nothing will have happened.
-    #[must_use]
-    pub fn next_wakeup(&self) -> Option<Time> {
-        if self.promises_void {
-            return Some(Time(0));
-        }
-        self.retries.first().map(|(time, _)| *time)
     }
 
     /// The next thing to do; `None` when nothing more can be placed now.
@@ -285,7 +261,12 @@ impl Scheduler {
             self.queue.park(lane.shape);
             let demands = if waits { Vec::new() } else { self.demands(state, lane.shape) };
             if !demands.is_empty() {
-                let Preemption { notices, retry } = preempt::preempt(state, now, &demands);
+                let Preemption { notices, counts_on, retry } =
+                    preempt::preempt(state, now, &demands);
+                counts_on.iter().for_each(|node| self.index.hold(state, *node));
+                if !counts_on.is_empty() {
+                    self.counted_on.insert(lane.shape, counts_on);
+                }
                 self.retries.extend(retry.map(|time| (time, lane.shape)));
                 if !notices.is_empty() {
                     return Some(Plan::Preempt { job: id, notices });
@@ -293,55 +274,6 @@ impl Scheduler {
             }
         }
         None
-    }
-
-    /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
-    /// highest priority first.
-    fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
-        let mut demands = Vec::new();
-        let mut left = preempt::TASKS_PER_PLAN;
-        for (priority, id) in self.queue.jobs(shape) {
-            if left == 0 || !has_below(&self.running, priority) {
-                break;
-            }
-            let job = state.job(id).expect("invariant: a waiting job exists");
-            let pending = job.counts.pending;
-            let tasks = if job.spec.gang { pending } else { pending.min(left) };
-            left = left.saturating_sub(tasks);
-            demands.push((job, tasks));
-        }
-        demands
-    }
-
-    fn take_matured(&mut self, now: Time) -> BTreeSet<ShapeId> {
-        let later = self.retries.split_off(&(Time(now.0.saturating_add(1)), ShapeId(0)));
-        mem::replace(&mut self.retries, later).into_iter().map(|(_, shape)| shape).collect()
-    }
-
-    fn wake_shape(&mut self, shape: ShapeId) {
-        if self.index.wake(shape) {
-            self.parked.remove(&shape);
-            self.queue.wake(shape);
-        }
-    }
-
-    /// What room is being made on the node may be less than it was.
-    fn node_changed(&mut self, state: &State, id: NodeId) {
-        self.promises_void |= state.node(id).is_some_and(|node| !node.noticed.is_zero());
-        self.index.refresh(state, id);
-    }
-
-    fn node_redescribed(&mut self, state: &State, id: NodeId) {
-        let before = self.index.place_of(id).cloned();
-        self.promises_void |= state.node(id).is_some_and(|node| !node.noticed.is_zero());
-        self.index.redescribe(state, id);
-        if self.index.place_of(id).cloned() == before {
-            return;
-        }
-        for shape in self.index.spreading_shapes() {
-            self.index.shape_mut(shape).reset();
-            self.wake_shape(shape);
-        }
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
@@ -353,7 +285,7 @@ impl Scheduler {
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
         self.refresh_share(state, job.tenant);
         if job.counts.pending == 0 {
-            self.dequeue(id);
+            self.dequeue(state, id);
         }
     }
 
@@ -362,14 +294,14 @@ impl Scheduler {
         let Some(job) = state.job(id) else { return };
         self.refresh_share(state, job.tenant);
         if job.counts.pending == 0 {
-            self.dequeue(id);
+            self.dequeue(state, id);
             return;
         }
         self.enqueue(state, id);
         let Some(lane) = self.waiting.get(&id) else { return };
         if self.index.shape(lane.shape).key.job.is_some() {
             self.index.shape_mut(lane.shape).reset();
-            self.wake_shape(lane.shape);
+            self.wake_shape(state, lane.shape);
         }
     }
 
@@ -385,12 +317,17 @@ impl Scheduler {
             self.index.shape_mut(shape).lanes += 1;
         }
         self.waiting.insert(id, lane);
-        if parked && has_below(&self.running, lane.priority) {
-            self.wake_shape(shape);
+        if parked && has_below(&self.running, self.leaving, lane.priority) {
+            self.wake_shape(state, shape);
         }
+        let lower = self.counted_on.keys().copied().filter(|gang| {
+            self.queue.top_priority(*gang).is_some_and(|priority| priority < lane.priority)
+        });
+        let lower: Vec<ShapeId> = lower.collect();
+        lower.into_iter().for_each(|gang| self.wake_shape(state, gang));
     }
 
-    fn dequeue(&mut self, id: JobId) {
+    fn dequeue(&mut self, state: &State, id: JobId) {
         let Some(lane) = self.waiting.remove(&id) else { return };
         if !self.queue.remove(lane, id) {
             return;
@@ -400,6 +337,7 @@ impl Scheduler {
         if shape.lanes == 0 {
             shape.parked = None;
             self.parked.remove(&lane.shape);
+            self.let_go(state, lane.shape);
             self.index.release_shape(lane.shape);
         }
     }
@@ -430,11 +368,6 @@ impl Scheduler {
         let weighted = share / u128::from(tenant.spec.weight.max(1));
         self.queue.set_share(id, u64::try_from(weighted).unwrap_or(u64::MAX));
     }
-}
-
-/// Whether anything of a lower priority runs.
-fn has_below(running: &BTreeMap<Priority, u64>, priority: Priority) -> bool {
-    running.first_key_value().is_some_and(|(least, _)| *least < priority)
 }
 
 /// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.

@@ -26,11 +26,13 @@ pub(super) const TASKS_PER_PLAN: u32 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Preemption {
     pub(super) notices: Vec<(AllocationRef, Notice)>,
+    /// Nodes whose free room a gang counts on until the rest of its room is made.
+    pub(super) counts_on: BTreeSet<NodeId>,
     /// When a task that is inside its `min_runtime` now, and in the way, leaves it.
     pub(super) retry: Option<Time>,
 }
 
-/// Room on a node once everything under notice is gone and earlier tasks of the plan are in.
+/// Room on a node once everything that leaves soon is gone and earlier tasks of the plan are in.
 #[derive(Clone)]
 struct Future {
     /// What the owner leaves.
@@ -56,10 +58,13 @@ pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Pree
             if job.spec.gang {
                 making.chosen.clear();
             }
-            return Preemption { notices: making.notices(), retry: making.mature };
+            let (notices, retry) = (making.notices(), making.mature);
+            return Preemption { notices, retry, ..Preemption::default() };
         }
     }
-    Preemption { notices: making.notices(), retry: None }
+    let gang = demands.iter().any(|(job, _)| job.spec.gang);
+    let counts_on = making.futures.keys().copied().filter(|_| gang).collect();
+    Preemption { notices: making.notices(), counts_on, retry: None }
 }
 
 /// Whether room for one task could be made on the node, or is being made.
@@ -71,7 +76,7 @@ pub(super) fn could_make_room(
     priority: Priority,
 ) -> bool {
     let mut making = Making::new(state, now);
-    making.victims(node, Future::of(state, node), request, priority).is_some()
+    making.victims(node, Future::of(state, now, node), request, priority).is_some()
 }
 
 /// A plan in the making.
@@ -125,7 +130,7 @@ impl<'a> Making<'a> {
 
     fn offer(&mut self, offers: &mut Offers, job: &Job, node: &Node) {
         let future = self.futures.get(&node.id).cloned();
-        let future = future.unwrap_or_else(|| Future::of(self.state, node));
+        let future = future.unwrap_or_else(|| Future::of(self.state, self.now, node));
         let priority = job.spec.priority;
         let Some(victims) = self.victims(node, future, &job.spec.request, priority) else { return };
         let worst = victims.iter().map(|victim| priority_of(self.state, victim)).max();
@@ -135,7 +140,7 @@ impl<'a> Making<'a> {
     }
 
     fn future(&mut self, node: &Node) -> Future {
-        self.futures.remove(&node.id).unwrap_or_else(|| Future::of(self.state, node))
+        self.futures.remove(&node.id).unwrap_or_else(|| Future::of(self.state, self.now, node))
     }
 
     /// The fewest allocations that must go from the node so that one task fits; `None` if it never does.
@@ -154,7 +159,7 @@ impl<'a> Making<'a> {
         for id in &node.allocations {
             let allocation = self.state.allocation(*id).expect("invariant: it is live");
             let theirs = priority_of(self.state, allocation);
-            if theirs >= priority || future.gone.contains(id) {
+            if theirs >= priority || allocation.notice.is_some() || future.gone.contains(id) {
                 continue;
             }
             let promised = self.promised_until(allocation);
@@ -193,14 +198,17 @@ impl<'a> Making<'a> {
         })
     }
 
-    /// All at the time at which the last of them may be evicted.
+    /// All at the time at which the last of them may be evicted and the last of those that leave anyway is gone.
     fn notices(&self) -> Vec<(AllocationRef, Notice)> {
         let standard = self.state.policy().notice;
         let deadlines = self.chosen.iter().map(|victim| {
             let job = self.state.job(victim.at.job).expect("invariant: it is live");
             self.now.after(job.spec.notice.unwrap_or(standard))
         });
-        let Some(deadline) = deadlines.max() else { return Vec::new() };
+        let leaving = self.futures.values().flat_map(|future| &future.gone);
+        let leaving = leaving.filter_map(|id| self.state.allocation(*id)?.notice);
+        let leaving = leaving.map(|notice| notice.deadline);
+        let Some(deadline) = deadlines.chain(leaving).max() else { return Vec::new() };
         let notice = Notice { reason: EvictionReason::Preempted, deadline };
         self.chosen.iter().map(|victim| (victim.at, notice)).collect()
     }
@@ -228,6 +236,13 @@ fn best(offers: &mut Offers, spread: &Spread) -> Option<(NodeId, Vec<Allocation>
     Some((cost.3, victims))
 }
 
+/// Whether an allocation is under notice and gone by the time at which one that gets notice now would be.
+fn leaves_soon(state: &State, now: Time, allocation: &Allocation) -> bool {
+    let job = state.job(allocation.at.job).expect("invariant: it is live");
+    let length = job.spec.notice.unwrap_or(state.policy().notice);
+    allocation.notice.is_some_and(|notice| notice.deadline <= now.after(length))
+}
+
 fn priority_of(state: &State, allocation: &Allocation) -> Priority {
     state.job(allocation.at.job).expect("invariant: it is live").spec.priority
 }
@@ -253,10 +268,10 @@ fn spare(
 }
 
 impl Future {
-    fn of(state: &State, node: &Node) -> Self {
+    fn of(state: &State, now: Time, node: &Node) -> Self {
         let mut future = Self {
             limit: node.spec.capacity.saturating_sub(&node.held_back),
-            held: node.lent.saturating_sub(&node.noticed),
+            held: node.lent.clone(),
             devices: node.devices.clone(),
             present: node.device_count(),
             lendable: node.lendable_devices(),
@@ -264,10 +279,8 @@ impl Future {
         };
         for id in &node.allocations {
             let allocation = state.allocation(*id).expect("invariant: it is live");
-            if allocation.notice.is_some() {
-                let millis = state.request_of(allocation).gpu_millis;
-                future.devices.release(allocation.devices, millis);
-                future.gone.insert(*id);
+            if leaves_soon(state, now, allocation) {
+                future.release(state, allocation);
             }
         }
         future

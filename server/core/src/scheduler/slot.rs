@@ -33,12 +33,12 @@ pub(super) struct Score {
 }
 
 impl Slot {
-    pub(super) fn of(state: &State, node: &Node) -> Self {
+    pub(super) fn of(state: &State, node: &Node, held: bool) -> Self {
         let mut free =
             node.spec.capacity.saturating_sub(&node.held_back).saturating_sub(&node.lent);
         free.gpu_millis = 0;
         Self {
-            open: node.is_open() && !state.is_preempting(node),
+            open: node.is_open() && !held && !state.is_preempting(node),
             capacity: node.spec.capacity.clone(),
             free,
             devices: node.all_devices(),

@@ -280,3 +280,38 @@ fn a_gang_is_resized_and_cancelled() {
          at +1h",
     ));
 }
+
+#[test]
+fn a_gang_counts_on_room_that_is_free_until_the_rest_is() {
+    expect![[r#"
+        > node a cpu=2 zone=1
+          registered a
+        > tenant acme
+          created acme
+        > job acme/ring count=3 cpu=1 gang priority=1 per-zone=2
+          submitted acme/ring
+        > job acme/low count=2 cpu=1 gang notice=10s
+          submitted acme/low
+          placed acme/low/0..1 on a
+        > node b cpu=1 zone=2
+          registered b
+          notice acme/low/1 on a at +10s Preempted
+          notice acme/low/0 on a at +10s Preempted
+        > job acme/filler cpu=1
+          submitted acme/filler
+        > at +5m
+          +10s evicted acme/low/0 from a Preempted
+          +10s evicted acme/low/1 from a Preempted
+          +10s placed acme/ring/0 on b
+          +10s placed acme/ring/1..2 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=2 zone=1
+         tenant acme
+         job acme/ring count=3 cpu=1 gang priority=1 per-zone=2
+         job acme/low count=2 cpu=1 gang notice=10s
+         node b cpu=1 zone=2
+         job acme/filler cpu=1
+         at +5m",
+    ));
+}

@@ -7,8 +7,8 @@ use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
         AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, JobId, JobSpec,
-        LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Quota, Resources,
-        SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
+        LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority, Quota,
+        Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
     },
 };
 
@@ -410,10 +410,20 @@ impl Naive {
             && self.devices_fit(node, self.jobs[&id].spec.request.gpu_millis, devices)
     }
 
-    /// Nothing that could be placed waits.
+    /// The highest priority of a gang for which room may be being made.
+    pub(super) fn waiting_gang(&self) -> Option<Priority> {
+        let leaving = self.allocations.values().any(|allocation| allocation.notice.is_some());
+        let waits = |job: &&Job| job.tasks.contains(&Task::Pending);
+        let gangs = self.jobs.values().filter(waits).filter(|job| job.spec.gang && leaving);
+        gangs.map(|job| job.spec.priority).max()
+    }
+
+    /// Nothing that could be placed waits, but for work below a gang for which room is being made.
     pub(super) fn check_work_is_conserved(&self) {
+        let above = self.waiting_gang();
         for (id, job) in &self.jobs {
-            if !job.tasks.contains(&Task::Pending) {
+            let held_up = above.is_some_and(|above| job.spec.priority <= above);
+            if !job.tasks.contains(&Task::Pending) || held_up {
                 continue;
             }
             if !job.spec.gang {
