@@ -67,7 +67,8 @@ pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Pree
     Preemption { notices: making.notices(), counts_on, retry: None }
 }
 
-/// Whether room for one task could be made on the node, or is being made.
+/// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its
+/// `min_runtime`.
 pub(super) fn could_make_room(
     state: &State,
     now: Time,
@@ -76,7 +77,8 @@ pub(super) fn could_make_room(
     priority: Priority,
 ) -> bool {
     let mut making = Making::new(state, now);
-    making.victims(node, Future::of(state, now, node), request, priority).is_some()
+    let victims = making.victims(node, Future::of(state, now, node), request, priority);
+    victims.is_some() || making.mature.is_some()
 }
 
 /// A plan in the making.

@@ -443,3 +443,36 @@ fn a_preemption_after_a_restart_counts_from_now() {
          at +10m",
     ));
 }
+
+#[test]
+fn a_task_that_moved_in_young_is_preempted_when_it_matures() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=2 priority=9
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/urgent cpu=3 priority=5
+          submitted acme/urgent
+        > job acme/low cpu=2 min=10m
+          submitted acme/low
+          placed acme/low/0 on a
+        > succeed acme/first/0
+          ended acme/first/0 Succeeded
+          done acme/first Succeeded
+        > at +20m
+          +10m notice acme/low/0 on a at +12m Preempted
+          +12m evicted acme/low/0 from a Preempted
+          +12m placed acme/urgent/0 on a
+    "#]].assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=2 priority=9
+         job acme/urgent cpu=3 priority=5
+         job acme/low cpu=2 min=10m
+         succeed acme/first/0
+         at +20m",
+    ));
+}

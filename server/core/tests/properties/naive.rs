@@ -406,7 +406,12 @@ impl Naive {
     }
 
     fn may(&self, id: JobId, node: NodeId, devices: DeviceSet) -> bool {
-        self.open_to(id).contains(&node)
+        let allowed = match self.waiting_gang() {
+            // Zones on which a gang counts take no tasks, so that their being empty does not matter.
+            Some(_) => self.feasible(id),
+            None => self.open_to(id),
+        };
+        allowed.contains(&node)
             && self.devices_fit(node, self.jobs[&id].spec.request.gpu_millis, devices)
     }
 
