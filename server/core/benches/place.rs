@@ -1,8 +1,6 @@
 //! What a step of the engine costs, its events made and applied: `cargo bench -p offpeak-core`. With `--test` the same
 //! on small cells, once.
 
-#![expect(missing_docs, reason = "criterion makes the functions")]
-
 use std::{sync::Arc, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -221,7 +221,7 @@ impl Scheduler {
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
             Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
-                self.promises_void |= self.index.is_held(at.node);
+                self.promises_void |= self.is_promised(state, at.node);
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }

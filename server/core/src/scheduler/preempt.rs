@@ -45,6 +45,9 @@ struct Future {
     gone: BTreeSet<AllocationId>,
 }
 
+/// Who goes first is least.
+type Turn = (Priority, Reverse<Time>, Reverse<AllocationId>);
+
 /// What making room on a node costs: the worst victim's priority, then the work lost, then how many.
 type Cost = (Option<Priority>, u64, usize, NodeId);
 
@@ -156,8 +159,7 @@ impl<'a> Making<'a> {
         if future.fits(request) {
             return Some(Vec::new());
         }
-        let mut candidates: Vec<((Priority, Reverse<Time>, Reverse<AllocationId>), Allocation)> =
-            Vec::new();
+        let mut candidates: Vec<(Turn, Allocation)> = Vec::new();
         for id in &node.allocations {
             let allocation = self.state.allocation(*id).expect("invariant: it is live");
             let theirs = priority_of(self.state, allocation);

@@ -108,7 +108,7 @@ impl Scheduler {
     }
 
     /// Whether room on the node may be what somebody waits for.
-    fn is_promised(&self, state: &State, id: NodeId) -> bool {
+    pub(super) fn is_promised(&self, state: &State, id: NodeId) -> bool {
         self.index.is_held(id) || state.node(id).is_some_and(|node| !node.noticed.is_zero())
     }
 

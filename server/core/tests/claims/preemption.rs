@@ -466,7 +466,8 @@ fn a_task_that_moved_in_young_is_preempted_when_it_matures() {
           +10m notice acme/low/0 on a at +12m Preempted
           +12m evicted acme/low/0 from a Preempted
           +12m placed acme/urgent/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/first cpu=2 priority=9
@@ -474,5 +475,52 @@ fn a_task_that_moved_in_young_is_preempted_when_it_matures() {
          job acme/low cpu=2 min=10m
          succeed acme/first/0
          at +20m",
+    ));
+}
+
+#[test]
+fn room_that_grows_while_other_room_is_made_is_asked_about() {
+    expect![[r#"
+        > node a cpu=6
+          registered a
+        > tenant acme
+          created acme
+        > job acme/low count=3 cpu=1 priority=1
+          submitted acme/low
+          placed acme/low/0..2 on a
+        > job acme/large cpu=4 priority=2
+          submitted acme/large
+          notice acme/low/2 on a at +2m Preempted
+        > job acme/first cpu=2 priority=3
+          submitted acme/first
+        > job acme/second cpu=2 mem=0 priority=3 tolerate=x
+          submitted acme/second
+        > job acme/small cpu=1 priority=2 tolerate=x
+          submitted acme/small
+        > at +2m
+          +2m evicted acme/low/2 from a Preempted
+          +2m placed acme/first/0 on a
+          +2m placed acme/second/0 on a
+          +2m notice acme/low/1 on a at +4m Preempted
+        > cancel acme/second
+          ended acme/second/0 Cancelled
+          done acme/second Cancelled
+          notice acme/low/0 on a at +4m Preempted
+        > at +10m
+          +4m evicted acme/low/0 from a Preempted
+          +4m evicted acme/low/1 from a Preempted
+          +4m placed acme/large/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=6
+         tenant acme
+         job acme/low count=3 cpu=1 priority=1
+         job acme/large cpu=4 priority=2
+         job acme/first cpu=2 priority=3
+         job acme/second cpu=2 mem=0 priority=3 tolerate=x
+         job acme/small cpu=1 priority=2 tolerate=x
+         at +2m
+         cancel acme/second
+         at +10m",
     ));
 }
