@@ -1,4 +1,20 @@
 //! The scheduler service.
+//!
+//! A request comes in through `api`, is handed to the [`cell`], decided by the core on the [`driver`]'s engine thread,
+//! appended to the [`store`]'s log, folded into the view and published to the feed, and only then answered.
+//! [`server`] puts these together; the binary `offpeakd` and the tests start it.
 
+mod feed;
+mod view;
+
+pub mod api;
+pub mod cell;
+pub mod clock;
+pub mod codec;
+pub mod config;
+pub mod driver;
 pub mod record;
+pub mod recover;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -36,6 +36,8 @@ pub enum Event {
         id: NodeId,
         /// From now on.
         mode: NodeMode,
+        /// Whether it is lost all the while.
+        lost: bool,
     },
     /// A node has not reported within its time.
     NodeLost {
@@ -46,6 +48,8 @@ pub enum Event {
     NodeFound {
         /// The node.
         id: NodeId,
+        /// What is wanted of it, as before.
+        mode: NodeMode,
     },
     /// A node left.
     NodeRemoved {
@@ -53,6 +57,8 @@ pub enum Event {
         id: NodeId,
         /// What it was called.
         name: Name,
+        /// Where it was.
+        region: Name,
     },
     /// Owners' load, each sample newer than the last one of its node.
     LoadReported {

@@ -86,7 +86,7 @@ impl Timers {
         match event {
             Event::NodeRegistered { id, .. }
             | Event::NodeUpdated { id, .. }
-            | Event::NodeFound { id } => {
+            | Event::NodeFound { id, .. } => {
                 let node = state.node(*id).expect("invariant: the event's node exists");
                 self.expect_report(node, Time(0));
             }

@@ -214,6 +214,14 @@ impl GpuDevices {
         devices
     }
 
+    /// Whether no device would be lent beyond its whole by a task's hold.
+    #[must_use]
+    pub fn can_hold(&self, devices: DeviceSet, gpu_millis: u64) -> bool {
+        let each = u64::from(share(gpu_millis));
+        let used = |index: u32| self.0.get(index as usize).copied().unwrap_or(0);
+        devices.iter().all(|index| each <= left(used(index)))
+    }
+
     /// The devices that a task asking for `gpu_millis` gets when tenants may touch `lendable` of them: for a share the
     /// fullest device that still fits, an untouched one last.
     #[must_use]

@@ -205,7 +205,7 @@ impl Scheduler {
                 self.promises_void = true;
                 self.index.refresh(state, *id);
             }
-            Event::NodeModeChanged { id, .. } | Event::NodeFound { id } => {
+            Event::NodeModeChanged { id, .. } | Event::NodeFound { id, .. } => {
                 self.node_changed(state, *id);
             }
             Event::LoadReported { samples } => {

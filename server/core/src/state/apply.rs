@@ -42,10 +42,10 @@ impl State {
             }
             Event::NodeRegistered { id, spec } => self.add_node(*id, spec),
             Event::NodeUpdated { id, spec } => self.update_node(*id, spec),
-            Event::NodeModeChanged { id, mode } => self.change_node_mode(*id, *mode),
+            Event::NodeModeChanged { id, mode, .. } => self.change_node_mode(*id, *mode),
             Event::NodeLost { id } => self.node_mut(*id).lost = true,
-            Event::NodeFound { id } => self.node_mut(*id).lost = false,
-            Event::NodeRemoved { id, name } => self.remove_node(*id, name),
+            Event::NodeFound { id, .. } => self.node_mut(*id).lost = false,
+            Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
@@ -81,9 +81,9 @@ impl State {
                     fingerprint: *fingerprint,
                     outcome: outcome.clone(),
                     time: self.now,
+                    revision: self.revision,
                 };
-                self.requests_by_age.insert((self.revision, Arc::clone(id)), self.now);
-                self.requests.insert(Arc::clone(id), remembered);
+                self.insert_remembered(id, remembered);
             }
             Event::RequestsForgotten { through } => self.forget_requests(*through),
         }
@@ -342,10 +342,19 @@ impl State {
         self.allocations.insert(at.id.0, allocation);
     }
 
-    /// For recovery: one pending task of the job turns out to be placed.
-    pub(super) fn restore_hold(&mut self, id: JobId) {
-        self.leave_pending(id, 1);
-        self.held(id, 1);
+    /// For recovery: those tasks of the job whose allocations were inserted do not wait.
+    pub(super) fn settle_placed(&mut self, id: JobId) {
+        let job = self.job_mut(id);
+        let placed = job.counts.placed;
+        if placed == 0 {
+            return;
+        }
+        let pending = |task: &Task| task.phase == TaskPhase::Pending;
+        if let Some(first) = (0..).zip(&job.tasks).find(|(_, task)| pending(task)) {
+            job.first_pending = TaskIndex(first.0);
+        }
+        self.leave_pending(id, placed);
+        self.held(id, i64::from(placed));
     }
 
     fn start(&mut self, id: AllocationId) {
@@ -433,6 +442,11 @@ impl State {
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
             tenant.jobs.remove(&id);
         }
+    }
+
+    pub(super) fn insert_remembered(&mut self, id: &Arc<str>, remembered: Remembered) {
+        self.requests_by_age.insert((remembered.revision, Arc::clone(id)), remembered.time);
+        self.requests.insert(Arc::clone(id), remembered);
     }
 
     fn forget_requests(&mut self, through: Revision) {

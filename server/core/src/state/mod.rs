@@ -56,6 +56,8 @@ pub struct Remembered {
     pub outcome: Outcome,
     /// When it was given.
     pub time: Time,
+    /// The revision that remembers it: a command that changed nothing is answered with an earlier one.
+    pub revision: Revision,
 }
 
 /// What waits for a place, all tenants together.

@@ -3,14 +3,10 @@
 use std::sync::Arc;
 
 use super::{Remembered, State};
-use crate::{
-    command::Outcome,
-    model::{
-        Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobSpec,
-        JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources,
-        Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantId, TenantSpec,
-        Time, Usage,
-    },
+use crate::model::{
+    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobSpec, JobState,
+    LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources, Revision, Task,
+    TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantId, TenantSpec, Time, Usage,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -19,9 +15,23 @@ pub enum RestoreError {
     /// An allocation on a node that is not there.
     #[error("allocation {0} is on a node that the checkpoint lacks")]
     NoNode(AllocationId),
-    /// An allocation of a task that is not there or not free.
+    /// An allocation of a task that is not there, not free or on another attempt.
     #[error("allocation {0} is of a task that the checkpoint lacks")]
     NoTask(AllocationId),
+    /// An allocation of devices that others hold.
+    #[error("allocation {0} holds devices that others hold in the checkpoint")]
+    NoDevice(AllocationId),
+    /// A job that asks for more than can be counted.
+    #[error("job {0} asks for more than can be counted")]
+    Overflow(JobId),
+    /// An id that is taken or was not given out yet.
+    #[error("{kind} {id} is there twice in the checkpoint, or was not given out yet")]
+    BadId {
+        /// What it is the id of.
+        kind: &'static str,
+        /// The id.
+        id: u64,
+    },
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -116,7 +126,10 @@ impl Restore {
     }
 
     /// Adds a node.
-    pub fn node(&mut self, node: RestoredNode) {
+    pub fn node(&mut self, node: RestoredNode) -> Result<(), RestoreError> {
+        if self.state.node(node.id).is_some() || node.id >= self.state.next_node {
+            return Err(RestoreError::BadId { kind: "node", id: node.id.0.into() });
+        }
         self.state.insert_node(Node {
             id: node.id,
             spec: node.spec,
@@ -132,10 +145,14 @@ impl Restore {
             created: node.created,
             revision: node.revision,
         });
+        Ok(())
     }
 
     /// Adds a tenant.
-    pub fn tenant(&mut self, tenant: RestoredTenant) {
+    pub fn tenant(&mut self, tenant: RestoredTenant) -> Result<(), RestoreError> {
+        if self.state.tenant(tenant.id).is_some() || tenant.id >= self.state.next_tenant {
+            return Err(RestoreError::BadId { kind: "tenant", id: tenant.id.0.into() });
+        }
         self.state.insert_tenant(Tenant {
             id: tenant.id,
             spec: tenant.spec,
@@ -145,12 +162,19 @@ impl Restore {
             created: tenant.created,
             revision: tenant.revision,
         });
+        Ok(())
     }
 
     /// Adds a job.
     pub fn job(&mut self, job: RestoredJob) -> Result<(), RestoreError> {
         if self.state.tenant(job.tenant).is_none() {
             return Err(RestoreError::NoTenant(job.id));
+        }
+        if self.state.job(job.id).is_some() || job.id >= self.state.next_job {
+            return Err(RestoreError::BadId { kind: "job", id: job.id.0 });
+        }
+        if job.spec.request.checked_mul(job.tasks.len() as u64).is_none() {
+            return Err(RestoreError::Overflow(job.id));
         }
         let mut counts = TaskCounts::default();
         let mut first_pending = None;
@@ -184,14 +208,18 @@ impl Restore {
     /// Adds a live allocation.
     pub fn allocation(&mut self, allocation: RestoredAllocation) -> Result<(), RestoreError> {
         let at = allocation.at;
-        if self.state.node(at.node).is_none() {
-            return Err(RestoreError::NoNode(at.id));
+        if self.state.allocation(at.id).is_some() || at.id >= self.state.next_allocation {
+            return Err(RestoreError::BadId { kind: "allocation", id: at.id.0 });
         }
-        let task = self.state.job(at.job).and_then(|job| job.tasks.get(at.task.0 as usize));
-        if task.is_none_or(|task| task.phase != TaskPhase::Pending) {
+        let node = self.state.node(at.node).ok_or(RestoreError::NoNode(at.id))?;
+        let job = self.state.job(at.job).ok_or(RestoreError::NoTask(at.id))?;
+        let free = Task { phase: TaskPhase::Pending, attempts: allocation.attempt };
+        if job.tasks.get(at.task.0 as usize) != Some(&free) {
             return Err(RestoreError::NoTask(at.id));
         }
-        self.state.restore_hold(at.job);
+        if !node.devices.can_hold(allocation.devices, job.spec.request.gpu_millis) {
+            return Err(RestoreError::NoDevice(at.id));
+        }
         self.state.insert_allocation(Allocation {
             at,
             attempt: allocation.attempt,
@@ -205,15 +233,17 @@ impl Restore {
     }
 
     /// Adds a remembered answer.
-    pub fn request(&mut self, id: Arc<str>, fingerprint: u128, outcome: Outcome, time: Time) {
-        let key = (outcome.revision, Arc::clone(&id));
-        self.state.requests_by_age.insert(key, time);
-        self.state.requests.insert(id, Remembered { fingerprint, outcome, time });
+    pub fn request(&mut self, id: &Arc<str>, remembered: Remembered) {
+        self.state.insert_remembered(id, remembered);
     }
 
     /// The state.
     #[must_use]
-    pub fn finish(self) -> State {
+    pub fn finish(mut self) -> State {
+        let jobs: Vec<JobId> = self.state.jobs_from(JobId(0)).map(|job| job.id).collect();
+        for job in jobs {
+            self.state.settle_placed(job);
+        }
         self.state
     }
 }

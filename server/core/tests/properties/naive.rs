@@ -110,9 +110,9 @@ impl Naive {
                 self.nodes.insert(*id, Node { spec: Arc::clone(spec), mode, lost: false, samples });
             }
             Event::NodeUpdated { id, spec } => self.node(*id).spec = Arc::clone(spec),
-            Event::NodeModeChanged { id, mode } => self.node(*id).mode = *mode,
+            Event::NodeModeChanged { id, mode, .. } => self.node(*id).mode = *mode,
             Event::NodeLost { id } => self.node(*id).lost = true,
-            Event::NodeFound { id } => self.node(*id).lost = false,
+            Event::NodeFound { id, .. } => self.node(*id).lost = false,
             Event::NodeRemoved { id, .. } => {
                 assert!(self.on(*id).next().is_none(), "a removed node is empty");
                 self.nodes.remove(id);

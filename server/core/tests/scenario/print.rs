@@ -127,7 +127,7 @@ impl Printer<'_> {
             Event::PolicyChanged(_) => "policy changed".to_owned(),
             Event::NodeRegistered { id, .. } => format!("registered {}", self.node(*id)),
             Event::NodeUpdated { id, .. } => format!("updated {}", self.node(*id)),
-            Event::NodeModeChanged { id, mode } => match mode {
+            Event::NodeModeChanged { id, mode, .. } => match mode {
                 NodeMode::Open => format!("{} is open", self.node(*id)),
                 NodeMode::Cordoned => format!("{} is cordoned", self.node(*id)),
                 NodeMode::Draining { deadline } => {
@@ -135,7 +135,7 @@ impl Printer<'_> {
                 }
             },
             Event::NodeLost { id } => format!("lost {}", self.node(*id)),
-            Event::NodeFound { id } => format!("found {}", self.node(*id)),
+            Event::NodeFound { id, .. } => format!("found {}", self.node(*id)),
             Event::NodeRemoved { name, .. } => format!("removed {name}"),
             Event::LoadReported { samples } => {
                 return samples

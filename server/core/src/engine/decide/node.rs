@@ -80,7 +80,7 @@ pub(super) fn cordon(state: &State, target: &Target) -> Result<Decision, Rejecti
     if node.mode == NodeMode::Cordoned {
         return Ok(done(Vec::new()));
     }
-    let mut events = vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Cordoned }];
+    let mut events = vec![mode_changed(node, NodeMode::Cordoned)];
     events.extend(withdrawn(state, node));
     Ok(done(events))
 }
@@ -90,9 +90,13 @@ pub(super) fn uncordon(state: &State, target: &Target) -> Result<Decision, Rejec
     if node.mode == NodeMode::Open {
         return Ok(done(Vec::new()));
     }
-    let mut events = vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Open }];
+    let mut events = vec![mode_changed(node, NodeMode::Open)];
     events.extend(withdrawn(state, node));
     Ok(done(events))
+}
+
+fn mode_changed(node: &Node, mode: NodeMode) -> Event {
+    Event::NodeModeChanged { id: node.id, mode, lost: node.lost }
 }
 
 /// Calls off what was announced because the node is drained, the rest of its gangs on other nodes included; what
@@ -161,8 +165,7 @@ pub(super) fn drain(
 ) -> Result<Decision, Rejection> {
     let node = find(state, target)?;
     let deadline = now.after(grace.unwrap_or(state.policy().notice));
-    let mut events =
-        vec![Event::NodeModeChanged { id: node.id, mode: NodeMode::Draining { deadline } }];
+    let mut events = vec![mode_changed(node, NodeMode::Draining { deadline })];
     let mut notices = 0;
     for (at, deadline) in concerned(state, node, Some(deadline)) {
         let notice = drained(deadline.expect("invariant: at least this drain ends"));
@@ -196,7 +199,8 @@ pub(super) fn remove(state: &State, target: &Target, force: bool) -> Result<Deci
             reason: EvictionReason::NodeRemoved,
         })
         .collect();
-    events.push(Event::NodeRemoved { id: node.id, name: node.spec.name.clone() });
+    let (name, region) = (node.spec.name.clone(), node.spec.region.clone());
+    events.push(Event::NodeRemoved { id: node.id, name, region });
     Ok(done(events))
 }
 
@@ -207,7 +211,7 @@ pub(super) fn report_load(
 ) -> Result<Decision, Rejection> {
     let mut newest: BTreeMap<NodeId, Time> = BTreeMap::new();
     let mut samples = Vec::with_capacity(reports.len());
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     let mut ignored = 0;
     for report in reports {
         let name = report.node.as_str();
@@ -224,7 +228,7 @@ pub(super) fn report_load(
             continue;
         }
         if node.lost {
-            found.insert(node.id);
+            found.insert(node.id, node.mode);
         }
         newest.insert(node.id, time);
         samples.push(LoadSample { node: node.id, time, load: report.load });
@@ -234,7 +238,7 @@ pub(super) fn report_load(
     if accepted > 0 {
         events.push(Event::LoadReported { samples });
     }
-    events.extend(found.into_iter().map(|id| Event::NodeFound { id }));
+    events.extend(found.into_iter().map(|(id, mode)| Event::NodeFound { id, mode }));
     Ok(Decision { events, detail: Detail::Load { accepted, ignored } })
 }
 

@@ -1,0 +1,144 @@
+//! What differs between a description and what the cell has.
+//!
+//! Two ways to write the same thing are equal: an absent amount and zeros, the order of lists that are sets, and a
+//! default that is spelled out.
+
+use offpeak::v1::{Constraints, JobSpec, Node, Resources, Tenant};
+
+/// The paths, for an update mask, of the node's updatable fields that differ.
+pub(crate) fn changed_node_fields(old: &Node, new: &Node) -> Vec<String> {
+    let mut old_taints = old.taints.clone();
+    let mut new_taints = new.taints.clone();
+    for taints in [&mut old_taints, &mut new_taints] {
+        taints.sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)));
+    }
+    paths([
+        ("owner", old.owner != new.owner),
+        ("region", old.region != new.region),
+        ("zone", old.zone != new.zone),
+        ("labels", old.labels != new.labels),
+        ("taints", old_taints != new_taints),
+        ("capacity", !same_amount(&old.capacity, &new.capacity)),
+        ("gpu_model", old.gpu_model != new.gpu_model),
+        ("reservation", !same_amount(&old.reservation, &new.reservation)),
+        ("report_ttl", old.report_ttl != new.report_ttl),
+    ])
+}
+
+/// The paths, for an update mask, of the tenant's updatable fields that differ.
+pub(crate) fn changed_tenant_fields(old: &Tenant, new: &Tenant) -> Vec<String> {
+    let quota = |tenant: &Tenant| tenant.quota.clone().unwrap_or_default();
+    let ceiling = |tenant: &Tenant| tenant.priority_ceiling.unwrap_or(1000);
+    paths([
+        ("quota", quota(old) != quota(new)),
+        ("weight", old.weight.max(1) != new.weight.max(1)),
+        ("priority_ceiling", ceiling(old) != ceiling(new)),
+        ("labels", old.labels != new.labels),
+    ])
+}
+
+/// The fields of a job's description that differ and can never be changed.
+pub(crate) fn changed_fixed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<String> {
+    paths([
+        ("spec.request", !same_amount(&old.request, &new.request)),
+        ("spec.constraints", sorted(old.constraints.as_ref()) != sorted(new.constraints.as_ref())),
+        ("spec.priority", old.priority != new.priority),
+        ("spec.min_runtime", !same_span(old.min_runtime.as_ref(), new.min_runtime.as_ref())),
+        ("spec.max_runtime", old.max_runtime != new.max_runtime),
+        ("spec.deadline", old.deadline != new.deadline),
+        ("spec.gang", old.gang != new.gang),
+        ("spec.labels", old.labels != new.labels),
+        // Left out, it is the cell's default, whatever that is.
+        ("spec.notice", new.notice.is_some() && old.notice != new.notice),
+    ])
+}
+
+fn paths<const N: usize>(fields: [(&str, bool); N]) -> Vec<String> {
+    fields.into_iter().filter(|(_, differs)| *differs).map(|(path, _)| path.to_owned()).collect()
+}
+
+fn same_amount(old: &Option<Resources>, new: &Option<Resources>) -> bool {
+    let plain = |amount: &Option<Resources>| {
+        let mut amount = amount.clone().unwrap_or_default();
+        amount.counts.retain(|_, count| *count > 0);
+        amount
+    };
+    plain(old) == plain(new)
+}
+
+/// No minimum and a minimum of nothing are the same.
+fn same_span(old: Option<&prost_types::Duration>, new: Option<&prost_types::Duration>) -> bool {
+    old.copied().unwrap_or_default() == new.copied().unwrap_or_default()
+}
+
+fn sorted(constraints: Option<&Constraints>) -> Constraints {
+    let mut constraints = constraints.cloned().unwrap_or_default();
+    for list in [&mut constraints.regions, &mut constraints.zones, &mut constraints.gpu_models] {
+        list.sort();
+        list.dedup();
+    }
+    for selector in &mut constraints.labels {
+        selector.values.sort();
+        selector.values.dedup();
+    }
+    constraints
+        .labels
+        .sort_by(|a, b| (&a.key, a.operator, &a.values).cmp(&(&b.key, b.operator, &b.values)));
+    constraints.labels.dedup();
+    constraints.tolerations.sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)));
+    constraints.tolerations.dedup();
+    constraints
+        .spreads
+        .sort_by_key(|spread| (spread.topology, spread.max_per_place, spread.max_skew));
+    constraints.spreads.dedup();
+    constraints
+}
+
+#[cfg(test)]
+mod tests {
+    use offpeak::v1::{Constraints, JobSpec, Node, Resources, Taint, Tenant};
+
+    use super::{changed_fixed_job_fields, changed_node_fields, changed_tenant_fields};
+
+    #[test]
+    fn spelled_out_defaults_change_nothing() {
+        let spelled = Tenant {
+            weight: 1,
+            priority_ceiling: Some(1000),
+            quota: Some(offpeak::v1::Quota::default()),
+            ..Tenant::default()
+        };
+        assert!(changed_tenant_fields(&spelled, &Tenant::default()).is_empty());
+
+        let spelled = Node { reservation: Some(Resources::default()), ..Node::default() };
+        assert!(changed_node_fields(&spelled, &Node::default()).is_empty());
+    }
+
+    #[test]
+    fn the_order_of_sets_changes_nothing() {
+        let spec = |regions: &[&str]| JobSpec {
+            constraints: Some(Constraints {
+                regions: regions.iter().map(|&region| region.to_owned()).collect(),
+                ..Constraints::default()
+            }),
+            ..JobSpec::default()
+        };
+        assert!(changed_fixed_job_fields(&spec(&["a", "b"]), &spec(&["b", "a"])).is_empty());
+        assert_eq!(changed_fixed_job_fields(&spec(&["a"]), &spec(&["b"])), ["spec.constraints"]);
+    }
+
+    #[test]
+    fn what_the_cell_adds_changes_nothing() {
+        let old = Node {
+            name: "a".to_owned(),
+            revision: 7,
+            lent: Some(Resources { cpu_millis: 1, ..Resources::default() }),
+            ..Node::default()
+        };
+        let mut new = Node { name: "a".to_owned(), ..Node::default() };
+        assert!(changed_node_fields(&old, &new).is_empty());
+        new.taints.push(Taint::default());
+        new.zone = "z".to_owned();
+        assert_eq!(changed_node_fields(&old, &new), ["zone", "taints"]);
+    }
+}

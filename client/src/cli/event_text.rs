@@ -1,0 +1,136 @@
+//! Events in one line each, for people.
+
+use offpeak::v1::{Event, TasksPlaced, event::Kind};
+
+use super::{human, job_show};
+
+/// The name of the event's kind, as `--kinds` takes it.
+pub(crate) fn kind(event: &Event) -> &'static str {
+    match &event.kind {
+        Some(Kind::NodeRegistered(_)) => "node_registered",
+        Some(Kind::NodeUpdated(_)) => "node_updated",
+        Some(Kind::NodeStateChanged(_)) => "node_state_changed",
+        Some(Kind::NodeRemoved(_)) => "node_removed",
+        Some(Kind::LoadReported(_)) => "load_reported",
+        Some(Kind::TenantCreated(_)) => "tenant_created",
+        Some(Kind::TenantUpdated(_)) => "tenant_updated",
+        Some(Kind::TenantDeleted(_)) => "tenant_deleted",
+        Some(Kind::JobSubmitted(_)) => "job_submitted",
+        Some(Kind::JobUpdated(_)) => "job_updated",
+        Some(Kind::TasksPlaced(_)) => "tasks_placed",
+        Some(Kind::TaskStarted(_)) => "task_started",
+        Some(Kind::TaskEnded(_)) => "task_ended",
+        Some(Kind::NoticeGiven(_)) => "notice_given",
+        Some(Kind::NoticeWithdrawn(_)) => "notice_withdrawn",
+        Some(Kind::TaskEvicted(_)) => "task_evicted",
+        Some(Kind::JobEnded(_)) => "job_ended",
+        Some(Kind::JobForgotten(_)) => "job_forgotten",
+        None => "unknown",
+    }
+}
+
+/// The event's kind and what happened.
+pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
+    let detail = match &event.kind {
+        Some(Kind::NodeRegistered(event)) => node(event.node.as_ref()),
+        Some(Kind::NodeUpdated(event)) => node(event.node.as_ref()),
+        Some(Kind::NodeStateChanged(event)) => {
+            let state = human::enum_word(event.state().as_str_name(), "NODE_STATE_");
+            match &event.drain_deadline {
+                Some(deadline) => format!("{} {state} until {deadline}", event.node),
+                None => format!("{} {state}", event.node),
+            }
+        }
+        Some(Kind::NodeRemoved(event)) => event.node.clone(),
+        Some(Kind::LoadReported(event)) => {
+            let nodes: Vec<&str> = event.samples.iter().map(|s| s.node.as_str()).collect();
+            list(&nodes, wide)
+        }
+        Some(Kind::TenantCreated(event)) => name(event.tenant.as_ref()),
+        Some(Kind::TenantUpdated(event)) => name(event.tenant.as_ref()),
+        Some(Kind::TenantDeleted(event)) => event.tenant.clone(),
+        Some(Kind::JobSubmitted(event)) => {
+            let job = event.job.clone().unwrap_or_default();
+            let spec = job.spec.unwrap_or_default();
+            let request = human::resources(spec.request.as_ref());
+            let count = human::count(u64::from(spec.count.max(1)));
+            format!("{}/{} {count} x {request}", job.tenant, job.name)
+        }
+        Some(Kind::JobUpdated(event)) => {
+            format!("{}/{} count {}", event.tenant, event.job, event.count)
+        }
+        Some(Kind::TasksPlaced(event)) => placed(event, wide),
+        Some(Kind::TaskStarted(event)) => task(&event.tenant, &event.job, event.task, &event.node),
+        Some(Kind::TaskEnded(event)) => {
+            let end = human::enum_word(event.end().as_str_name(), "TASK_END_");
+            let what = task(&event.tenant, &event.job, event.task, &event.node);
+            match event.message.as_str() {
+                "" => format!("{what} {end}"),
+                message => format!("{what} {end}: {}", message.escape_debug()),
+            }
+        }
+        Some(Kind::NoticeGiven(event)) => {
+            let notice = event.notice.unwrap_or_default();
+            let reason = human::enum_word(notice.reason().as_str_name(), "EVICTION_REASON_");
+            let what = task(&event.tenant, &event.job, event.task, &event.node);
+            match &notice.deadline {
+                Some(deadline) => format!("{what} {reason}, until {deadline}"),
+                None => format!("{what} {reason}"),
+            }
+        }
+        Some(Kind::NoticeWithdrawn(event)) => {
+            task(&event.tenant, &event.job, event.task, &event.node)
+        }
+        Some(Kind::TaskEvicted(event)) => {
+            let reason = human::enum_word(event.reason().as_str_name(), "EVICTION_REASON_");
+            let what = task(&event.tenant, &event.job, event.task, &event.node);
+            format!("{what} {reason}")
+        }
+        Some(Kind::JobEnded(event)) => {
+            let state = job_show::state_word(event.state());
+            format!("{}/{} {state}", event.tenant, event.job)
+        }
+        Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
+        None => "of a newer server".to_owned(),
+    };
+    (kind(event), detail)
+}
+
+fn node(node: Option<&offpeak::v1::Node>) -> String {
+    let Some(node) = node else {
+        return String::new();
+    };
+    format!("{} {}", node.name, human::resources(node.capacity.as_ref()))
+}
+
+fn name(tenant: Option<&offpeak::v1::Tenant>) -> String {
+    tenant.map_or_else(String::new, |tenant| tenant.name.clone())
+}
+
+fn task(tenant: &str, job: &str, task: u32, node: &str) -> String {
+    if node.is_empty() {
+        return format!("{tenant}/{job}[{task}]");
+    }
+    format!("{tenant}/{job}[{task}] on {node}")
+}
+
+fn placed(event: &TasksPlaced, wide: bool) -> String {
+    let total: u64 = event.placements.iter().map(|p| u64::from(p.count)).sum();
+    let mut nodes: Vec<&str> = event.placements.iter().map(|p| p.node.as_str()).collect();
+    nodes.dedup();
+    let tasks = match event.placements.as_slice() {
+        [only] if only.count == 1 => format!("[{}]", only.task),
+        _ => format!(" {} tasks", human::count(total)),
+    };
+    format!("{}/{}{tasks} on {}", event.tenant, event.job, list(&nodes, wide))
+}
+
+/// A few names, and how many more there are; all of them when it may be wide.
+fn list(names: &[&str], wide: bool) -> String {
+    const FEW: usize = 3;
+    if wide || names.len() <= FEW {
+        return names.join(", ");
+    }
+    let more = human::count((names.len() - FEW) as u64);
+    format!("{} and {more} more", names[..FEW].join(", "))
+}

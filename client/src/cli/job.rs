@@ -1,0 +1,199 @@
+//! `offpeak job`: what tenants want to have run.
+
+use clap::{Args, Subcommand, ValueEnum};
+use offpeak::v1::{
+    AllocationFilter, CancelJobRequest, GetJobRequest, Job, JobFilter, JobSpec, JobState,
+    ListAllocationsRequest, ListJobsRequest, UpdateJobRequest,
+};
+use offpeak_client::Client;
+use prost_types::FieldMask;
+
+use super::{
+    failure::Failure,
+    human,
+    job_submit::{self, Submit},
+    job_wait::{self, Wait},
+    output::Show as _,
+    page::{self, Limit},
+    session::Session,
+};
+
+/// Jobs of tenants; a job is named NAME or TENANT/NAME.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  offpeak job submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --gpus 1 --min-runtime 1h
+  offpeak job wait acme/train
+  offpeak job list --tenant acme --state running")]
+pub(crate) enum Command {
+    /// List jobs, oldest first
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show all that is known of jobs, and what keeps their tasks waiting
+    Get {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Submit a job
+    Submit(Box<Submit>),
+    /// Change how many tasks a job has
+    Update(Update),
+    /// End every unfinished task of jobs
+    Cancel {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Wait until a job has ended
+    Wait(Wait),
+    /// List a job's allocations
+    Allocs {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        limit: Limit,
+    },
+}
+
+/// Which jobs to list.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Of all tenants, whatever the context says
+    #[arg(long, short = 'A')]
+    all_tenants: bool,
+    /// Only in these states
+    #[arg(long, value_enum, value_delimiter = ',')]
+    state: Vec<State>,
+    /// Only with this label; may be repeated
+    #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
+    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// States to filter by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum State {
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// A change of a job.
+#[derive(Args, Debug)]
+pub(crate) struct Update {
+    /// Its name
+    name: String,
+    /// How many tasks; fewer end those with the highest indices
+    #[arg(long)]
+    count: u32,
+    /// Check only; change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    if let Command::Wait(wait) = command {
+        return job_wait::run(&wait, session).await;
+    }
+    let client = session.connect().await?;
+    let out = session.out;
+    match command {
+        Command::List(list) => {
+            let request = list.request(session);
+            out.list(&page::fetch(&client, &request, list.limit).await?)
+        }
+        Command::Get { names } => {
+            let mut jobs = Vec::new();
+            for name in names {
+                let (tenant, name) = session.job(&name)?;
+                jobs.push(get(&client, &tenant, &name, 0).await?);
+            }
+            out.some(&jobs)
+        }
+        Command::Submit(submit) => job_submit::run(&submit, &client, session).await,
+        Command::Update(update) => self::update(&update, &client, session).await,
+        Command::Cancel { names } => {
+            for name in names {
+                let (tenant, name) = session.job(&name)?;
+                let reference = format!("job/{tenant}/{name}");
+                let request = CancelJobRequest { tenant, name, ..CancelJobRequest::default() };
+                let answer = client.call(request).await?;
+                out.done(&reference, "cancelled", &answer)?;
+            }
+            Ok(())
+        }
+        Command::Wait(_) => Ok(()),
+        Command::Allocs { name, limit } => {
+            let (tenant, job) = session.job(&name)?;
+            let request = ListAllocationsRequest {
+                filter: Some(AllocationFilter { tenant, job, node: String::new() }),
+                ..ListAllocationsRequest::default()
+            };
+            out.list(&page::fetch(&client, &request, limit).await?)
+        }
+    }
+}
+
+async fn update(update: &Update, client: &Client, session: &Session) -> Result<(), Failure> {
+    let (tenant, name) = session.job(&update.name)?;
+    let job = Job {
+        tenant,
+        name,
+        spec: Some(JobSpec { count: update.count, ..JobSpec::default() }),
+        ..Job::default()
+    };
+    let reference = job.reference();
+    let request = UpdateJobRequest {
+        job: Some(job),
+        update_mask: Some(FieldMask { paths: vec!["spec.count".to_owned()] }),
+        validate_only: update.dry_run,
+        ..UpdateJobRequest::default()
+    };
+    let answer = client.call(request).await?;
+    let what = if update.dry_run { "updated (dry run)" } else { "updated" };
+    session.out.done(&reference, what, &answer)
+}
+
+/// The job as of this revision or a later one.
+pub(crate) async fn get(
+    client: &Client,
+    tenant: &str,
+    name: &str,
+    min_revision: u64,
+) -> Result<Job, Failure> {
+    let request = GetJobRequest { tenant: tenant.to_owned(), name: name.to_owned(), min_revision };
+    Ok(client.call(request).await?.job.unwrap_or_default())
+}
+
+impl List {
+    fn request(&self, session: &Session) -> ListJobsRequest {
+        let tenant = match (self.all_tenants, &session.tenant) {
+            (false, Some(tenant)) => tenant.clone(),
+            _ => String::new(),
+        };
+        ListJobsRequest {
+            filter: Some(JobFilter {
+                tenant,
+                states: self.state.iter().map(|state| state.wire().into()).collect(),
+                labels: self.labels.iter().cloned().collect(),
+            }),
+            ..ListJobsRequest::default()
+        }
+    }
+}
+
+impl State {
+    fn wire(self) -> JobState {
+        match self {
+            Self::Pending => JobState::Pending,
+            Self::Running => JobState::Running,
+            Self::Succeeded => JobState::Succeeded,
+            Self::Failed => JobState::Failed,
+            Self::Cancelled => JobState::Cancelled,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! How jobs are printed.
+
+use offpeak::v1::{Constraints, Job, JobState, TaskCounts};
+
+use super::{
+    human,
+    output::Show,
+    table::{Cell, Column, Tone, left, right},
+};
+
+impl Show for Job {
+    fn reference(&self) -> String {
+        format!("job/{}/{}", self.tenant, self.name)
+    }
+
+    fn columns(wide: bool) -> Vec<Column> {
+        let mut columns = vec![
+            left("TENANT"),
+            left("NAME"),
+            left("STATE"),
+            right("TASKS"),
+            right("PENDING"),
+            right("PLACED"),
+            right("DONE"),
+            right("PRIORITY"),
+            left("EACH TASK"),
+            right("AGE"),
+        ];
+        if wide {
+            columns.extend([
+                right("RUNNING"),
+                right("FAILED"),
+                right("EVICTIONS"),
+                right("MIN RUNTIME"),
+                left("GANG"),
+                left("WHERE"),
+                left("LABELS"),
+            ]);
+        }
+        columns
+    }
+
+    fn row(&self, wide: bool) -> Vec<Cell> {
+        let spec = self.spec.clone().unwrap_or_default();
+        let tasks = self.tasks.unwrap_or_default();
+        let number = |value: u32| human::count(u64::from(value));
+        let mut row: Vec<Cell> = vec![
+            self.tenant.as_str().into(),
+            self.name.as_str().into(),
+            state_cell(self.state()),
+            number(spec.count.max(1)).into(),
+            number(tasks.pending).into(),
+            number(tasks.placed).into(),
+            number(ended(&tasks)).into(),
+            spec.priority.to_string().into(),
+            human::resources(spec.request.as_ref()).into(),
+            human::age(self.create_time.as_ref()).into(),
+        ];
+        if wide {
+            row.extend([
+                number(tasks.running).into(),
+                number(tasks.failed).into(),
+                human::count(self.evictions).into(),
+                human::wire_span(spec.min_runtime.as_ref()).into(),
+                if spec.gang { "yes" } else { "-" }.into(),
+                place(spec.constraints.as_ref()).into(),
+                human::labels(&spec.labels).into(),
+            ]);
+        }
+        row
+    }
+
+    fn details(&self) -> Vec<(&'static str, Cell)> {
+        let spec = self.spec.clone().unwrap_or_default();
+        let mut details: Vec<(&'static str, Cell)> = vec![
+            ("Name", self.name.as_str().into()),
+            ("Tenant", self.tenant.as_str().into()),
+            ("Id", self.id.to_string().into()),
+            ("State", state_cell(self.state())),
+            ("Tasks", summary(&self.tasks.unwrap_or_default()).into()),
+            ("Evictions", human::count(self.evictions).into()),
+            ("Each task", human::resources(spec.request.as_ref()).into()),
+            ("Where", place(spec.constraints.as_ref()).into()),
+            ("Priority", spec.priority.to_string().into()),
+            ("Gang", if spec.gang { "yes" } else { "no" }.into()),
+            ("Min runtime", human::wire_span(spec.min_runtime.as_ref()).into()),
+            ("Max runtime", human::wire_span(spec.max_runtime.as_ref()).into()),
+            ("Notice", human::wire_span(spec.notice.as_ref()).into()),
+            ("Deadline", human::time(spec.deadline.as_ref()).into()),
+            ("Labels", human::labels(&spec.labels).into()),
+            ("Created", human::time(self.create_time.as_ref()).into()),
+            ("Ended", human::time(self.end_time.as_ref()).into()),
+            ("Revision", self.revision.to_string().into()),
+        ];
+        for (index, line) in reasons(self).into_iter().enumerate() {
+            let name = if index == 0 { "Waits for" } else { "" };
+            details.push((name, Cell::toned(line, Tone::Warning)));
+        }
+        details
+    }
+}
+
+/// One line a blocker, for people.
+pub(crate) fn reasons(job: &Job) -> Vec<String> {
+    job.pending_reasons
+        .iter()
+        .map(|reason| {
+            let blocker = human::enum_word(reason.blocker().as_str_name(), "BLOCKER_");
+            let blocker = if reason.dimension.is_empty() {
+                blocker
+            } else {
+                format!("{blocker} ({})", reason.dimension)
+            };
+            let line = format!("{blocker}: {}", human::counted(u64::from(reason.nodes), "node"));
+            match (reason.message.as_str(), reason.smallest_shortfall) {
+                ("", 0) => line,
+                ("", least) => {
+                    let least = human::amount(&reason.dimension, least);
+                    format!("{line}; the least short lacks {least}")
+                }
+                (message, _) => format!("{line}; {message}"),
+            }
+        })
+        .collect()
+}
+
+/// Tasks that will not run any more.
+pub(crate) fn ended(tasks: &TaskCounts) -> u32 {
+    tasks.succeeded.saturating_add(tasks.failed).saturating_add(tasks.cancelled)
+}
+
+/// The counts that are not zero: `3 pending, 5 placed (2 running)`.
+pub(crate) fn summary(tasks: &TaskCounts) -> String {
+    let mut parts = Vec::new();
+    let mut part = |count: u32, word: &str| {
+        if count > 0 {
+            parts.push(format!("{} {word}", human::count(u64::from(count))));
+        }
+    };
+    part(tasks.pending, "pending");
+    let placed = match tasks.running {
+        0 => "placed".to_owned(),
+        running => format!("placed ({} running)", human::count(u64::from(running))),
+    };
+    part(tasks.placed, &placed);
+    part(tasks.succeeded, "succeeded");
+    part(tasks.failed, "failed");
+    part(tasks.cancelled, "cancelled");
+    human::dash(parts.join(", "))
+}
+
+pub(crate) fn state_word(state: JobState) -> String {
+    human::enum_word(state.as_str_name(), "JOB_STATE_")
+}
+
+fn state_cell(state: JobState) -> Cell {
+    let tone = match state {
+        JobState::Running | JobState::Succeeded => Tone::Good,
+        JobState::Pending => Tone::Warning,
+        JobState::Failed => Tone::Bad,
+        JobState::Cancelled | JobState::Unspecified => Tone::Faint,
+    };
+    Cell::toned(state_word(state), tone)
+}
+
+fn place(constraints: Option<&Constraints>) -> String {
+    let Some(constraints) = constraints else {
+        return "anywhere".to_owned();
+    };
+    let mut parts = Vec::new();
+    let mut any_of = |name: &str, values: &[String]| {
+        if !values.is_empty() {
+            parts.push(format!("{name} {}", values.join("|")));
+        }
+    };
+    any_of("region", &constraints.regions);
+    any_of("zone", &constraints.zones);
+    any_of("gpu", &constraints.gpu_models);
+    for selector in &constraints.labels {
+        let word = human::enum_word(selector.operator().as_str_name(), "SELECTOR_OPERATOR_");
+        let values = selector.values.join("|");
+        parts.push(format!("{} {word} {values}", selector.key).trim_end().to_owned());
+    }
+    for spread in &constraints.spreads {
+        let topology = human::enum_word(spread.topology().as_str_name(), "SPREAD_TOPOLOGY_");
+        if spread.max_per_place > 0 {
+            parts.push(format!("at most {} a {topology}", spread.max_per_place));
+        }
+        if spread.max_skew > 0 {
+            parts.push(format!("{topology} skew {}", spread.max_skew));
+        }
+    }
+    if parts.is_empty() {
+        return "anywhere".to_owned();
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,238 @@
+//! `offpeak job submit`, also as `offpeak submit`.
+
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use offpeak::v1::{
+    Constraints, Job, JobSpec, LabelSelector, SelectorOperator, Spread, SpreadTopology,
+    SubmitJobRequest, Toleration,
+};
+use offpeak_client::Client;
+use prost_types::Timestamp;
+
+use super::{
+    amounts::Amounts,
+    failure::Failure,
+    human,
+    job_wait::{self, Goal},
+    session::Session,
+};
+
+/// A job's description.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  offpeak submit --tenant acme --name render --count 100 --cpu 500m --memory 1GiB
+  offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
+  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait")]
+pub(crate) struct Submit {
+    /// Its name, unique among the tenant's jobs [default: the cell chooses one]
+    #[arg(long)]
+    name: Option<String>,
+    /// How many identical tasks
+    #[arg(long, short = 'n', default_value_t = 1)]
+    count: u32,
+    #[command(flatten, next_help_heading = "What each task asks for")]
+    request: Amounts,
+    #[command(flatten, next_help_heading = "Where it may run")]
+    place: Place,
+    #[command(flatten, next_help_heading = "How it runs")]
+    manner: Manner,
+    /// Check only; submit nothing
+    #[arg(long, help_heading = "Options")]
+    dry_run: bool,
+    /// Wait until the job has ended, as `offpeak job wait` does
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Options")]
+    wait: bool,
+}
+
+#[derive(Args, Debug)]
+struct Place {
+    /// Any of these GPU models
+    #[arg(long, value_delimiter = ',', value_name = "MODEL")]
+    gpu_model: Vec<String>,
+    /// Any of these regions
+    #[arg(long, value_delimiter = ',')]
+    region: Vec<String>,
+    /// Any of these zones
+    #[arg(long, value_delimiter = ',')]
+    zone: Vec<String>,
+    /// What a node's labels must be: KEY=VALUE[,VALUE], KEY!=VALUE[,VALUE], KEY or !KEY; may be repeated
+    #[arg(long = "node-label", value_parser = parse_selector, value_name = "SELECTOR")]
+    node_labels: Vec<LabelSelector>,
+    /// A taint that its tasks tolerate: KEY or KEY=VALUE; may be repeated
+    #[arg(long = "tolerate", value_name = "TAINT")]
+    tolerations: Vec<String>,
+    /// No more than this many of its tasks on a node
+    #[arg(long, value_name = "N")]
+    max_per_node: Option<u32>,
+    /// No more than this many of its tasks in a zone
+    #[arg(long, value_name = "N")]
+    max_per_zone: Option<u32>,
+    /// No zone gets this many tasks more than the emptiest one
+    #[arg(long, value_name = "N")]
+    zone_skew: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+struct Manner {
+    /// Higher goes first: -1000 to 1000
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// How long each task must be left alone once placed
+    #[arg(long, value_parser = human::parse_duration, value_name = "DURATION")]
+    min_runtime: Option<Duration>,
+    /// A task that runs longer fails
+    #[arg(long, value_parser = human::parse_duration, value_name = "DURATION")]
+    max_runtime: Option<Duration>,
+    /// Tasks not placed by then fail: a time such as 2026-01-31T18:00:00Z, or a duration from now
+    #[arg(long, value_parser = parse_deadline, value_name = "TIME")]
+    deadline: Option<Timestamp>,
+    /// Place all tasks together or none
+    #[arg(long)]
+    gang: bool,
+    /// How long before an eviction the notice comes
+    #[arg(long, value_parser = human::parse_duration, value_name = "DURATION")]
+    notice: Option<Duration>,
+    /// A label of the job; may be repeated
+    #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
+    labels: Vec<(String, String)>,
+}
+
+pub(crate) async fn run(
+    submit: &Submit,
+    client: &Client,
+    session: &Session,
+) -> Result<(), Failure> {
+    let tenant = session.tenant()?;
+    let request = SubmitJobRequest {
+        job: Some(submit.job(tenant)),
+        validate_only: submit.dry_run,
+        ..SubmitJobRequest::default()
+    };
+    let answer = client.call(request).await?;
+    let reference = format!("job/{tenant}/{}", answer.name);
+    let what = if submit.dry_run { "submitted (dry run)" } else { "submitted" };
+    session.out.done(&reference, what, &answer)?;
+    if submit.wait {
+        return job_wait::until(tenant, &answer.name, Goal::Ended, client, session).await;
+    }
+    Ok(())
+}
+
+impl Submit {
+    fn job(&self, tenant: &str) -> Job {
+        let manner = &self.manner;
+        let spec = JobSpec {
+            count: self.count,
+            request: Some(self.request.to_resources()),
+            constraints: Some(self.place.constraints()),
+            priority: manner.priority,
+            min_runtime: manner.min_runtime.map(human::to_wire),
+            max_runtime: manner.max_runtime.map(human::to_wire),
+            deadline: manner.deadline,
+            gang: manner.gang,
+            labels: manner.labels.iter().cloned().collect(),
+            notice: manner.notice.map(human::to_wire),
+        };
+        Job {
+            tenant: tenant.to_owned(),
+            name: self.name.clone().unwrap_or_default(),
+            spec: Some(spec),
+            ..Job::default()
+        }
+    }
+}
+
+impl Place {
+    fn constraints(&self) -> Constraints {
+        let mut spreads = Vec::new();
+        if let Some(max_per_place) = self.max_per_node {
+            spreads.push(Spread {
+                topology: SpreadTopology::Node.into(),
+                max_per_place,
+                max_skew: 0,
+            });
+        }
+        if self.max_per_zone.is_some() || self.zone_skew.is_some() {
+            spreads.push(Spread {
+                topology: SpreadTopology::Zone.into(),
+                max_per_place: self.max_per_zone.unwrap_or(0),
+                max_skew: self.zone_skew.unwrap_or(0),
+            });
+        }
+        let toleration = |text: &String| match text.split_once('=') {
+            Some((key, value)) => Toleration { key: key.to_owned(), value: Some(value.to_owned()) },
+            None => Toleration { key: text.clone(), value: None },
+        };
+        Constraints {
+            regions: self.region.clone(),
+            zones: self.zone.clone(),
+            gpu_models: self.gpu_model.clone(),
+            labels: self.node_labels.clone(),
+            tolerations: self.tolerations.iter().map(toleration).collect(),
+            spreads,
+        }
+    }
+}
+
+fn parse_selector(text: &str) -> Result<LabelSelector, String> {
+    let values = |text: &str| text.split(',').map(str::to_owned).collect();
+    let (key, operator, values) = if let Some((key, list)) = text.split_once("!=") {
+        (key, SelectorOperator::NotIn, values(list))
+    } else if let Some((key, list)) = text.split_once('=') {
+        (key, SelectorOperator::In, values(list))
+    } else if let Some(key) = text.strip_prefix('!') {
+        (key, SelectorOperator::NotExists, Vec::new())
+    } else {
+        (text, SelectorOperator::Exists, Vec::new())
+    };
+    if key.is_empty() {
+        return Err("expected KEY=VALUE, KEY!=VALUE, KEY or !KEY".to_owned());
+    }
+    Ok(LabelSelector { key: key.to_owned(), operator: operator.into(), values })
+}
+
+fn parse_deadline(text: &str) -> Result<Timestamp, String> {
+    if let Ok(ahead) = human::parse_duration(text) {
+        return SystemTime::now()
+            .checked_add(ahead)
+            .map(Timestamp::from)
+            .ok_or_else(|| format!("{text:?} is too far ahead"));
+    }
+    text.parse().map_err(|_| {
+        format!("{text:?} is neither a time such as 2026-01-31T18:00:00Z nor a duration such as 2h")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use offpeak::v1::SelectorOperator;
+
+    use super::{parse_deadline, parse_selector};
+
+    #[test]
+    fn selectors_have_four_forms() {
+        for (text, key, operator, values) in [
+            ("disk=nvme,ssd", "disk", SelectorOperator::In, &["nvme", "ssd"][..]),
+            ("disk!=hdd", "disk", SelectorOperator::NotIn, &["hdd"]),
+            ("disk", "disk", SelectorOperator::Exists, &[]),
+            ("!disk", "disk", SelectorOperator::NotExists, &[]),
+        ] {
+            let selector = parse_selector(text).expect(text);
+            assert_eq!(selector.key, key);
+            assert_eq!(selector.operator(), operator);
+            assert_eq!(selector.values, values);
+        }
+        assert!(parse_selector("=x").is_err());
+        assert!(parse_selector("!").is_err());
+    }
+
+    #[test]
+    fn a_deadline_is_a_time_or_a_duration() {
+        let at = parse_deadline("2026-01-31T18:00:00Z").expect("a time");
+        assert_eq!(at.seconds, 1_769_882_400);
+        assert!(parse_deadline("2h").is_ok());
+        assert!(parse_deadline("soon").is_err());
+    }
+}

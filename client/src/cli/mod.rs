@@ -1,0 +1,202 @@
+//! The command line: one file a noun. A command turns its flags into requests, sends them through the client
+//! library, and prints the answers through [`output`]. Data goes to stdout, all else to stderr.
+//!
+//! Deliberately absent: a model of its own. What is printed for machines is the API's messages as proto3 JSON.
+
+mod admin;
+mod alloc;
+mod amounts;
+mod apply;
+mod bench;
+mod cell;
+mod context;
+mod event_text;
+mod events;
+mod failure;
+mod human;
+mod input;
+mod job;
+mod job_show;
+mod job_submit;
+mod job_wait;
+mod json;
+mod load;
+mod node;
+mod node_show;
+mod output;
+mod page;
+mod session;
+mod table;
+mod tenant;
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    builder::styling::{AnsiColor, Styles},
+};
+use clap_complete::Shell;
+
+use self::{
+    failure::{Failure, exit},
+    output::{complain, no_color_is_unset},
+    session::{Globals, Session},
+};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  offpeak node register a1 --owner web --region eu --cpu 64 --memory 256GiB
+  offpeak tenant create acme --quota-cpu 500
+  offpeak submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --min-runtime 1h
+  offpeak job wait acme/train
+  offpeak events --follow
+
+Exit codes:
+  0 ok  1 failure  2 usage  3 not found  4 denied  5 conflict  6 pending at timeout
+  7 server unavailable  8 job failed  130 interrupted
+
+Run `offpeak help COMMAND` for more about a command.";
+
+/// Offpeak lends the idle part of a fleet to those whose jobs can wait.
+#[derive(Debug, Parser)]
+#[command(
+    name = "offpeak",
+    version,
+    styles = STYLES,
+    after_help = EXAMPLES,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    disable_help_subcommand = false
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Machines that their owners lend to the cell
+    #[command(subcommand, visible_alias = "nodes")]
+    Node(node::Command),
+    /// Customers whose jobs the cell runs
+    #[command(subcommand, visible_alias = "tenants")]
+    Tenant(tenant::Command),
+    /// What tenants want to have run
+    #[command(subcommand, visible_alias = "jobs")]
+    Job(job::Command),
+    /// Which task holds part of which node
+    #[command(subcommand, visible_alias = "allocs")]
+    Alloc(alloc::Command),
+    /// Print events: every committed fact, in order
+    Events(events::Show),
+    /// Show what the fleet has, uses and lends
+    Cell(cell::Show),
+    /// Submit a job (short for `job submit`)
+    Submit(Box<job_submit::Submit>),
+    /// List allocations (short for `alloc list`)
+    Ps(alloc::List),
+    /// Make the cell have what files describe
+    Apply(apply::Apply),
+    /// For whoever runs the cell
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Measure how fast a cell takes and places jobs
+    Bench(bench::Bench),
+    /// Keep several servers at hand
+    #[command(subcommand, visible_alias = "contexts")]
+    Context(context::Command),
+    /// Print a completion script, such as `offpeak completion bash >> ~/.bashrc`
+    Completion {
+        /// For this shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Runs the tool and says how it went.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let color = !cli.globals.no_color() && no_color_is_unset() && io::stderr().is_terminal();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.render(color));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    if let Command::Completion { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "offpeak", &mut script);
+        return Ok(io::Write::write_all(&mut io::stdout(), &script)?);
+    }
+    let is_context = matches!(cli.command, Command::Context(_));
+    let given = cli.globals.as_context();
+    let session = Session::new(cli.globals, is_context)?;
+    if let Command::Context(command) = &cli.command {
+        return context::run(command, &session, given);
+    }
+    // One thread is plenty, and keeps `bench` from taking the cores that it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(exit::FAILURE, format!("cannot start: {error}")))?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = dispatch(cli.command, &session) => done,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    });
+    // Somebody may still be expected to type at stdin; nobody waits for that.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
+    match command {
+        Command::Node(command) => node::run(command, session).await,
+        Command::Tenant(command) => tenant::run(command, session).await,
+        Command::Job(command) => job::run(command, session).await,
+        Command::Alloc(command) => alloc::run(command, session).await,
+        Command::Events(show) => events::run(show, session).await,
+        Command::Cell(show) => cell::run(show, session).await,
+        Command::Submit(submit) => {
+            let client = session.connect().await?;
+            job_submit::run(&submit, &client, session).await
+        }
+        Command::Ps(list) => {
+            let client = session.connect().await?;
+            alloc::list(&list, &client, session).await
+        }
+        Command::Apply(apply) => apply::run(&apply, session).await,
+        Command::Admin(command) => admin::run(command, session).await,
+        Command::Bench(bench) => bench::run(&bench, session).await,
+        // Both need no server and were run before.
+        Command::Context(_) | Command::Completion { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_flags_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,112 @@
+//! Requests that change tenants.
+
+use std::collections::BTreeMap;
+
+use offpeak::v1;
+use offpeak_core::{
+    command::{Command, TenantPatch},
+    model::{Name, Priority, Quota, TenantSpec},
+};
+
+use super::{
+    job::{MAX_PRIORITY, MIN_PRIORITY},
+    mutation,
+    resources::countable,
+    scalars::{MAX_LIST, at_most, label_map, mask, name, require, target, within},
+    violations::{At, Violations},
+};
+
+/// The greatest weight.
+const MAX_WEIGHT: u32 = 1_000_000;
+
+/// What may be changed of a tenant.
+const TENANT_PATHS: [&str; 4] = ["quota", "weight", "priority_ceiling", "labels"];
+
+mutation!(CreateTenantRequest, "CreateTenant", create);
+mutation!(UpdateTenantRequest, "UpdateTenant", update);
+mutation!(DeleteTenantRequest, "DeleteTenant", delete);
+
+fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Command {
+    let root = At::Root;
+    let at = root.field("tenant");
+    let absent = v1::Tenant::default();
+    let tenant = require(violations, &at, message.tenant.as_ref()).unwrap_or(&absent);
+    Command::CreateTenant(TenantSpec {
+        name: name(violations, &at.field("name"), &tenant.name),
+        quota: quota(violations, &at, tenant),
+        weight: weight(violations, &at, tenant),
+        priority_ceiling: ceiling(violations, &at, tenant),
+        labels: label_map(violations, &at.field("labels"), &tenant.labels),
+    })
+}
+
+fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Command {
+    let root = At::Root;
+    let at = root.field("tenant");
+    let paths = mask(violations, message.update_mask.as_ref(), &TENANT_PATHS);
+    let absent = v1::Tenant::default();
+    let tenant = require(violations, &at, message.tenant.as_ref()).unwrap_or(&absent);
+    let target = target(violations, &at.field("name"), &tenant.name, message.expected_revision);
+    let mut patch = TenantPatch::default();
+    for path in paths {
+        match path {
+            "quota" => patch.quota = Some(quota(violations, &at, tenant)),
+            "weight" => patch.weight = Some(weight(violations, &at, tenant)),
+            "priority_ceiling" => patch.priority_ceiling = Some(ceiling(violations, &at, tenant)),
+            "labels" => {
+                patch.labels = Some(label_map(violations, &at.field("labels"), &tenant.labels));
+            }
+            _ => unreachable!("invariant: the mask was checked"),
+        }
+    }
+    Command::UpdateTenant { target, patch }
+}
+
+fn delete(message: &v1::DeleteTenantRequest, violations: &mut Violations) -> Command {
+    let at = At::Root;
+    let at = at.field("name");
+    Command::DeleteTenant(target(violations, &at, &message.name, message.expected_revision))
+}
+
+/// Limits are not bounded: the sum over a fleet may be more than any one node can have.
+fn quota(violations: &mut Violations, at: &At<'_>, tenant: &v1::Tenant) -> Quota {
+    let Some(quota) = &tenant.quota else {
+        return Quota::default();
+    };
+    let at = at.field("quota");
+    Quota {
+        cpu_millis: quota.cpu_millis,
+        memory_bytes: quota.memory_bytes,
+        disk_bytes: quota.disk_bytes,
+        network_bps: quota.network_bps,
+        gpu_millis: quota.gpu_millis,
+        counts: counts(violations, &at.field("counts"), &quota.counts),
+        tasks: quota.tasks,
+    }
+}
+
+fn counts(
+    violations: &mut Violations,
+    at: &At<'_>,
+    map: &BTreeMap<String, u64>,
+) -> BTreeMap<Name, u64> {
+    if !at_most(violations, at, map.len(), MAX_LIST) {
+        return BTreeMap::new();
+    }
+    let mut counts = BTreeMap::new();
+    for (text, limit) in map {
+        counts.insert(countable(violations, &at.key(text), text), *limit);
+    }
+    counts
+}
+
+fn weight(violations: &mut Violations, at: &At<'_>, tenant: &v1::Tenant) -> u32 {
+    within(violations, &at.field("weight"), tenant.weight, (0, MAX_WEIGHT));
+    tenant.weight.max(1)
+}
+
+fn ceiling(violations: &mut Violations, at: &At<'_>, tenant: &v1::Tenant) -> Priority {
+    let ceiling = tenant.priority_ceiling.unwrap_or(MAX_PRIORITY);
+    within(violations, &at.field("priority_ceiling"), ceiling, (MIN_PRIORITY, MAX_PRIORITY));
+    Priority(ceiling)
+}

@@ -1,0 +1,414 @@
+//! The one place that chooses gRPC codes. docs/ERRORS.md explains each reason to users.
+
+use std::{collections::HashMap, time::Duration};
+
+use offpeak::v1;
+use offpeak_core::{
+    model::{AllocationId, QuotaExcess, Revision},
+    rejection::Rejection,
+};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::convert::Violations;
+use crate::cell::{CellError, FeedError};
+
+/// Of every ErrorInfo.
+const DOMAIN: &str = "offpeak.dev";
+
+/// Why a call fails.
+#[derive(Clone, Debug)]
+pub(crate) enum ApiError {
+    /// The request is wrong whatever the cell knows.
+    Invalid(Violations),
+    /// The command was refused, or an object to be read is not there.
+    Rejected(Rejection),
+    /// No such live allocation.
+    AllocationNotFound(AllocationId),
+    /// The queue is full.
+    Overloaded {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The revision asked for has not come.
+    NotYet {
+        /// The newest there is.
+        newest: Revision,
+    },
+    /// The revision asked for is gone.
+    Compacted {
+        /// The oldest that a watch can begin after.
+        first_available: Revision,
+    },
+    /// The timeout of the call is no timeout.
+    MalformedTimeout,
+    /// The server stops.
+    Stopping,
+    /// The store failed; the log of the server says how.
+    StoreFailed,
+}
+
+/// What a status says, before it is one.
+struct Answer {
+    code: Code,
+    reason: &'static str,
+    metadata: HashMap<String, String>,
+    details: ErrorDetails,
+}
+
+impl From<Violations> for ApiError {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<CellError> for ApiError {
+    fn from(error: CellError) -> Self {
+        match error {
+            CellError::Rejected(rejection) => Self::Rejected(rejection),
+            CellError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            CellError::NotYet { newest } => Self::NotYet { newest },
+            CellError::Stopping => Self::Stopping,
+            CellError::Checkpoint(source) => {
+                tracing::error!(error = %source, "the checkpoint could not be written");
+                Self::StoreFailed
+            }
+        }
+    }
+}
+
+impl From<FeedError> for ApiError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Compacted { first_available } => Self::Compacted { first_available },
+            FeedError::Stopping => Self::Stopping,
+            FeedError::Log(source) => {
+                tracing::error!(error = %source, "the log could not be read for a watch");
+                Self::StoreFailed
+            }
+        }
+    }
+}
+
+impl From<ApiError> for Status {
+    fn from(error: ApiError) -> Self {
+        let message = error.message();
+        let Answer { code, reason, metadata, mut details } = error.answer(&message);
+        details.set_error_info(reason, DOMAIN, metadata);
+        Self::with_error_details(code, message, details)
+    }
+}
+
+impl From<ApiError> for v1::SubmitRefusal {
+    fn from(error: ApiError) -> Self {
+        let message = error.message();
+        let Answer { code, reason, .. } = error.answer(&message);
+        Self { code: code.into(), message, reason: reason.to_owned() }
+    }
+}
+
+impl ApiError {
+    fn message(&self) -> String {
+        match self {
+            Self::Invalid(violations) => violations.to_string(),
+            Self::Rejected(rejection) => rejection.to_string(),
+            Self::AllocationNotFound(id) => format!("allocation {id} is not live"),
+            Self::Overloaded { retry_after } => {
+                format!("the cell is overloaded: retry after {} ms", retry_after.as_millis())
+            }
+            Self::NotYet { newest } => {
+                format!("this revision has not been committed: the newest one is {newest}")
+            }
+            Self::Compacted { first_available } => format!(
+                "this revision is no longer kept: the oldest one to resume after is {first_available}"
+            ),
+            Self::MalformedTimeout => {
+                "the header grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u, n".into()
+            }
+            Self::Stopping => "the server stops: connect again".into(),
+            Self::StoreFailed => "the store failed: the log of the server says how".into(),
+        }
+    }
+
+    fn answer(self, message: &str) -> Answer {
+        match self {
+            Self::Invalid(violations) => {
+                let mut answer = Answer::new(Code::InvalidArgument, "INVALID_FIELD");
+                for violation in violations.iter() {
+                    let (field, description) = (&violation.field, &violation.description);
+                    answer.details.add_bad_request_violation(field, description);
+                }
+                answer
+            }
+            Self::Rejected(rejection) => rejected(rejection, message),
+            Self::AllocationNotFound(id) => {
+                Answer::new(Code::NotFound, "ALLOCATION_NOT_FOUND").with("allocation_id", id)
+            }
+            Self::Overloaded { retry_after } => {
+                let mut answer = Answer::new(Code::ResourceExhausted, "OVERLOADED");
+                answer.details.set_retry_info(Some(retry_after));
+                answer
+            }
+            Self::NotYet { newest } => {
+                Answer::new(Code::OutOfRange, "FUTURE_REVISION").with("newest", newest)
+            }
+            Self::Compacted { first_available } => {
+                Answer::new(Code::OutOfRange, "COMPACTED").with("first_available", first_available)
+            }
+            Self::MalformedTimeout => Answer::new(Code::InvalidArgument, "MALFORMED_TIMEOUT"),
+            Self::Stopping => Answer::new(Code::Unavailable, "SERVER_STOPPING"),
+            Self::StoreFailed => Answer::new(Code::Internal, "STORE_FAILED"),
+        }
+    }
+}
+
+impl Answer {
+    fn new(code: Code, reason: &'static str) -> Self {
+        Self { code, reason, metadata: HashMap::new(), details: ErrorDetails::new() }
+    }
+
+    /// With one more entry of the ErrorInfo's metadata.
+    fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.metadata.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Wrong in itself, though only the cell could tell.
+    fn invalid(reason: &'static str, field: &str, message: &str) -> Self {
+        let mut answer = Self::new(Code::InvalidArgument, reason);
+        answer.details.add_bad_request_violation(field, message);
+        answer
+    }
+
+    /// Right in itself, but not as the cell stands.
+    fn precondition(reason: &'static str, subject: impl ToString, message: &str) -> Self {
+        let mut answer = Self::new(Code::FailedPrecondition, reason);
+        answer.details.add_precondition_failure_violation(reason, subject.to_string(), message);
+        answer
+    }
+
+    fn with_excess(self, excess: &QuotaExcess) -> Self {
+        self.with("dimension", &excess.dimension)
+            .with("limit", excess.limit)
+            .with("wanted", excess.wanted)
+    }
+}
+
+/// The code for every refusal of the core.
+///
+/// A priority above the ceiling is FAILED_PRECONDITION and not PERMISSION_DENIED: what stands against it is the
+/// tenant's setting, whoever asks.
+fn rejected(rejection: Rejection, message: &str) -> Answer {
+    use Code::{Aborted, AlreadyExists, NotFound, ResourceExhausted};
+    match rejection {
+        Rejection::NodeNotFound(node) => Answer::new(NotFound, "NODE_NOT_FOUND").with("node", node),
+        Rejection::TenantNotFound(tenant) => {
+            Answer::new(NotFound, "TENANT_NOT_FOUND").with("tenant", tenant)
+        }
+        Rejection::JobNotFound { tenant, job } => {
+            Answer::new(NotFound, "JOB_NOT_FOUND").with("tenant", tenant).with("job", job)
+        }
+        Rejection::NodeExists(node) => Answer::new(AlreadyExists, "NODE_EXISTS").with("node", node),
+        Rejection::TenantExists(tenant) => {
+            Answer::new(AlreadyExists, "TENANT_EXISTS").with("tenant", tenant)
+        }
+        Rejection::JobExists { tenant, job } => {
+            Answer::new(AlreadyExists, "JOB_EXISTS").with("tenant", tenant).with("job", job)
+        }
+        Rejection::RequestIdReused(id) => {
+            Answer::new(AlreadyExists, "REQUEST_ID_REUSED").with("request_id", id)
+        }
+        Rejection::StaleRevision { object, expected, found } => {
+            Answer::new(Aborted, "STALE_REVISION")
+                .with("object", object)
+                .with("expected", expected)
+                .with("found", found)
+        }
+        Rejection::QuotaExceeded { tenant, excess } => {
+            let mut answer = Answer::new(ResourceExhausted, "QUOTA_EXCEEDED").with_excess(&excess);
+            answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
+            answer.with("tenant", tenant)
+        }
+        other => unfit(other, message),
+    }
+}
+
+/// The refusals that are not about whether something exists, is new or is used up.
+fn unfit(rejection: Rejection, message: &str) -> Answer {
+    let (reason, field) = match rejection {
+        Rejection::QuotaBelowUse { tenant, excess } => {
+            return Answer::precondition("QUOTA_BELOW_USE", tenant, message).with_excess(&excess);
+        }
+        Rejection::PriorityAboveCeiling { tenant, ceiling, .. } => {
+            return Answer::precondition("PRIORITY_ABOVE_CEILING", tenant, message)
+                .with("ceiling", ceiling.0);
+        }
+        Rejection::NodeInUse { node, allocations } => {
+            return Answer::precondition("NODE_IN_USE", node, message)
+                .with("allocations", allocations);
+        }
+        Rejection::TenantInUse { tenant, jobs } => {
+            return Answer::precondition("TENANT_IN_USE", tenant, message).with("jobs", jobs);
+        }
+        Rejection::JobEnded { job, .. } => {
+            return Answer::precondition("JOB_ENDED", job, message);
+        }
+        Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
+        Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
+        Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
+        Rejection::GpuModelMismatch(_) => ("GPU_MODEL_MISMATCH", "node.gpu_model"),
+        Rejection::ReservationAboveCapacity { .. } => {
+            ("RESERVATION_ABOVE_CAPACITY", "node.reservation")
+        }
+        Rejection::LoadFromFuture(_) => ("LOAD_FROM_FUTURE", "samples.time"),
+        Rejection::NodeNotFound(_)
+        | Rejection::TenantNotFound(_)
+        | Rejection::JobNotFound { .. }
+        | Rejection::NodeExists(_)
+        | Rejection::TenantExists(_)
+        | Rejection::JobExists { .. }
+        | Rejection::RequestIdReused(_)
+        | Rejection::StaleRevision { .. }
+        | Rejection::QuotaExceeded { .. } => unreachable!("invariant: answered above"),
+    };
+    Answer::invalid(reason, field, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use offpeak_core::{
+        model::{AllocationId, Name, Priority, QuotaExcess, Revision},
+        rejection::Rejection,
+    };
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt as _;
+
+    use super::ApiError;
+    use crate::api::convert::{At, Violations};
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).expect("a name")
+    }
+
+    fn excess() -> QuotaExcess {
+        QuotaExcess { dimension: "cpu_millis".into(), limit: 1, wanted: 2 }
+    }
+
+    fn rejections() -> Vec<(Rejection, Code, &'static str)> {
+        let (tenant, job, node) = (name("t"), name("j"), name("n"));
+        let excess = excess();
+        let stale = Rejection::StaleRevision {
+            object: "node n".into(),
+            expected: Revision(1),
+            found: Revision(2),
+        };
+        let ceiling = Rejection::PriorityAboveCeiling {
+            tenant: tenant.clone(),
+            wanted: Priority(2),
+            ceiling: Priority(1),
+        };
+        let exists = Rejection::JobExists { tenant: tenant.clone(), job: job.clone() };
+        let missing = Rejection::JobNotFound { tenant: "t".into(), job: "j".into() };
+        let below = Rejection::QuotaBelowUse { tenant: tenant.clone(), excess: excess.clone() };
+        let exceeded = Rejection::QuotaExceeded { tenant: tenant.clone(), excess };
+        let in_use = Rejection::TenantInUse { tenant: tenant.clone(), jobs: 1 };
+        let reserved =
+            Rejection::ReservationAboveCapacity { node: node.clone(), dimension: "d".into() };
+        let lent = Rejection::NodeInUse { node: node.clone(), allocations: 1 };
+        let ended = Rejection::JobEnded { tenant: tenant.clone(), job };
+        vec![
+            (Rejection::NodeNotFound("n".into()), Code::NotFound, "NODE_NOT_FOUND"),
+            (Rejection::TenantNotFound("t".into()), Code::NotFound, "TENANT_NOT_FOUND"),
+            (missing, Code::NotFound, "JOB_NOT_FOUND"),
+            (Rejection::NodeExists(node.clone()), Code::AlreadyExists, "NODE_EXISTS"),
+            (Rejection::TenantExists(tenant), Code::AlreadyExists, "TENANT_EXISTS"),
+            (exists, Code::AlreadyExists, "JOB_EXISTS"),
+            (Rejection::RequestIdReused("r".into()), Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            (stale, Code::Aborted, "STALE_REVISION"),
+            (below, Code::FailedPrecondition, "QUOTA_BELOW_USE"),
+            (ceiling, Code::FailedPrecondition, "PRIORITY_ABOVE_CEILING"),
+            (lent, Code::FailedPrecondition, "NODE_IN_USE"),
+            (in_use, Code::FailedPrecondition, "TENANT_IN_USE"),
+            (ended, Code::FailedPrecondition, "JOB_ENDED"),
+            (exceeded, Code::ResourceExhausted, "QUOTA_EXCEEDED"),
+            (Rejection::DuplicateNode(node.clone()), Code::InvalidArgument, "DUPLICATE_NODE"),
+            (Rejection::RequestOverflow { count: 2 }, Code::InvalidArgument, "REQUEST_OVERFLOW"),
+            (Rejection::DeadlinePassed, Code::InvalidArgument, "DEADLINE_PASSED"),
+            (
+                Rejection::GpuModelMismatch(node.clone()),
+                Code::InvalidArgument,
+                "GPU_MODEL_MISMATCH",
+            ),
+            (reserved, Code::InvalidArgument, "RESERVATION_ABOVE_CAPACITY"),
+            (Rejection::LoadFromFuture(node), Code::InvalidArgument, "LOAD_FROM_FUTURE"),
+        ]
+    }
+
+    #[test]
+    fn every_refusal_has_its_code_its_reason_and_the_details_that_fit() {
+        for (rejection, code, reason) in rejections() {
+            let status = Status::from(ApiError::from(rejection));
+            let details = status.get_error_details();
+            let info = details.error_info().expect("every status has an ErrorInfo");
+            assert_eq!((status.code(), info.reason.as_str()), (code, reason));
+            assert_eq!(info.domain, "offpeak.dev");
+            assert_eq!(details.bad_request().is_some(), code == Code::InvalidArgument);
+            assert_eq!(details.quota_failure().is_some(), code == Code::ResourceExhausted);
+            let unfit = details.precondition_failure().is_some();
+            assert_eq!(unfit, code == Code::FailedPrecondition);
+        }
+    }
+
+    #[test]
+    fn wrong_fields_are_named_in_the_details() {
+        let mut violations = Violations::default();
+        violations.refuse(&At::Root.field("nodes").index(3).field("name"), "must not be empty");
+        let status = Status::from(ApiError::from(violations));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "nodes[3].name: must not be empty");
+        let details = status.get_error_details();
+        let fields = &details.bad_request().expect("a BadRequest").field_violations;
+        assert_eq!(fields[0].field, "nodes[3].name");
+    }
+
+    #[test]
+    fn an_overloaded_cell_says_when_to_come_back() {
+        let retry_after = Duration::from_millis(50);
+        let status = Status::from(ApiError::Overloaded { retry_after });
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let details = status.get_error_details();
+        assert_eq!(details.retry_info().expect("a RetryInfo").retry_delay, Some(retry_after));
+    }
+
+    #[test]
+    fn what_concerns_revisions_and_the_server_has_its_code_and_metadata() {
+        let told = |error: ApiError, key: &str| {
+            let status = Status::from(error);
+            let info = status.get_error_details().error_info().expect("an ErrorInfo").clone();
+            (status.code(), info.reason, info.metadata.get(key).cloned())
+        };
+        let compacted = ApiError::Compacted { first_available: Revision(7) };
+        assert_eq!(
+            told(compacted, "first_available"),
+            (Code::OutOfRange, "COMPACTED".into(), Some("7".into()))
+        );
+        assert_eq!(
+            told(ApiError::NotYet { newest: Revision(5) }, "newest"),
+            (Code::OutOfRange, "FUTURE_REVISION".into(), Some("5".into()))
+        );
+        assert_eq!(
+            told(ApiError::Stopping, ""),
+            (Code::Unavailable, "SERVER_STOPPING".into(), None)
+        );
+        let missing = ApiError::AllocationNotFound(AllocationId(3));
+        assert_eq!(told(missing, "").0, Code::NotFound);
+    }
+}

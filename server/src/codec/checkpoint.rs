@@ -1,0 +1,166 @@
+//! A state as entries: a header, then nodes, tenants, jobs, allocations and remembered answers, each kind in the
+//! order of its ids and as many objects an entry as make a good piece to write.
+
+use offpeak_core::{
+    model::{Allocation, AllocationId, Job, JobId, LoadHistory, Node, Tenant},
+    state::{Remembered, State},
+};
+use prost::Message;
+
+use super::{
+    codes::{mode_code, reason_code, state_code},
+    columns::{column, deltas, resource_columns},
+    format::{self, EntryKind},
+    outcome,
+    runs::tasks_to_runs,
+};
+
+/// An entry is closed when its objects have this many bytes.
+const ENTRY_BYTES: usize = 128 * 1024;
+
+/// Live allocations in an entry; each is about ten bytes.
+const ENTRY_ALLOCATIONS: usize = 8 * 1024;
+
+/// Gives the entries of a checkpoint of `state` to `put`, one after the other.
+///
+/// # Errors
+/// Whatever `put` returns; nothing is put after that.
+pub fn encode_checkpoint<E>(
+    state: &State,
+    mut put: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut buffer = Vec::new();
+    let mut put = |kind: EntryKind| {
+        buffer.clear();
+        let entry = format::Entry { kind: Some(kind) };
+        entry.encode(&mut buffer).expect("invariant: a vector has room");
+        put(&buffer)
+    };
+    put(EntryKind::Header(header(state)))?;
+    in_pieces(state.nodes().map(node), |nodes| put(EntryKind::Nodes(format::Nodes { nodes })))?;
+    in_pieces(state.tenants().map(tenant), |tenants| {
+        put(EntryKind::Tenants(format::Tenants { tenants }))
+    })?;
+    in_pieces(state.jobs_from(JobId(0)).map(job), |jobs| {
+        put(EntryKind::Jobs(format::Jobs { jobs }))
+    })?;
+    let mut live = state.allocations_from(AllocationId(0)).peekable();
+    while live.peek().is_some() {
+        let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
+        put(EntryKind::Allocations(allocations(&piece)))?;
+    }
+    let requests = state.remembered_by_age().map(|(id, remembered)| request(id, remembered));
+    in_pieces(requests, |requests| put(EntryKind::Requests(format::Requests { requests })))
+}
+
+/// Collects objects until they have [`ENTRY_BYTES`], again and again.
+fn in_pieces<M: Message, E>(
+    objects: impl Iterator<Item = M>,
+    mut put: impl FnMut(Vec<M>) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut piece, mut bytes) = (Vec::new(), 0);
+    for object in objects {
+        bytes += object.encoded_len();
+        piece.push(object);
+        if bytes >= ENTRY_BYTES {
+            put(std::mem::take(&mut piece))?;
+            bytes = 0;
+        }
+    }
+    if piece.is_empty() { Ok(()) } else { put(piece) }
+}
+
+fn header(state: &State) -> format::Header {
+    let (next_node, next_tenant, next_job, next_allocation) = state.next_ids();
+    format::Header {
+        version: format::CHECKPOINT_VERSION,
+        revision: state.revision().0,
+        now: state.now().0,
+        policy: state.policy().into(),
+        next_node: next_node.0,
+        next_tenant: next_tenant.0,
+        next_job: next_job.0,
+        next_allocation: next_allocation.0,
+        nodes: state.node_count() as u64,
+        tenants: state.tenant_count() as u64,
+        jobs: state.job_count() as u64,
+        allocations: state.allocation_count() as u64,
+        requests: state.remembered_count() as u64,
+    }
+}
+
+fn node(node: &Node) -> format::Node {
+    let (mode, deadline) = mode_code(node.mode);
+    format::Node {
+        id: node.id.0,
+        spec: node.spec.as_ref().into(),
+        mode,
+        deadline,
+        lost: node.lost,
+        last_report: node.last_report.0,
+        history: (node.history != LoadHistory::default()).then(|| loads(&node.history)),
+        created: node.created.0,
+        revision: node.revision.0,
+    }
+}
+
+fn loads(history: &LoadHistory) -> format::Loads {
+    let newest = history.newest.iter().map(|(_, load)| load);
+    format::Loads {
+        newest: history.newest.as_ref().map(|(time, _)| time.0),
+        hours: deltas(history.hours.iter().map(|(hour, _)| *hour)),
+        loads: resource_columns(newest.chain(history.hours.iter().map(|(_, load)| load))),
+    }
+}
+
+fn tenant(tenant: &Tenant) -> format::Tenant {
+    format::Tenant {
+        id: tenant.id.0,
+        spec: (&tenant.spec).into(),
+        created: tenant.created.0,
+        revision: tenant.revision.0,
+    }
+}
+
+fn job(job: &Job) -> format::Job {
+    format::Job {
+        id: job.id.0,
+        tenant: job.tenant.0,
+        name: job.name.to_string(),
+        spec: job.spec.as_ref().into(),
+        tasks: tasks_to_runs(&job.tasks),
+        evictions: job.evictions,
+        created: job.created.0,
+        ended: job.ended.map(|(time, _)| time.0),
+        state: job.ended.map_or(0, |(_, state)| state_code(state)),
+        revision: job.revision.0,
+    }
+}
+
+fn allocations(rows: &[&Allocation]) -> format::Allocations {
+    let started = || (0..).zip(rows).filter_map(|(row, a)| Some((row, a.started?)));
+    let notices = || (0..).zip(rows).filter_map(|(row, a)| Some((row, a.notice?)));
+    format::Allocations {
+        ids: deltas(rows.iter().map(|a| a.at.id.0)),
+        jobs: column(deltas(rows.iter().map(|a| a.at.job.0))),
+        tasks: column(deltas(rows.iter().map(|a| u64::from(a.at.task.0)))),
+        nodes: column(deltas(rows.iter().map(|a| u64::from(a.at.node.0)))),
+        attempts: rows.iter().map(|a| a.attempt).collect(),
+        devices: column(rows.iter().map(|a| a.devices.0)),
+        placed: deltas(rows.iter().map(|a| a.placed.0)),
+        started_rows: deltas(started().map(|(row, _)| row)),
+        started: deltas(started().map(|(_, time)| time.0)),
+        notice_rows: deltas(notices().map(|(row, _)| row)),
+        notice_reasons: notices().map(|(_, notice)| reason_code(notice.reason)).collect(),
+        notice_deadlines: deltas(notices().map(|(_, notice)| notice.deadline.0)),
+    }
+}
+
+fn request(id: &str, remembered: &Remembered) -> format::Remembered {
+    let Remembered { fingerprint, outcome, time, revision } = remembered;
+    format::Remembered {
+        request: outcome::to_message(id, *fingerprint, outcome, |_| None),
+        revision: revision.0,
+        time: time.0,
+    }
+}

@@ -1,0 +1,249 @@
+//! Events, one message each.
+
+use std::sync::Arc;
+
+use offpeak_core::{
+    event::Event,
+    model::{
+        AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
+        Revision, TaskIndex, TenantId, TenantSpec, Time,
+    },
+};
+
+use super::{
+    CodecError,
+    codes::{end, end_code, mode, mode_code, reason, reason_code, state, state_code},
+    columns::{samples_from_message, samples_to_message},
+    format::{self, EventKind},
+    names::{fill, omit},
+    outcome,
+    runs::{placements_from_runs, placements_to_runs},
+};
+use crate::record::Names;
+
+/// The message of an event, without the names that `names` tells.
+pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
+    let kind = match event {
+        Event::PolicyChanged(policy) => EventKind::PolicyChanged(policy.into()),
+        Event::NodeRegistered { id, spec } => EventKind::NodeRegistered(node(*id, spec)),
+        Event::NodeUpdated { id, spec } => EventKind::NodeUpdated(node(*id, spec)),
+        Event::NodeModeChanged { id, mode, lost } => {
+            EventKind::NodeModeChanged(node_mode(*id, *mode, *lost))
+        }
+        Event::NodeLost { id } => EventKind::NodeLost(id.0),
+        Event::NodeFound { id, mode } => EventKind::NodeFound(node_mode(*id, *mode, false)),
+        Event::NodeRemoved { id, name, region } => {
+            let known = names.node(*id);
+            let name = omit(name, known.map(|node| &node.name));
+            let region = omit(region, known.map(|node| &node.region));
+            EventKind::NodeRemoved(format::Removed { id: id.0, name, region })
+        }
+        Event::LoadReported { samples } => EventKind::LoadReported(samples_to_message(samples)),
+        Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
+        Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
+        Event::TenantDeleted { id, name } => {
+            let name = omit(name, names.tenant(*id));
+            EventKind::TenantDeleted(format::Removed { id: id.0, name, region: None })
+        }
+        Event::JobSubmitted { id, tenant, name, spec } => {
+            EventKind::JobSubmitted(submitted(*id, *tenant, name, spec, names))
+        }
+        Event::JobResized { id, count } => {
+            EventKind::JobResized(format::JobResized { id: id.0, count: *count })
+        }
+        Event::TasksPlaced { job, placements } => {
+            let runs = placements_to_runs(placements);
+            EventKind::TasksPlaced(format::TasksPlaced { job: job.0, runs })
+        }
+        Event::TaskStarted { at } => EventKind::TaskStarted(at.into()),
+        Event::TaskEnded { at, end, message } => {
+            let (end, message) = (end_code(*end), message.to_string());
+            EventKind::TaskEnded(format::TaskEnded { at: at.into(), end, message })
+        }
+        Event::TasksDropped { job, first, count, end } => {
+            let (job, first, end) = (job.0, first.0, end_code(*end));
+            EventKind::TasksDropped(format::TasksDropped { job, first, count: *count, end })
+        }
+        Event::NoticeGiven { at, notice } => {
+            let (reason, deadline) = (reason_code(notice.reason), notice.deadline.0);
+            EventKind::NoticeGiven(format::NoticeGiven { at: at.into(), reason, deadline })
+        }
+        Event::NoticeWithdrawn { at } => EventKind::NoticeWithdrawn(at.into()),
+        Event::TaskEvicted { at, reason } => {
+            let reason = reason_code(*reason);
+            EventKind::TaskEvicted(format::TaskEvicted { at: at.into(), reason })
+        }
+        Event::JobEnded { id, state } => {
+            EventKind::JobEnded(format::JobEnded { id: id.0, state: state_code(*state) })
+        }
+        Event::JobForgotten { id, tenant, name } => {
+            EventKind::JobForgotten(forgotten(*id, tenant, name, names))
+        }
+        Event::RequestRemembered { id, fingerprint, outcome } => {
+            let known = |id| job_name(names, id);
+            let answer = outcome::to_message(id, *fingerprint, outcome, known);
+            EventKind::RequestRemembered(answer)
+        }
+        Event::RequestsForgotten { through } => EventKind::RequestsForgotten(through.0),
+    };
+    format::Event { kind: Some(kind) }
+}
+
+fn node_mode(id: NodeId, mode: NodeMode, lost: bool) -> format::NodeModeChanged {
+    let (mode, deadline) = mode_code(mode);
+    format::NodeModeChanged { id: id.0, mode, deadline, lost }
+}
+
+/// The event of a message, with the names that `names` tells.
+pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Event, CodecError> {
+    let kind = message.kind.ok_or(CodecError::Missing("kind of an event (or it is unknown)"))?;
+    Ok(match kind {
+        EventKind::PolicyChanged(policy) => Event::PolicyChanged(policy.into()),
+        EventKind::NodeRegistered(node) => {
+            Event::NodeRegistered { id: NodeId(node.id), spec: shared(node.spec)? }
+        }
+        EventKind::NodeUpdated(node) => {
+            Event::NodeUpdated { id: NodeId(node.id), spec: shared(node.spec)? }
+        }
+        EventKind::NodeModeChanged(node) => {
+            let mode = mode(node.mode, node.deadline)?;
+            Event::NodeModeChanged { id: NodeId(node.id), mode, lost: node.lost }
+        }
+        EventKind::NodeLost(id) => Event::NodeLost { id: NodeId(id) },
+        EventKind::NodeFound(node) => {
+            let mode = mode(node.mode, node.deadline)?;
+            Event::NodeFound { id: NodeId(node.id), mode }
+        }
+        EventKind::NodeRemoved(node) => node_removed(&node, names)?,
+        EventKind::LoadReported(samples) => {
+            Event::LoadReported { samples: samples_from_message(samples)? }
+        }
+        EventKind::TenantCreated(tenant) => {
+            Event::TenantCreated { id: TenantId(tenant.id), spec: tenant.spec.try_into()? }
+        }
+        EventKind::TenantUpdated(tenant) => {
+            Event::TenantUpdated { id: TenantId(tenant.id), spec: tenant.spec.try_into()? }
+        }
+        EventKind::TenantDeleted(tenant) => tenant_deleted(&tenant, names)?,
+        EventKind::JobSubmitted(job) => job_submitted(job, names)?,
+        EventKind::JobResized(job) => Event::JobResized { id: JobId(job.id), count: job.count },
+        EventKind::TasksPlaced(placed) => {
+            let placements = placements_from_runs(&placed.runs)?;
+            Event::TasksPlaced { job: JobId(placed.job), placements }
+        }
+        EventKind::TaskStarted(at) => Event::TaskStarted { at: at.into() },
+        EventKind::TaskEnded(task) => {
+            let (end, message) = (end(task.end)?, task.message.into());
+            Event::TaskEnded { at: task.at.into(), end, message }
+        }
+        EventKind::TasksDropped(tasks) => {
+            let (job, first, end) = (JobId(tasks.job), TaskIndex(tasks.first), end(tasks.end)?);
+            Event::TasksDropped { job, first, count: tasks.count, end }
+        }
+        EventKind::NoticeGiven(given) => {
+            let notice = Notice { reason: reason(given.reason)?, deadline: Time(given.deadline) };
+            Event::NoticeGiven { at: given.at.into(), notice }
+        }
+        EventKind::NoticeWithdrawn(at) => Event::NoticeWithdrawn { at: at.into() },
+        EventKind::TaskEvicted(task) => {
+            Event::TaskEvicted { at: task.at.into(), reason: reason(task.reason)? }
+        }
+        EventKind::JobEnded(job) => Event::JobEnded { id: JobId(job.id), state: state(job.state)? },
+        EventKind::JobForgotten(job) => job_forgotten(&job, names)?,
+        EventKind::RequestRemembered(request) => request_remembered(request, names)?,
+        EventKind::RequestsForgotten(revision) => {
+            Event::RequestsForgotten { through: Revision(revision) }
+        }
+    })
+}
+
+impl From<&AllocationRef> for format::AllocationRef {
+    fn from(at: &AllocationRef) -> Self {
+        Self { id: at.id.0, job: at.job.0, task: at.task.0, node: at.node.0 }
+    }
+}
+
+impl From<format::AllocationRef> for AllocationRef {
+    fn from(message: format::AllocationRef) -> Self {
+        Self {
+            id: AllocationId(message.id),
+            job: JobId(message.job),
+            task: TaskIndex(message.task),
+            node: NodeId(message.node),
+        }
+    }
+}
+
+fn node(id: NodeId, spec: &NodeSpec) -> format::NodeDescribed {
+    format::NodeDescribed { id: id.0, spec: spec.into() }
+}
+
+fn tenant(id: TenantId, spec: &TenantSpec) -> format::TenantDescribed {
+    format::TenantDescribed { id: id.0, spec: spec.into() }
+}
+
+fn submitted(
+    id: JobId,
+    tenant: TenantId,
+    name: &Name,
+    spec: &JobSpec,
+    names: &Names,
+) -> format::JobSubmitted {
+    let name = omit(name, job_name(names, id));
+    format::JobSubmitted { id: id.0, tenant: tenant.0, name, spec: spec.into() }
+}
+
+fn forgotten(id: JobId, tenant: &Name, name: &Name, names: &Names) -> format::JobForgotten {
+    let tenant = omit(tenant, names.job(id).map(|job| &job.tenant));
+    format::JobForgotten { id: id.0, tenant, name: omit(name, job_name(names, id)) }
+}
+
+fn shared<M, T>(message: M) -> Result<Arc<T>, CodecError>
+where
+    T: TryFrom<M, Error = CodecError>,
+{
+    Ok(Arc::new(message.try_into()?))
+}
+
+fn job_name(names: &Names, id: JobId) -> Option<&Name> {
+    names.job(id).map(|job| &job.name)
+}
+
+fn node_removed(message: &format::Removed, names: &Names) -> Result<Event, CodecError> {
+    let id = NodeId(message.id);
+    let known = names.node(id);
+    let name = fill("node's name", message.name.as_deref(), known.map(|node| &node.name))?;
+    let region = known.map(|node| &node.region);
+    let region = fill("node's region", message.region.as_deref(), region)?;
+    Ok(Event::NodeRemoved { id, name, region })
+}
+
+fn tenant_deleted(message: &format::Removed, names: &Names) -> Result<Event, CodecError> {
+    let id = TenantId(message.id);
+    let name = fill("tenant's name", message.name.as_deref(), names.tenant(id))?;
+    Ok(Event::TenantDeleted { id, name })
+}
+
+fn job_submitted(message: format::JobSubmitted, names: &Names) -> Result<Event, CodecError> {
+    let id = JobId(message.id);
+    let name = fill("job's name", message.name.as_deref(), job_name(names, id))?;
+    let spec = shared(message.spec)?;
+    Ok(Event::JobSubmitted { id, tenant: TenantId(message.tenant), name, spec })
+}
+
+fn job_forgotten(message: &format::JobForgotten, names: &Names) -> Result<Event, CodecError> {
+    let id = JobId(message.id);
+    let owner = names.job(id).map(|job| &job.tenant);
+    let tenant = fill("tenant's name", message.tenant.as_deref(), owner)?;
+    let name = fill("job's name", message.name.as_deref(), job_name(names, id))?;
+    Ok(Event::JobForgotten { id, tenant, name })
+}
+
+fn request_remembered(
+    message: format::RequestRemembered,
+    names: &Names,
+) -> Result<Event, CodecError> {
+    let answer = outcome::from_message(message, |id| job_name(names, id))?;
+    let outcome::Answer { id, fingerprint, outcome } = answer;
+    Ok(Event::RequestRemembered { id, fingerprint, outcome })
+}

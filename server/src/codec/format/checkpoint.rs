@@ -1,0 +1,201 @@
+use prost::{Message, Oneof};
+
+use super::{JobSpec, NodeSpec, Policy, RequestRemembered, ResourceColumns, TenantSpec};
+
+/// One piece of a checkpoint.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Entry {
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6")]
+    pub(crate) kind: Option<EntryKind>,
+}
+
+/// In the order in which they must come.
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum EntryKind {
+    #[prost(message, tag = "1")]
+    Header(Header),
+    #[prost(message, tag = "2")]
+    Nodes(Nodes),
+    #[prost(message, tag = "3")]
+    Tenants(Tenants),
+    #[prost(message, tag = "4")]
+    Jobs(Jobs),
+    #[prost(message, tag = "5")]
+    Allocations(Allocations),
+    #[prost(message, tag = "6")]
+    Requests(Requests),
+}
+
+/// What is not an object, and how many objects follow.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Header {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) revision: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) now: u64,
+    #[prost(message, required, tag = "4")]
+    pub(crate) policy: Policy,
+    #[prost(uint32, tag = "5")]
+    pub(crate) next_node: u32,
+    #[prost(uint32, tag = "6")]
+    pub(crate) next_tenant: u32,
+    #[prost(uint64, tag = "7")]
+    pub(crate) next_job: u64,
+    #[prost(uint64, tag = "8")]
+    pub(crate) next_allocation: u64,
+    #[prost(uint64, tag = "9")]
+    pub(crate) nodes: u64,
+    #[prost(uint64, tag = "10")]
+    pub(crate) tenants: u64,
+    #[prost(uint64, tag = "11")]
+    pub(crate) jobs: u64,
+    #[prost(uint64, tag = "12")]
+    pub(crate) allocations: u64,
+    #[prost(uint64, tag = "13")]
+    pub(crate) requests: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Nodes {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) nodes: Vec<Node>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Node {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) spec: NodeSpec,
+    #[prost(uint32, tag = "3")]
+    pub(crate) mode: u32,
+    /// Of a node that is drained.
+    #[prost(uint64, tag = "4")]
+    pub(crate) deadline: u64,
+    #[prost(bool, tag = "5")]
+    pub(crate) lost: bool,
+    #[prost(uint64, tag = "6")]
+    pub(crate) last_report: u64,
+    /// Absent without telemetry.
+    #[prost(message, optional, tag = "7")]
+    pub(crate) history: Option<Loads>,
+    #[prost(uint64, tag = "8")]
+    pub(crate) created: u64,
+    #[prost(uint64, tag = "9")]
+    pub(crate) revision: u64,
+}
+
+/// What the owner used: the newest sample, if there is one, and then the hours.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Loads {
+    #[prost(uint64, optional, tag = "1")]
+    pub(crate) newest: Option<u64>,
+    /// Differences to the hour before.
+    #[prost(sint64, repeated, tag = "2")]
+    pub(crate) hours: Vec<i64>,
+    #[prost(message, required, tag = "3")]
+    pub(crate) loads: ResourceColumns,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tenants {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) tenants: Vec<Tenant>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tenant {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) spec: TenantSpec,
+    #[prost(uint64, tag = "3")]
+    pub(crate) created: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) revision: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Jobs {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) jobs: Vec<Job>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Job {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) tenant: u32,
+    #[prost(string, tag = "3")]
+    pub(crate) name: String,
+    #[prost(message, required, tag = "4")]
+    pub(crate) spec: JobSpec,
+    /// Runs of like tasks: how many, how often placed, how ended (0: not), and so on. Placed tasks stand as pending.
+    #[prost(uint32, repeated, tag = "5")]
+    pub(crate) tasks: Vec<u32>,
+    #[prost(uint64, tag = "6")]
+    pub(crate) evictions: u64,
+    #[prost(uint64, tag = "7")]
+    pub(crate) created: u64,
+    #[prost(uint64, optional, tag = "8")]
+    pub(crate) ended: Option<u64>,
+    /// Of an ended job.
+    #[prost(uint32, tag = "9")]
+    pub(crate) state: u32,
+    #[prost(uint64, tag = "10")]
+    pub(crate) revision: u64,
+}
+
+/// Live allocations as columns. Ids, jobs, tasks, nodes and times are differences to the row before.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Allocations {
+    #[prost(sint64, repeated, tag = "1")]
+    pub(crate) ids: Vec<i64>,
+    #[prost(sint64, repeated, tag = "2")]
+    pub(crate) jobs: Vec<i64>,
+    #[prost(sint64, repeated, tag = "3")]
+    pub(crate) tasks: Vec<i64>,
+    #[prost(sint64, repeated, tag = "4")]
+    pub(crate) nodes: Vec<i64>,
+    #[prost(uint32, repeated, tag = "5")]
+    pub(crate) attempts: Vec<u32>,
+    #[prost(uint64, repeated, tag = "6")]
+    pub(crate) devices: Vec<u64>,
+    #[prost(sint64, repeated, tag = "7")]
+    pub(crate) placed: Vec<i64>,
+    /// Rows that have started, each a difference to the one before.
+    #[prost(sint64, repeated, tag = "8")]
+    pub(crate) started_rows: Vec<i64>,
+    /// When they did.
+    #[prost(sint64, repeated, tag = "9")]
+    pub(crate) started: Vec<i64>,
+    /// Rows under notice, each a difference to the one before.
+    #[prost(sint64, repeated, tag = "10")]
+    pub(crate) notice_rows: Vec<i64>,
+    /// Why.
+    #[prost(uint32, repeated, tag = "11")]
+    pub(crate) notice_reasons: Vec<u32>,
+    /// When.
+    #[prost(sint64, repeated, tag = "12")]
+    pub(crate) notice_deadlines: Vec<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Requests {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) requests: Vec<Remembered>,
+}
+
+/// A remembered answer.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Remembered {
+    #[prost(message, required, tag = "1")]
+    pub(crate) request: RequestRemembered,
+    #[prost(uint64, tag = "2")]
+    pub(crate) revision: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) time: u64,
+}

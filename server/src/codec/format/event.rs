@@ -1,0 +1,288 @@
+use prost::{Message, Oneof};
+
+use super::{JobSpec, NodeSpec, Outcome, Policy, ResourceColumns, TenantSpec};
+
+/// One group commit.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Record {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) first_revision: u64,
+    /// One a commit: the time since the commit before.
+    #[prost(sint64, repeated, tag = "3")]
+    pub(crate) times: Vec<i64>,
+    /// One a commit: how many events are its own.
+    #[prost(uint64, repeated, tag = "4")]
+    pub(crate) event_counts: Vec<u64>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) events: Vec<Event>,
+    #[prost(message, required, tag = "6")]
+    pub(crate) names: Names,
+}
+
+/// Some events of a record: messages of one kind merge when their bytes follow each other, so a record may be written
+/// piece by piece.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RecordPiece {
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) events: Vec<Event>,
+}
+
+/// The names behind the ids, as columns. Ids are differences to the one before.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Names {
+    #[prost(sint64, repeated, tag = "1")]
+    pub(crate) node_ids: Vec<i64>,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) node_names: Vec<String>,
+    /// Positions in `regions`.
+    #[prost(uint32, repeated, tag = "3")]
+    pub(crate) node_regions: Vec<u32>,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) regions: Vec<String>,
+    #[prost(sint64, repeated, tag = "5")]
+    pub(crate) tenant_ids: Vec<i64>,
+    #[prost(string, repeated, tag = "6")]
+    pub(crate) tenant_names: Vec<String>,
+    #[prost(sint64, repeated, tag = "7")]
+    pub(crate) job_ids: Vec<i64>,
+    #[prost(string, repeated, tag = "8")]
+    pub(crate) job_names: Vec<String>,
+    /// Positions in `owners`.
+    #[prost(uint32, repeated, tag = "9")]
+    pub(crate) job_tenants: Vec<u32>,
+    /// Names of the jobs' tenants.
+    #[prost(string, repeated, tag = "10")]
+    pub(crate) owners: Vec<String>,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Event {
+    #[prost(
+        oneof = "EventKind",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
+    )]
+    pub(crate) kind: Option<EventKind>,
+}
+
+/// The numbers up to 15 take one byte: they stand for what happens most.
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum EventKind {
+    #[prost(message, tag = "1")]
+    JobSubmitted(JobSubmitted),
+    #[prost(message, tag = "2")]
+    TasksPlaced(TasksPlaced),
+    #[prost(message, tag = "3")]
+    TaskStarted(AllocationRef),
+    #[prost(message, tag = "4")]
+    TaskEnded(TaskEnded),
+    #[prost(message, tag = "5")]
+    JobEnded(JobEnded),
+    #[prost(message, tag = "6")]
+    JobForgotten(JobForgotten),
+    #[prost(message, tag = "7")]
+    RequestRemembered(RequestRemembered),
+    #[prost(uint64, tag = "8")]
+    RequestsForgotten(u64),
+    #[prost(message, tag = "9")]
+    NoticeGiven(NoticeGiven),
+    #[prost(message, tag = "10")]
+    NoticeWithdrawn(AllocationRef),
+    #[prost(message, tag = "11")]
+    TaskEvicted(TaskEvicted),
+    #[prost(message, tag = "12")]
+    TasksDropped(TasksDropped),
+    #[prost(message, tag = "13")]
+    LoadReported(Samples),
+    #[prost(message, tag = "14")]
+    NodeRegistered(NodeDescribed),
+    #[prost(message, tag = "15")]
+    JobResized(JobResized),
+    #[prost(message, tag = "16")]
+    NodeUpdated(NodeDescribed),
+    #[prost(message, tag = "17")]
+    NodeModeChanged(NodeModeChanged),
+    #[prost(uint32, tag = "18")]
+    NodeLost(u32),
+    #[prost(message, tag = "19")]
+    NodeFound(NodeModeChanged),
+    #[prost(message, tag = "20")]
+    NodeRemoved(Removed),
+    #[prost(message, tag = "21")]
+    TenantCreated(TenantDescribed),
+    #[prost(message, tag = "22")]
+    TenantUpdated(TenantDescribed),
+    #[prost(message, tag = "23")]
+    TenantDeleted(Removed),
+    #[prost(message, tag = "24")]
+    PolicyChanged(Policy),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AllocationRef {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) job: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) task: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) node: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NodeDescribed {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) spec: NodeSpec,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NodeModeChanged {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) mode: u32,
+    /// Of a node that is drained.
+    #[prost(uint64, tag = "3")]
+    pub(crate) deadline: u64,
+    #[prost(bool, tag = "4")]
+    pub(crate) lost: bool,
+}
+
+/// Of a node or a tenant.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Removed {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    /// Absent when the names of the record tell it.
+    #[prost(string, optional, tag = "2")]
+    pub(crate) name: Option<String>,
+    /// Of a node; absent as the name.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) region: Option<String>,
+}
+
+/// Load samples as columns; nodes and times are differences to the row before.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Samples {
+    #[prost(sint64, repeated, tag = "1")]
+    pub(crate) nodes: Vec<i64>,
+    #[prost(sint64, repeated, tag = "2")]
+    pub(crate) times: Vec<i64>,
+    #[prost(message, required, tag = "3")]
+    pub(crate) loads: ResourceColumns,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TenantDescribed {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) spec: TenantSpec,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobSubmitted {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) tenant: u32,
+    /// Absent when the names of the record tell it.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) name: Option<String>,
+    #[prost(message, required, tag = "4")]
+    pub(crate) spec: JobSpec,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobResized {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) count: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TasksPlaced {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    /// Per placement the numbers that `codec::runs` describes.
+    #[prost(uint64, repeated, tag = "2")]
+    pub(crate) runs: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TaskEnded {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: AllocationRef,
+    #[prost(uint32, tag = "2")]
+    pub(crate) end: u32,
+    #[prost(string, tag = "3")]
+    pub(crate) message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TasksDropped {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) first: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) count: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) end: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NoticeGiven {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: AllocationRef,
+    #[prost(uint32, tag = "2")]
+    pub(crate) reason: u32,
+    #[prost(uint64, tag = "3")]
+    pub(crate) deadline: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TaskEvicted {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: AllocationRef,
+    #[prost(uint32, tag = "2")]
+    pub(crate) reason: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobEnded {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) state: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobForgotten {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// Absent when the names of the record tell it.
+    #[prost(string, optional, tag = "2")]
+    pub(crate) tenant: Option<String>,
+    /// Absent when the names of the record tell it.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RequestRemembered {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(fixed64, tag = "2")]
+    pub(crate) fingerprint_high: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) fingerprint_low: u64,
+    #[prost(message, required, tag = "4")]
+    pub(crate) outcome: Outcome,
+}

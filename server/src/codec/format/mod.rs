@@ -1,0 +1,30 @@
+//! What is stored, as protobuf messages. They are ours alone and change apart from the public API.
+//!
+//! A field number is never used again for something else, and a change that older releases would misread raises
+//! [`RECORD_VERSION`] or [`CHECKPOINT_VERSION`]. Columns (`repeated` numbers of one meaning, one per row) stand where
+//! there are many rows: an absent column means zero in every row.
+
+mod checkpoint;
+mod event;
+mod model;
+
+pub(crate) use checkpoint::{
+    Allocations, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Remembered, Requests,
+    Tenant, Tenants,
+};
+pub(crate) use event::{
+    AllocationRef, Event, EventKind, JobEnded, JobForgotten, JobResized, JobSubmitted, Names,
+    NodeDescribed, NodeModeChanged, NoticeGiven, Record, RecordPiece, Removed, RequestRemembered,
+    Samples, TaskEnded, TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed,
+};
+pub(crate) use model::{
+    Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,
+    Outcome, Pair, Policy, Quota, ResourceColumns, Resources, Selector, Spread, TenantSpec,
+    Toleration,
+};
+
+/// The version of records that this release writes, and the newest that it reads.
+pub(crate) const RECORD_VERSION: u32 = 1;
+
+/// The version of checkpoints that this release writes, and the newest that it reads.
+pub(crate) const CHECKPOINT_VERSION: u32 = 1;

@@ -1,0 +1,225 @@
+//! The entries of a checkpoint back to a state.
+
+use std::sync::Arc;
+
+use offpeak_core::{
+    model::{
+        AllocationId, AllocationRef, DeviceSet, JobId, LoadHistory, NodeId, Notice, Revision,
+        TaskIndex, TenantId, Time,
+    },
+    state::{
+        Header, Remembered, Restore, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
+        State,
+    },
+};
+use prost::Message;
+
+use super::{
+    CodecError, check_version,
+    codes::{mode, reason, state},
+    columns::{cell, narrow, resource_rows, sums},
+    format::{self, EntryKind},
+    model::name,
+    outcome,
+    runs::tasks_from_runs,
+};
+
+/// Takes the entries of a checkpoint in the order in which they were put.
+#[derive(Debug, Default)]
+pub struct CheckpointReader {
+    begun: Option<(Restore, format::Header)>,
+}
+
+impl CheckpointReader {
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// When the bytes are not the entry that can come next. The reader is of no use then.
+    pub fn entry(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
+        let kind = format::Entry::decode(bytes)?.kind;
+        let kind = kind.ok_or(CodecError::Missing("kind of an entry (or it is unknown)"))?;
+        let Some((restore, _)) = &mut self.begun else {
+            let EntryKind::Header(header) = kind else {
+                return Err(CodecError::Missing("header of the checkpoint"));
+            };
+            check_version("the checkpoint", header.version, format::CHECKPOINT_VERSION)?;
+            self.begun = Some((Restore::new(restored_header(&header)), header));
+            return Ok(());
+        };
+        match kind {
+            EntryKind::Header(_) => Err(CodecError::Order("the entries of the checkpoint")),
+            EntryKind::Nodes(message) => {
+                message.nodes.into_iter().try_for_each(|node| add_node(restore, node))
+            }
+            EntryKind::Tenants(message) => {
+                message.tenants.into_iter().try_for_each(|tenant| add_tenant(restore, tenant))
+            }
+            EntryKind::Jobs(message) => {
+                message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
+            }
+            EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::Requests(message) => {
+                message.requests.into_iter().try_for_each(|request| add_request(restore, request))
+            }
+        }
+    }
+
+    /// The state, once all entries were taken.
+    ///
+    /// # Errors
+    /// When entries are missing.
+    pub fn finish(self) -> Result<State, CodecError> {
+        let Some((restore, header)) = self.begun else {
+            return Err(CodecError::Missing("header of the checkpoint"));
+        };
+        let state = restore.finish();
+        let counts = [
+            ("nodes", header.nodes, state.node_count()),
+            ("tenants", header.tenants, state.tenant_count()),
+            ("jobs", header.jobs, state.job_count()),
+            ("allocations", header.allocations, state.allocation_count()),
+            ("remembered answers", header.requests, state.remembered_count()),
+        ];
+        for (what, expected, found) in counts {
+            let found = found as u64;
+            if expected != found {
+                return Err(CodecError::Count { what, expected, found });
+            }
+        }
+        Ok(state)
+    }
+}
+
+fn restored_header(header: &format::Header) -> Header {
+    Header {
+        revision: Revision(header.revision),
+        now: Time(header.now),
+        policy: header.policy.clone().into(),
+        next_node: NodeId(header.next_node),
+        next_tenant: TenantId(header.next_tenant),
+        next_job: JobId(header.next_job),
+        next_allocation: AllocationId(header.next_allocation),
+    }
+}
+
+fn add_node(restore: &mut Restore, node: format::Node) -> Result<(), CodecError> {
+    let history = node.history.map(history).transpose()?;
+    restore.node(RestoredNode {
+        id: NodeId(node.id),
+        spec: Arc::new(node.spec.try_into()?),
+        mode: mode(node.mode, node.deadline)?,
+        lost: node.lost,
+        last_report: Time(node.last_report),
+        history: history.unwrap_or_default(),
+        created: Time(node.created),
+        revision: Revision(node.revision),
+    })?;
+    Ok(())
+}
+
+fn history(message: format::Loads) -> Result<LoadHistory, CodecError> {
+    let rows = message.hours.len() + usize::from(message.newest.is_some());
+    let mut loads = resource_rows(message.loads, rows)?.into_iter();
+    let newest = message.newest.and_then(|time| Some((Time(time), loads.next()?)));
+    Ok(LoadHistory { newest, hours: sums(&message.hours).zip(loads).collect() })
+}
+
+fn add_tenant(restore: &mut Restore, tenant: format::Tenant) -> Result<(), CodecError> {
+    restore.tenant(RestoredTenant {
+        id: TenantId(tenant.id),
+        spec: tenant.spec.try_into()?,
+        created: Time(tenant.created),
+        revision: Revision(tenant.revision),
+    })?;
+    Ok(())
+}
+
+fn add_job(restore: &mut Restore, job: format::Job) -> Result<(), CodecError> {
+    let tasks = tasks_from_runs(&job.tasks, job.spec.count)?;
+    let ended = match job.ended {
+        Some(time) => Some((Time(time), state(job.state)?)),
+        None => None,
+    };
+    restore.job(RestoredJob {
+        id: JobId(job.id),
+        tenant: TenantId(job.tenant),
+        name: name("job", &job.name)?,
+        spec: Arc::new(job.spec.try_into()?),
+        tasks,
+        evictions: job.evictions,
+        created: Time(job.created),
+        ended,
+        revision: Revision(job.revision),
+    })?;
+    Ok(())
+}
+
+fn add_allocations(restore: &mut Restore, columns: &format::Allocations) -> Result<(), CodecError> {
+    let len = columns.ids.len();
+    let ids = expand(&columns.ids, len)?;
+    let jobs = expand(&columns.jobs, len)?;
+    let tasks = expand(&columns.tasks, len)?;
+    let nodes = expand(&columns.nodes, len)?;
+    let placed = expand(&columns.placed, len)?;
+    let started = sums(&columns.started).map(|time| Ok(Time(time)));
+    let started = spread(&columns.started_rows, started, len)?;
+    let deadlines = sums(&columns.notice_deadlines);
+    let notices = deadlines
+        .zip(&columns.notice_reasons)
+        .map(|(deadline, code)| Ok(Notice { reason: reason(*code)?, deadline: Time(deadline) }));
+    let notices = spread(&columns.notice_rows, notices, len)?;
+    if columns.attempts.len() != len || ![0, len].contains(&columns.devices.len()) {
+        return Err(CodecError::Columns("allocations"));
+    }
+    for row in 0..len {
+        let at = AllocationRef {
+            id: AllocationId(ids[row]),
+            job: JobId(jobs[row]),
+            task: TaskIndex(narrow("a task's index", tasks[row])?),
+            node: NodeId(narrow("a node's id", nodes[row])?),
+        };
+        restore.allocation(RestoredAllocation {
+            at,
+            attempt: columns.attempts[row],
+            devices: DeviceSet(cell(&columns.devices, row)),
+            placed: Time(placed[row]),
+            started: started[row],
+            notice: notices[row],
+        })?;
+    }
+    Ok(())
+}
+
+/// The `len` values behind differences that may be absent.
+fn expand(deltas: &[i64], len: usize) -> Result<Vec<u64>, CodecError> {
+    if deltas.is_empty() {
+        return Ok(vec![0; len]);
+    }
+    if deltas.len() != len {
+        return Err(CodecError::Columns("allocations"));
+    }
+    Ok(sums(deltas).collect())
+}
+
+/// Puts values into those of `len` rows that have one.
+fn spread<T: Copy>(
+    rows: &[i64],
+    mut values: impl Iterator<Item = Result<T, CodecError>>,
+    len: usize,
+) -> Result<Vec<Option<T>>, CodecError> {
+    let mut spread = vec![None; len];
+    for row in sums(rows) {
+        let value = values.next().ok_or(CodecError::Columns("allocations"))??;
+        let row = usize::try_from(row).ok().and_then(|row| spread.get_mut(row));
+        *row.ok_or(CodecError::Columns("allocations"))? = Some(value);
+    }
+    if values.next().is_some() { Err(CodecError::Columns("allocations")) } else { Ok(spread) }
+}
+
+fn add_request(restore: &mut Restore, message: format::Remembered) -> Result<(), CodecError> {
+    let answer = outcome::from_message(message.request, |_| None)?;
+    let outcome::Answer { id, fingerprint, outcome } = answer;
+    let (time, revision) = (Time(message.time), Revision(message.revision));
+    restore.request(&id, Remembered { fingerprint, outcome, time, revision });
+    Ok(())
+}

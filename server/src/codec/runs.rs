@@ -1,0 +1,119 @@
+//! Runs: placements of one job, and like tasks of one job, as flat lists of small numbers.
+//!
+//! A placement is four numbers, five with devices:
+//! 1. how far its first task is from the task after the placement before (zigzag),
+//! 2. twice its count, and one more if devices follow,
+//! 3. how far its node is from the node before (zigzag),
+//! 4. how far its first allocation is from the one after the placement before (zigzag),
+//! 5. its devices.
+//!
+//! So what is placed in order takes a byte each for the first two and the last, and one to three for the node.
+
+use offpeak_core::{
+    event::Placement,
+    model::{AllocationId, DeviceSet, NodeId, Task, TaskIndex, TaskPhase},
+};
+
+use super::{
+    CodecError,
+    codes::{end, end_code},
+    columns::narrow,
+};
+
+/// Where a placement is expected.
+#[derive(Default)]
+struct Expected {
+    task: u64,
+    node: u64,
+    allocation: u64,
+}
+
+impl Expected {
+    fn after(placement: &Placement) -> Self {
+        Self {
+            task: u64::from(placement.task.0) + u64::from(placement.count),
+            node: u64::from(placement.node.0),
+            allocation: placement.allocation.0.wrapping_add(u64::from(placement.count)),
+        }
+    }
+}
+
+pub(super) fn placements_to_runs(placements: &[Placement]) -> Vec<u64> {
+    let mut runs = Vec::with_capacity(4 * placements.len());
+    let mut expected = Expected::default();
+    for placement in placements {
+        let devices = !placement.devices.is_empty();
+        runs.push(zigzag(u64::from(placement.task.0), expected.task));
+        runs.push(u64::from(placement.count) << 1 | u64::from(devices));
+        runs.push(zigzag(u64::from(placement.node.0), expected.node));
+        runs.push(zigzag(placement.allocation.0, expected.allocation));
+        if devices {
+            runs.push(placement.devices.0);
+        }
+        expected = Expected::after(placement);
+    }
+    runs
+}
+
+pub(super) fn placements_from_runs(runs: &[u64]) -> Result<Vec<Placement>, CodecError> {
+    let mut placements = Vec::with_capacity(runs.len() / 4);
+    let mut expected = Expected::default();
+    let mut rest = runs;
+    while let [task, count, node, allocation, tail @ ..] = rest {
+        let devices = if count & 1 == 1 { tail.first().copied() } else { Some(0) };
+        let placement = Placement {
+            task: TaskIndex(narrow("a task's index", unzigzag(*task, expected.task))?),
+            count: narrow("a number of tasks", count >> 1)?,
+            node: NodeId(narrow("a node's id", unzigzag(*node, expected.node))?),
+            allocation: AllocationId(unzigzag(*allocation, expected.allocation)),
+            devices: DeviceSet(devices.ok_or(CodecError::Columns("placements"))?),
+        };
+        rest = if count & 1 == 1 { &tail[1..] } else { tail };
+        expected = Expected::after(&placement);
+        placements.push(placement);
+    }
+    if !rest.is_empty() {
+        return Err(CodecError::Columns("placements"));
+    }
+    Ok(placements)
+}
+
+/// Tasks as triples: how many, how often placed, how ended (0: not). Placed tasks count as pending.
+pub(super) fn tasks_to_runs(tasks: &[Task]) -> Vec<u32> {
+    let mut runs = Vec::new();
+    let ending = |task: &Task| match task.phase {
+        TaskPhase::Pending | TaskPhase::Placed(_) => 0,
+        TaskPhase::Ended(end) => end_code(end),
+    };
+    for run in tasks.chunk_by(|a, b| (a.attempts, ending(a)) == (b.attempts, ending(b))) {
+        let count = u32::try_from(run.len()).expect("invariant: fewer than 2^32 tasks");
+        runs.extend([count, run[0].attempts, ending(&run[0])]);
+    }
+    runs
+}
+
+/// The `count` tasks of a job.
+pub(super) fn tasks_from_runs(runs: &[u32], count: u32) -> Result<Vec<Task>, CodecError> {
+    let (runs, rest) = runs.as_chunks::<3>();
+    let total: u64 = runs.iter().map(|[len, ..]| u64::from(*len)).sum();
+    if !rest.is_empty() || total != u64::from(count) {
+        return Err(CodecError::Columns("tasks"));
+    }
+    let mut tasks = Vec::with_capacity(count as usize);
+    for [len, attempts, code] in runs {
+        let phase = if *code == 0 { TaskPhase::Pending } else { TaskPhase::Ended(end(*code)?) };
+        tasks.resize(tasks.len() + *len as usize, Task { phase, attempts: *attempts });
+    }
+    Ok(tasks)
+}
+
+/// The difference as a small number whichever its sign.
+fn zigzag(value: u64, before: u64) -> u64 {
+    let difference = value.wrapping_sub(before).cast_signed();
+    ((difference << 1) ^ (difference >> 63)).cast_unsigned()
+}
+
+fn unzigzag(number: u64, before: u64) -> u64 {
+    let difference = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
+    before.wrapping_add_signed(difference)
+}

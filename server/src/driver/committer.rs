@@ -1,0 +1,89 @@
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    time::Instant,
+};
+
+use super::{
+    Ask,
+    fatal::{FatalError, Guard},
+    group::{Group, Stepped},
+    queue::answer,
+};
+use crate::{cell::Shared, codec, config::Config, record::Record, store::Log, telemetry::Metrics};
+
+/// The committer's thread: the only one that appends to the log and writes the view.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    log: Arc<dyn Log>,
+    steps: Receiver<Stepped>,
+    record_limit_events: usize,
+    checkpoint_every_bytes: u64,
+    /// Appended since the last checkpoint was asked for; after a start, what the log holds.
+    since_checkpoint_bytes: u64,
+    metrics: Metrics,
+}
+
+impl Committer {
+    pub(super) fn new(
+        config: &Config,
+        shared: Arc<Shared>,
+        log: Arc<dyn Log>,
+        steps: Receiver<Stepped>,
+        metrics: Metrics,
+    ) -> Self {
+        let bounds = log.bounds();
+        let replayed = bounds.newest > bounds.checkpoint;
+        Self {
+            shared,
+            steps,
+            record_limit_events: config.record_limit_events,
+            checkpoint_every_bytes: config.checkpoint_every_bytes,
+            since_checkpoint_bytes: if replayed { bounds.log_bytes } else { 0 },
+            log,
+            metrics,
+        }
+    }
+
+    /// Commits until the engine is gone or an append fails. Who still waits then learns that the server stops.
+    pub(super) fn run(mut self, guard: &Guard) {
+        while let Ok(first) = self.steps.recv() {
+            let Group { record, steps } =
+                Group::gather(first, &self.steps, self.record_limit_events);
+            if let Err(error) = self.commit(record) {
+                guard.fail(&error);
+                return;
+            }
+            for step in steps {
+                self.metrics.answered(&step.kinds, &step.replies);
+                answer(step.waiters, step.replies);
+            }
+        }
+    }
+
+    /// Makes a record durable, then visible, then published.
+    fn commit(&mut self, record: Record) -> Result<(), FatalError> {
+        let Some((first, last)) = record.batch.revisions() else { return Ok(()) };
+        let payload = codec::encode_record(&record);
+
+        let started = Instant::now();
+        let appended = self.log.append(first, last, &payload);
+        appended.map_err(|source| FatalError::Append { first, last, source })?;
+        self.metrics.appended(started.elapsed(), payload.len());
+
+        let started = Instant::now();
+        self.shared.view.fold(&record.batch);
+        self.shared.feed.publish(Arc::new(record), last, payload.len());
+        self.metrics.published(started.elapsed(), last);
+        self.ask_for_checkpoint(payload.len() as u64);
+        Ok(())
+    }
+
+    fn ask_for_checkpoint(&mut self, appended_bytes: u64) {
+        self.since_checkpoint_bytes += appended_bytes;
+        if self.since_checkpoint_bytes >= self.checkpoint_every_bytes {
+            self.since_checkpoint_bytes = 0;
+            // Without its thread, which has reported why, there are no checkpoints.
+            let _ = self.shared.asks.send(Ask::Due);
+        }
+    }
+}

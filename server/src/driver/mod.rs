@@ -1,0 +1,197 @@
+//! Moves commands through the cell, one way:
+//!
+//! ```text
+//! Cell -> Queue -> engine thread: Engine::step -> steps -> committer thread: Log::append -> View -> Feed -> answers
+//!                                                                         \-> checkpoint thread: Log::begin_checkpoint
+//! ```
+//!
+//! While one append is in flight the engine goes on deciding, a bounded number of steps ahead; the committer joins
+//! what has come meanwhile into one record. All answers pass through the committer, refusals too, so that nobody is
+//! told of anything that is not durable. If a thread cannot go on, the process stops: memory is ahead of the disk.
+//!
+//! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
+
+mod checkpoints;
+mod committer;
+mod decider;
+mod fatal;
+mod group;
+pub(crate) mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    sync::{Arc, mpsc},
+    thread::{Builder, JoinHandle},
+};
+
+use offpeak_core::{engine::Engine, state::State};
+
+pub use fatal::{FatalError, OnFatal, exit_on_fatal};
+
+pub(crate) use checkpoints::Ask;
+
+use crate::{
+    cell::{Cell, Shared},
+    clock::Clock,
+    config::Config,
+    feed::{Feed, FeedLimits},
+    store::{Log, Retention},
+    telemetry::Metrics,
+    view::{Progress, View},
+};
+use checkpoints::Checkpointer;
+use committer::Committer;
+use decider::Decider;
+use fatal::Guard;
+use queue::Queue;
+
+/// What a driver is made of.
+pub struct Setup {
+    /// The recovered state: all that `log` holds.
+    pub state: State,
+    /// Where events go.
+    pub log: Arc<dyn Log>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What to do when a thread cannot go on.
+    pub on_fatal: OnFatal,
+}
+
+/// The threads of a running cell.
+pub struct Driver {
+    cell: Cell,
+    threads: Vec<JoinHandle<()>>,
+    checkpointer: JoinHandle<()>,
+    log: Arc<dyn Log>,
+}
+
+impl Driver {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the machine has no thread left.
+    pub fn start(config: &Config, setup: Setup) -> io::Result<Self> {
+        let Setup { state, log, clock, metrics, on_fatal } = setup;
+        let progress = Progress::new(state.revision());
+        let queue = Arc::new(Queue::new(config.queue_limit_requests));
+        let waker = Arc::clone(&queue);
+        clock.on_jump(Box::new(move || waker.wake()));
+        let view = Arc::new(View::new(state.clone()));
+        let feed = Feed::new(progress.clone(), Arc::downgrade(&log), feed_limits(config));
+        let (asks_tx, asks_rx) = mpsc::channel();
+        let (steps_tx, steps_rx) = mpsc::sync_channel(config.steps_in_flight);
+
+        let shared = Arc::new(Shared {
+            name: config.cell.clone(),
+            started: clock.now(),
+            queue: Arc::clone(&queue),
+            view: Arc::clone(&view),
+            feed: Arc::new(feed),
+            progress: progress.clone(),
+            log: Arc::downgrade(&log),
+            asks: asks_tx,
+            metrics: metrics.clone(),
+            retry_after: config.overload_retry.0,
+        });
+        let guard = |thread| Guard::new(thread, &on_fatal, &queue, &progress);
+        let checkpointer = Checkpointer {
+            view: Arc::clone(&view),
+            log: Arc::clone(&log),
+            asks: asks_rx,
+            retention: Retention {
+                revisions: config.retention_revisions,
+                bytes: config.retention_bytes,
+            },
+            metrics: metrics.clone(),
+        };
+        let committer = Committer::new(
+            config,
+            Arc::clone(&shared),
+            Arc::clone(&log),
+            steps_rx,
+            metrics.clone(),
+        );
+        // The wall clock may be behind what the last server saw.
+        let last = clock.now().max(state.now());
+        let decider = Decider {
+            engine: Engine::new(state, last),
+            queue: Arc::clone(&queue),
+            clock,
+            steps: steps_tx,
+            batch_limit_requests: config.batch_limit_requests,
+            last,
+            metrics,
+        };
+
+        let checkpointer = spawn("checkpoint", guard("checkpoint"), |_| checkpointer.run())?;
+        let threads = vec![
+            spawn("commit", guard("commit"), |guard| committer.run(guard))?,
+            spawn("engine", guard("engine"), |_| decider.run())?,
+        ];
+        Ok(Self { cell: Cell::new(shared), threads, checkpointer, log })
+    }
+
+    /// The handle to the cell.
+    #[must_use]
+    pub fn cell(&self) -> Cell {
+        self.cell.clone()
+    }
+
+    /// Takes no more commands and ends all subscriptions; what was taken is still answered.
+    pub fn close(&self) {
+        self.cell.shared().queue.close();
+        self.cell.shared().feed.stop();
+    }
+
+    /// Closes, finishes what was taken, takes a last checkpoint and lets go of the log.
+    pub async fn stop(self) {
+        self.close();
+        let Self { cell, threads, checkpointer, log } = self;
+        let asks = cell.shared().asks.clone();
+        let joined = tokio::task::spawn_blocking(move || {
+            // A thread that panicked has been reported by its guard.
+            for thread in threads {
+                let _ = thread.join();
+            }
+            let _ = asks.send(Ask::Last);
+            let _ = checkpointer.join();
+        });
+        let _ = joined.await;
+        cell.shared().feed.release_log().await;
+        // Closing a store takes its time.
+        let _ = tokio::task::spawn_blocking(move || drop(log)).await;
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("cell", &self.cell).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+fn feed_limits(config: &Config) -> FeedLimits {
+    FeedLimits {
+        ring_records: config.feed_limit_records,
+        ring_bytes: config.feed_limit_bytes,
+        read_bytes: config.feed_read_bytes,
+        readers: config.feed_limit_readers,
+    }
+}
+
+fn spawn(
+    name: &str,
+    guard: Guard,
+    body: impl FnOnce(&Guard) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    Builder::new().name(name.to_owned()).spawn(move || body(&guard))
+}
