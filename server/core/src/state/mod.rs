@@ -1,11 +1,12 @@
 //! All that a cell knows: the fold of its events.
 //!
-//! [`State::fold`] is the only thing that changes it (`apply.rs`); it runs alike in the engine, in the view that
-//! answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
+//! [`State::fold`] is the only thing that changes it (`apply.rs`, `hold.rs`); it runs alike in the engine, in the
+//! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
 mod apply;
 mod check;
+mod hold;
 mod restore;
 
 use std::sync::Arc;
