@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// All that a cell knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct State {
     revision: Revision,
     now: Time,
@@ -46,6 +46,31 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+}
+
+/// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            revision: Default::default(),
+            now: Default::default(),
+            policy: Default::default(),
+            nodes: Default::default(),
+            node_names: Default::default(),
+            next_node: Default::default(),
+            tenants: Default::default(),
+            tenant_names: Default::default(),
+            next_tenant: Default::default(),
+            jobs: Default::default(),
+            job_names: Default::default(),
+            next_job: JobId(1),
+            allocations: Default::default(),
+            next_allocation: AllocationId(1),
+            requests: Default::default(),
+            requests_by_age: Default::default(),
+            waiting: Default::default(),
+        }
+    }
 }
 
 /// The answer to a request id.

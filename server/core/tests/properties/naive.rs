@@ -53,7 +53,7 @@ pub(super) struct Naive {
     quotas: BTreeMap<TenantId, Quota>,
     jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
-    next_allocation: u64,
+    last_allocation: u64,
 }
 
 fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
@@ -255,7 +255,7 @@ impl Naive {
 
     fn place(&mut self, id: JobId, placements: &[Placement]) {
         for placement in placements {
-            assert_eq!(placement.allocation.0, self.next_allocation, "ids follow each other");
+            assert_eq!(placement.allocation.0, self.last_allocation + 1, "ids follow each other");
             for offset in 0..placement.count {
                 let task = (placement.task.0 + offset) as usize;
                 assert_eq!(self.jobs[&id].tasks[task], Task::Pending, "a placed task was pending");
@@ -274,8 +274,8 @@ impl Naive {
     }
 
     fn hold(&mut self, job: JobId, task: usize, node: NodeId, devices: DeviceSet) {
-        let id = AllocationId(self.next_allocation);
-        self.next_allocation += 1;
+        self.last_allocation += 1;
+        let id = AllocationId(self.last_allocation);
         self.job(job).tasks[task] = Task::Placed(id);
         let task = offpeak_core::model::TaskIndex(u32::try_from(task).expect("small"));
         let at = AllocationRef { id, job, task, node };
