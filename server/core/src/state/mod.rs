@@ -1,11 +1,12 @@
 //! All that a cell knows: the fold of its events.
 //!
-//! [`State::fold`] is the only thing that changes it (`apply.rs`); it runs alike in the engine, in the view that
-//! answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
+//! [`State::fold`] is the only thing that changes it (`apply.rs`, `hold.rs`); it runs alike in the engine, in the
+//! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
 mod apply;
 mod check;
+mod hold;
 mod restore;
 
 use std::sync::Arc;
@@ -19,14 +20,14 @@ pub use restore::{
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Policy, Resources, Revision,
-        Tenant, TenantId, Time,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Policy,
+        Resources, Revision, Tenant, TenantId, Time,
     },
     table::Table,
 };
 
 /// All that a cell knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct State {
     revision: Revision,
     now: Time,
@@ -45,6 +46,31 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+}
+
+/// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            revision: Default::default(),
+            now: Default::default(),
+            policy: Default::default(),
+            nodes: Default::default(),
+            node_names: Default::default(),
+            next_node: Default::default(),
+            tenants: Default::default(),
+            tenant_names: Default::default(),
+            next_tenant: Default::default(),
+            jobs: Default::default(),
+            job_names: Default::default(),
+            next_job: JobId(1),
+            allocations: Default::default(),
+            next_allocation: AllocationId(1),
+            requests: Default::default(),
+            requests_by_age: Default::default(),
+            waiting: Default::default(),
+        }
+    }
 }
 
 /// The answer to a request id.
@@ -195,6 +221,16 @@ impl State {
     #[must_use]
     pub fn request_of(&self, allocation: &Allocation) -> &Resources {
         &self.job(allocation.at.job).expect("invariant: a live allocation has a job").spec.request
+    }
+
+    /// Whether room for work of higher priority is being made on the node.
+    #[must_use]
+    pub fn is_preempting(&self, node: &Node) -> bool {
+        !node.noticed.is_zero()
+            && node.allocations.iter().any(|id| {
+                let notice = self.allocation(*id).and_then(|allocation| allocation.notice);
+                notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted)
+            })
     }
 
     /// The answer given to a request id.
