@@ -97,6 +97,35 @@ async fn a_job_must_not_grow_beyond_what_can_be_counted_once_tasks_have_ended() 
 }
 
 #[tokio::test]
+async fn what_all_tenants_ask_for_must_stay_countable() {
+    let house = House::start().await;
+    let mut jobs = house.jobs.clone();
+    let mut results = Vec::new();
+    for tenant in ["a", "b"] {
+        house.tenants.clone().create_tenant(create_tenant(tenant)).await.expect("created");
+        let large = v1::JobSpec { count: 10_000, ..asking(cpu(MOST)) };
+        let mut request = submit("j", large);
+        request.job.as_mut().expect("a job").tenant = tenant.to_owned();
+        results.push(jobs.submit_job(request).await);
+    }
+    results[0].as_ref().expect("accepted");
+    let status = results[1].as_ref().expect_err("refused");
+    check(status, Code::InvalidArgument, "REQUEST_OVERFLOW");
+}
+
+#[tokio::test]
+async fn a_job_is_not_resized_to_nothing() {
+    let house = House::furnished().await;
+    let mut jobs = house.jobs.clone();
+    jobs.submit_job(submit("j", spec())).await.expect("accepted");
+    let job = submit("j", v1::JobSpec { count: 0, ..spec() }).job;
+    let update_mask = mask(&["spec.count"]);
+    let none = UpdateJobRequest { job, update_mask, ..UpdateJobRequest::default() };
+    let wrong = [("job.spec.count", "must be at least 1; to end all tasks, cancel the job")];
+    house.refuses_fields(jobs.update_job(none), &wrong).await;
+}
+
+#[tokio::test]
 async fn a_count_above_the_cap_is_refused() {
     let house = House::furnished().await;
     let wide = v1::JobSpec { count: 1_000_001, ..spec() };

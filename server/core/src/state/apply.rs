@@ -266,6 +266,7 @@ impl State {
     pub(super) fn want(&mut self, id: JobId, tasks: i64) {
         let (tenant, amount, tasks) = self.amount(id, tasks);
         self.wait(&amount, tasks);
+        self.requested = shift(&self.requested, &amount, tasks);
         let usage = &mut self.tenant_mut(tenant).usage;
         usage.requested = shift(&usage.requested, &amount, tasks);
         usage.requested_tasks = usage.requested_tasks.strict_add_signed(tasks);

@@ -79,7 +79,7 @@ impl State {
 
     fn check_tenants(&self) {
         assert_eq!(self.tenants.len(), self.tenant_names.len(), "every tenant has one name");
-        let mut waiting = Resources::default();
+        let (mut waiting, mut requested) = (Resources::default(), Resources::default());
         for tenant in self.tenants() {
             let mut usage = Usage::default();
             let mut unfinished = 0;
@@ -98,8 +98,10 @@ impl State {
             }
             assert_eq!(usage, tenant.usage, "usage of {} is counted", tenant.spec.name);
             assert_eq!(unfinished, tenant.unfinished_jobs, "jobs of {}", tenant.spec.name);
+            requested = requested.saturating_add(&usage.requested);
             assert!(tenant.spec.quota.excess(&usage.requested, usage.requested_tasks).is_none());
         }
         assert_eq!(waiting, self.waiting.resources, "what waits is summed");
+        assert_eq!(requested, self.requested, "what is asked for is summed");
     }
 }

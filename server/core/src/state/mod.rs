@@ -46,6 +46,8 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+    /// What unfinished tasks ask for, all tenants together; what waits is part of it.
+    requested: Resources,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -69,6 +71,7 @@ impl Default for State {
             requests: Default::default(),
             requests_by_age: Default::default(),
             waiting: Default::default(),
+            requested: Default::default(),
         }
     }
 }
@@ -89,7 +92,7 @@ pub struct Remembered {
 /// What waits for a place, all tenants together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// What the tasks ask for; held at the greatest value should it overflow.
+    /// What the tasks ask for.
     pub resources: Resources,
     /// How many tasks.
     pub tasks: u64,
@@ -254,6 +257,12 @@ impl State {
     #[must_use]
     pub fn waiting(&self) -> &Waiting {
         &self.waiting
+    }
+
+    /// What unfinished tasks ask for, all tenants together.
+    #[must_use]
+    pub fn requested(&self) -> &Resources {
+        &self.requested
     }
 
     /// The ids that come next.

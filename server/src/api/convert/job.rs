@@ -131,7 +131,13 @@ fn update(message: &v1::UpdateJobRequest, violations: &mut Violations) -> Comman
     let absent = v1::Job::default();
     let job = require(violations, &at, message.job.as_ref()).unwrap_or(&absent);
     let spec_at = at.field("spec");
-    let asked = require(violations, &spec_at, job.spec.as_ref()).map_or(0, |spec| spec.count);
+    let spec = require(violations, &spec_at, job.spec.as_ref());
+    let asked = spec.map_or(1, |spec| spec.count);
+    if asked == 0 {
+        // On submission no count means 1; here it would end all tasks but one of somebody who meant all.
+        let at = spec_at.field("count");
+        violations.refuse(&at, "must be at least 1; to end all tasks, cancel the job");
+    }
     Command::ResizeJob {
         tenant: name(violations, &at.field("tenant"), &job.tenant),
         target: target(violations, &at.field("name"), &job.name, message.expected_revision),

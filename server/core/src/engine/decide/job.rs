@@ -33,7 +33,7 @@ pub(super) fn submit(
     if spec.deadline.is_some_and(|deadline| deadline <= now) {
         return Err(Rejection::DeadlinePassed);
     }
-    check_quota(tenant, &spec.request, spec.count)?;
+    check_quota(state, tenant, &spec.request, spec.count)?;
     let detail = Detail::Job { id, name: name.clone() };
     Ok(Decision { events: vec![Event::JobSubmitted { id, tenant: tenant.id, name, spec }], detail })
 }
@@ -50,9 +50,16 @@ fn free_name(state: &State, tenant: &Tenant, id: JobId) -> Name {
     }
 }
 
-fn check_quota(tenant: &Tenant, request: &Resources, count: u32) -> Result<(), Rejection> {
+/// Whether the tenant may ask for `count` more tasks. What all tenants ask for must stay countable.
+fn check_quota(
+    state: &State,
+    tenant: &Tenant,
+    request: &Resources,
+    count: u32,
+) -> Result<(), Rejection> {
     let usage = &tenant.usage;
     let more = request.checked_mul(u64::from(count));
+    let more = more.filter(|more| state.requested().checked_add(more).is_some());
     let wanted = more.and_then(|more| usage.requested.checked_add(&more));
     let wanted = wanted.ok_or(Rejection::RequestOverflow { count })?;
     match tenant.spec.quota.excess(&wanted, usage.requested_tasks + u64::from(count)) {
@@ -75,7 +82,7 @@ pub(super) fn resize(
     if job.spec.request.checked_mul(u64::from(count)).is_none() {
         return Err(Rejection::RequestOverflow { count });
     }
-    check_quota(tenant, &job.spec.request, count.saturating_sub(job.spec.count))?;
+    check_quota(state, tenant, &job.spec.request, count.saturating_sub(job.spec.count))?;
     let mut events = ended(state, job, TaskIndex(count));
     events.push(Event::JobResized { id: job.id, count });
     Ok(done(events))
