@@ -116,6 +116,21 @@ async fn a_silent_node_is_lost_and_found_when_it_reports() {
 }
 
 #[tokio::test]
+async fn becoming_lost_and_found_is_a_change_of_the_node() {
+    let house = House::new().await;
+    let ttl = Some(prost_types::Duration { seconds: 30, nanos: 0 });
+    let registered = house.register(vec![Node { report_ttl: ttl, ..node("a") }]).await;
+    let mut lines = house.lines_after(registered);
+    house.advance(30);
+    let lost = lines.expect(&["node a lost"]).await;
+    assert_eq!(house.node("a", lost).await.revision, lost);
+    house.report_load("a", 100).await;
+    let found = lines.expect(&["load a=100", "node a ready"]).await;
+    assert_eq!(house.node("a", found).await.revision, found);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_shrunk_node_gives_notice_to_what_no_longer_fits() {
     let (house, mut lines) = house_with_a_task().await;
     let smaller = Node { capacity: Some(cpu(2_000)), ..node("a") };

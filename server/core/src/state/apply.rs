@@ -43,8 +43,8 @@ impl State {
             Event::NodeRegistered { id, spec } => self.add_node(*id, spec),
             Event::NodeUpdated { id, spec } => self.update_node(*id, spec),
             Event::NodeModeChanged { id, mode, .. } => self.change_node_mode(*id, *mode),
-            Event::NodeLost { id } => self.node_mut(*id).lost = true,
-            Event::NodeFound { id, .. } => self.node_mut(*id).lost = false,
+            Event::NodeLost { id } => self.change_node_lost(*id, true),
+            Event::NodeFound { id, .. } => self.change_node_lost(*id, false),
             Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
@@ -149,6 +149,13 @@ impl State {
         let revision = self.revision;
         let node = self.node_mut(id);
         node.mode = mode;
+        node.revision = revision;
+    }
+
+    fn change_node_lost(&mut self, id: NodeId, lost: bool) {
+        let revision = self.revision;
+        let node = self.node_mut(id);
+        node.lost = lost;
         node.revision = revision;
     }
 
