@@ -51,6 +51,19 @@ async fn a_job_is_placed_and_watched_to_its_end() {
 }
 
 #[tokio::test]
+async fn the_first_allocation_can_be_told_from_none() {
+    let house = House::new().await;
+    house.create_tenant("acme").await;
+    house.register(vec![node("a")]).await;
+    let submitted = house.submit(job("train", 1, 1_000)).await;
+    let mut lines = house.lines_after(submitted);
+    lines.expect(&["placed acme/train 0 on a"]).await;
+    let [allocation] = house.allocations_on("a").await.try_into().expect("one");
+    assert_ne!(allocation.id, 0);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_gang_is_placed_whole_or_not_at_all() {
     let house = House::new().await;
     house.create_tenant("acme").await;

@@ -25,6 +25,9 @@ use crate::{
     table::Table,
 };
 
+/// The API tells of no allocation by 0.
+const FIRST_ALLOCATION: AllocationId = AllocationId(1);
+
 /// All that a cell knows.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -223,7 +226,8 @@ impl State {
     /// The ids that come next.
     #[must_use]
     pub fn next_ids(&self) -> (NodeId, TenantId, JobId, AllocationId) {
-        (self.next_node, self.next_tenant, self.next_job, self.next_allocation)
+        let next_allocation = self.next_allocation.max(FIRST_ALLOCATION);
+        (self.next_node, self.next_tenant, self.next_job, next_allocation)
     }
 }
 
