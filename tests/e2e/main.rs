@@ -10,3 +10,4 @@ mod capacity;
 mod jobs;
 mod nodes;
 mod restarts;
+mod watches;

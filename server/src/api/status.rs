@@ -37,7 +37,7 @@ pub(crate) enum ApiError {
     },
     /// The revision asked for is gone.
     Compacted {
-        /// The oldest that a watch can begin after.
+        /// The first that is still there.
         first_available: Revision,
     },
     /// The timeout of the call is no timeout.
@@ -126,7 +126,7 @@ impl ApiError {
                 format!("this revision has not been committed: the newest one is {newest}")
             }
             Self::Compacted { first_available } => format!(
-                "this revision is no longer kept: the oldest one to resume after is {first_available}"
+                "this revision is no longer kept: the first one that is still there is {first_available}"
             ),
             Self::MalformedTimeout => {
                 "the header grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u, n".into()

@@ -32,9 +32,9 @@ pub enum CellError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FeedError {
     /// The log no longer goes back that far.
-    #[error("the log begins after revision {first_available}")]
+    #[error("the log begins with revision {first_available}")]
     Compacted {
-        /// The oldest revision that a subscription can begin after.
+        /// The first revision that is still there.
         first_available: Revision,
     },
     /// The server stops.
