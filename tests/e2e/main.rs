@@ -8,6 +8,7 @@ mod house;
 
 mod capacity;
 mod jobs;
+mod kill;
 mod nodes;
 mod restarts;
 mod watches;
