@@ -474,8 +474,8 @@ async fn events_without_follow_end_at_the_newest() {
     tool.run("events --since 0")
         .await
         .prints(&expect![[r#"
-                   1  2023-11-14T22:13:20.123Z  job_ended           acme/train succeeded
-                   2  2023-11-14T22:13:20.123Z  node_removed        a
+            1         2023-11-14T22:13:20.123Z  job_ended           acme/train succeeded
+            2         2023-11-14T22:13:20.123Z  node_removed        a
         "#]])
         .ends_with(0);
     fake.state().scripts.push_back(happened(&[1, 2, 3]));

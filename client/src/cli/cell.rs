@@ -125,9 +125,9 @@ fn share(text: String, part: u64, whole: u64) -> String {
 fn totals(answer: &GetCapacityResponse, status: &GetStatusResponse) -> Vec<(&'static str, Cell)> {
     let total = answer.total.clone().unwrap_or_default();
     let pending = format!(
-        "{} tasks of {} jobs: {}",
-        human::count(answer.pending_tasks),
-        human::count(answer.pending_jobs),
+        "{} of {}: {}",
+        human::counted(answer.pending_tasks, "task"),
+        human::counted(answer.pending_jobs, "job"),
         human::resources(answer.pending.as_ref()),
     );
     let server = format!(
@@ -143,7 +143,7 @@ fn totals(answer: &GetCapacityResponse, status: &GetStatusResponse) -> Vec<(&'st
         ("Revision", human::count(answer.revision).into()),
     ];
     if total.overcommitted_nodes > 0 {
-        let nodes = format!("{} nodes", human::count(total.overcommitted_nodes));
+        let nodes = human::counted(total.overcommitted_nodes, "node");
         totals.insert(2, ("Overcommitted", Cell::toned(nodes, Tone::Warning)));
     }
     totals

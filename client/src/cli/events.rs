@@ -75,8 +75,19 @@ pub(crate) async fn run(show: Show, session: &Session) -> Result<(), Failure> {
 /// Prints until everything up to `last` has been printed, or for good.
 async fn print(mut watch: Watch, last: Option<u64>, session: &Session) -> Result<(), Failure> {
     let out = session.out;
+    let mut is_interrupted = false;
     loop {
-        match watch.next().await? {
+        let message = watch.next().await?;
+        if let WatchMessage::Interrupted(error) = &message {
+            // Once an outage, not once an attempt.
+            if !is_interrupted {
+                out.remark(&format!("{error}; resuming"));
+            }
+            is_interrupted = true;
+            continue;
+        }
+        is_interrupted = false;
+        match message {
             WatchMessage::Events(batch) => {
                 let mut text = String::new();
                 for event in &batch.events {
@@ -87,8 +98,9 @@ async fn print(mut watch: Watch, last: Option<u64>, session: &Session) -> Result
                 }
                 out.print(&text)?;
             }
-            WatchMessage::Interrupted(error) => out.remark(&format!("{error}; resuming")),
-            WatchMessage::Progress(_) | WatchMessage::Snapshot { .. } => {}
+            WatchMessage::Progress(_)
+            | WatchMessage::Snapshot { .. }
+            | WatchMessage::Interrupted(_) => {}
         }
         if let (Some(last), Some(through)) = (last, watch.revision())
             && through >= last
@@ -110,7 +122,7 @@ fn line(event: &Event, out: Out) -> Result<String, Failure> {
             });
             let kind = paint(&format!("{kind:<18}"), tone(event), out.color);
             let time = paint(&time.unwrap_or_default(), Tone::Faint, out.color);
-            format!("{:>8}  {time}  {kind}  {detail}\n", event.revision)
+            format!("{:<8}  {time}  {kind}  {detail}\n", event.revision)
         }
         Format::Name => format!("{} {}\n", event.revision, event_text::kind(event)),
         Format::Json | Format::Jsonl => {

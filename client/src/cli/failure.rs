@@ -48,8 +48,12 @@ impl Failure {
         Self::new(exit::INTERRUPTED, "")
     }
 
+    /// A line below the message, unless it only says the same.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        let note = note.into();
+        if note != self.message {
+            self.notes.push(note);
+        }
         self
     }
 

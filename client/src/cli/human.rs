@@ -220,6 +220,12 @@ pub(crate) fn count(value: u64) -> String {
     text
 }
 
+/// A number of things: `1 node`, `2 nodes`.
+pub(crate) fn counted(value: u64, thing: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(value))
+}
+
 /// A time span in its two largest units: `3d4h`, `5m10s`, `42s`.
 pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();

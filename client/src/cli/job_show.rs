@@ -111,9 +111,7 @@ pub(crate) fn reasons(job: &Job) -> Vec<String> {
             } else {
                 format!("{blocker} ({})", reason.dimension)
             };
-            let nodes = human::count(u64::from(reason.nodes));
-            let plural = if reason.nodes == 1 { "" } else { "s" };
-            let line = format!("{blocker}: {nodes} node{plural}");
+            let line = format!("{blocker}: {}", human::counted(u64::from(reason.nodes), "node"));
             match (reason.message.as_str(), reason.smallest_shortfall) {
                 ("", 0) => line,
                 ("", least) => {

@@ -118,6 +118,7 @@ async fn follow(
         options.filter =
             WatchFilter { tenant: tenant.clone(), job: name.clone(), ..WatchFilter::default() };
         let mut watch = client.watch(options);
+        let mut is_interrupted = false;
         loop {
             let progress = assess(job, goal);
             display.show(job, &progress);
@@ -126,11 +127,20 @@ async fn follow(
             }
             match watch.next().await {
                 Ok(WatchMessage::Events(batch)) => {
+                    is_interrupted = false;
                     let through = batch.through_revision;
                     *job = look(client, &tenant, &name, through).await?.0;
                 }
-                Ok(WatchMessage::Interrupted(error)) => out.remark(&format!("{error}; resuming")),
-                Ok(WatchMessage::Progress(_) | WatchMessage::Snapshot { .. }) => {}
+                Ok(WatchMessage::Interrupted(error)) => {
+                    // Once an outage, not once an attempt.
+                    if !is_interrupted {
+                        out.remark(&format!("{error}; resuming"));
+                    }
+                    is_interrupted = true;
+                }
+                Ok(WatchMessage::Progress(_) | WatchMessage::Snapshot { .. }) => {
+                    is_interrupted = false;
+                }
                 // The log moved on while the connection was lost: look at the job afresh.
                 Err(Error::Compacted { .. }) => break,
                 Err(error) => return Err(error.into()),

@@ -1,26 +1,37 @@
 //! A map from dense, never reused ids to objects. Pages are shared between copies until one of them writes: a
-//! copy of a whole State costs a pass over its page pointers, so snapshots, checkpoints and what-if forks are cheap.
+//! copy of a whole State costs a pass over its chapter pointers, so snapshots, checkpoints and what-if forks are
+//! cheap. Pages and chapters whose objects are all gone are dropped, since most ids are those of the past.
 
-use std::sync::Arc;
+use std::{array, sync::Arc};
 
+/// Objects in a page: what a first write after a copy has to copy.
 const PAGE: usize = 64;
+/// Pages in a chapter.
+const CHAPTER: usize = 256;
 
 /// Objects by id.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
-    pages: Vec<Option<Arc<Page<T>>>>,
+    chapters: Vec<Option<Arc<Block<Arc<Block<T, PAGE>>, CHAPTER>>>>,
     len: usize,
 }
 
+/// A fixed number of places of which some are taken.
 #[derive(Clone, Debug)]
-struct Page<T> {
-    rows: Vec<Option<T>>,
-    used: usize,
+struct Block<T, const N: usize> {
+    places: Box<[Option<T>; N]>,
+    taken: usize,
 }
 
-impl<T: Clone> Default for Table<T> {
+impl<T, const N: usize> Default for Block<T, N> {
     fn default() -> Self {
-        Self { pages: Vec::new(), len: 0 }
+        Self { places: Box::new(array::from_fn(|_| None)), taken: 0 }
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { chapters: Vec::new(), len: 0 }
     }
 }
 
@@ -30,53 +41,61 @@ impl<T: Clone> Table<T> {
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<&T> {
-        let (page, row) = place(id);
-        self.pages.get(page)?.as_ref()?.rows[row].as_ref()
+        let (chapter, page, row) = place(id);
+        self.chapters.get(chapter)?.as_ref()?.places[page].as_ref()?.places[row].as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
-        let (page, row) = place(id);
-        let page = self.pages.get_mut(page)?.as_mut()?;
-        page.rows[row].as_ref()?;
-        Arc::make_mut(page).rows[row].as_mut()
+        self.get(id)?;
+        let (chapter, page, row) = place(id);
+        let chapter = Arc::make_mut(self.chapters[chapter].as_mut()?);
+        Arc::make_mut(chapter.places[page].as_mut()?).places[row].as_mut()
     }
 
     pub(crate) fn insert(&mut self, id: u64, object: T) {
-        let (page, row) = place(id);
-        if self.pages.len() <= page {
-            self.pages.resize_with(page + 1, || None);
+        let (chapter, page, row) = place(id);
+        if self.chapters.len() <= chapter {
+            self.chapters.resize_with(chapter + 1, || None);
         }
-        let page = self.pages[page].get_or_insert_with(|| {
-            let mut rows = Vec::with_capacity(PAGE);
-            rows.resize_with(PAGE, || None);
-            Arc::new(Page { rows, used: 0 })
-        });
-        let page = Arc::make_mut(page);
-        assert!(page.rows[row].replace(object).is_none(), "invariant: ids are never used again");
-        page.used += 1;
+        let chapter = Arc::make_mut(self.chapters[chapter].get_or_insert_default());
+        let page = &mut chapter.places[page];
+        chapter.taken += usize::from(page.is_none());
+        let page = Arc::make_mut(page.get_or_insert_default());
+        assert!(page.places[row].replace(object).is_none(), "invariant: ids are never used again");
+        page.taken += 1;
         self.len += 1;
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
-        let (at, row) = place(id);
-        let slot = self.pages.get_mut(at)?;
-        let page = Arc::make_mut(slot.as_mut()?);
-        let object = page.rows[row].take()?;
-        page.used -= 1;
+        self.get(id)?;
+        let (at, page_at, row) = place(id);
+        let chapter = Arc::make_mut(self.chapters[at].as_mut()?);
+        let page = Arc::make_mut(chapter.places[page_at].as_mut()?);
+        let object = page.places[row].take();
+        page.taken -= 1;
         self.len -= 1;
-        if page.used == 0 {
-            *slot = None;
+        if page.taken == 0 {
+            chapter.places[page_at] = None;
+            chapter.taken -= 1;
         }
-        Some(object)
+        if chapter.taken == 0 {
+            self.chapters[at] = None;
+        }
+        object
     }
 
     /// Objects from `first` on, in the order of their ids.
     pub(crate) fn iter_from(&self, first: u64) -> impl Iterator<Item = &T> {
-        let (page, row) = place(first);
-        let pages = self.pages.get(page..).unwrap_or_default();
-        pages.iter().enumerate().flat_map(move |(at, page)| {
-            let skipped = if at == 0 { row } else { 0 };
-            page.iter().flat_map(move |page| page.rows[skipped..].iter().flatten())
+        let (chapter, page, row) = place(first);
+        let chapters = self.chapters.get(chapter..).unwrap_or_default();
+        let pages = chapters.iter().enumerate().flat_map(move |(at, chapter)| {
+            let skipped = if at == 0 { page } else { 0 };
+            let pages = chapter.iter().flat_map(move |chapter| &chapter.places[skipped..]);
+            pages.enumerate().map(move |(on, page)| (at == 0 && on == 0, page))
+        });
+        pages.flat_map(move |(is_first, page)| {
+            let skipped = if is_first { row } else { 0 };
+            page.iter().flat_map(move |page| page.places[skipped..].iter().flatten())
         })
     }
 
@@ -85,9 +104,10 @@ impl<T: Clone> Table<T> {
     }
 }
 
-fn place(id: u64) -> (usize, usize) {
+/// Chapter, page and row.
+fn place(id: u64) -> (usize, usize, usize) {
     let id = usize::try_from(id).expect("invariant: ids fit the address space");
-    (id / PAGE, id % PAGE)
+    (id / PAGE / CHAPTER, id / PAGE % CHAPTER, id % PAGE)
 }
 
 #[cfg(test)]
@@ -116,5 +136,19 @@ mod tests {
         table.remove(64);
         assert_eq!(table.iter_from(4).copied().collect::<Vec<_>>(), [63, 300]);
         assert_eq!(table.iter_from(301).count(), 0);
+    }
+
+    #[test]
+    fn what_is_gone_is_dropped() {
+        let mut table = Table::default();
+        for id in 0..40_000 {
+            table.insert(id, id);
+        }
+        for id in 0..39_999 {
+            assert_eq!(table.remove(id), Some(id));
+        }
+        assert_eq!(table.chapters.iter().flatten().count(), 1);
+        assert_eq!(table.iter().copied().collect::<Vec<_>>(), [39_999]);
+        assert_eq!(table.remove(0), None);
     }
 }

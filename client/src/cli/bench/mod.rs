@@ -156,7 +156,7 @@ async fn measure(
     session.out.remark(&format!("submitting {} jobs", human::count(bench.jobs as u64)));
     let cpu_before = cpu_time();
     let begin = Instant::now();
-    let acknowledged = load.submit(&clients, bench.in_flight, acknowledged).await?;
+    let acknowledged = load.submit(&clients, bench, acknowledged).await?;
     let submitted = begin.elapsed();
     let expected = (acknowledged.accepted as u64).saturating_mul(u64::from(bench.tasks));
     let watched = settle(&mut watchers, expected, begin, bench.settle).await;
@@ -171,7 +171,7 @@ async fn measure(
         nodes: bench.nodes,
         jobs: bench.jobs,
         tasks_per_job: bench.tasks,
-        in_flight: bench.in_flight,
+        in_flight: bench.most_in_flight(),
         connections: bench.connections,
         watchers: bench.watchers,
         accepted: acknowledged.accepted,
@@ -185,6 +185,21 @@ async fn measure(
         client_cpu_ms: cpu_ms,
         client_cpu_ms_per_million_tasks: cpu_ms.saturating_mul(1_000_000) / expected.max(1),
     })
+}
+
+impl Bench {
+    /// Batches that each stream has under way.
+    fn window(&self) -> usize {
+        (self.in_flight / self.batch / self.connections).max(1)
+    }
+
+    /// How many jobs can really be unacknowledged: a stream cannot have less than a batch under way.
+    fn most_in_flight(&self) -> usize {
+        match self.mode {
+            Mode::Unary => self.in_flight,
+            Mode::Stream => self.window() * self.batch * self.connections,
+        }
+    }
 }
 
 /// Requests of either mode, encoded.
@@ -205,15 +220,15 @@ impl Load {
     async fn submit(
         self,
         clients: &[Client],
-        in_flight: usize,
+        bench: &Bench,
         acknowledged: Acknowledged,
     ) -> Result<Acknowledged, Failure> {
         match self {
             Self::Unary(requests) => {
-                submit::unary(clients, requests, in_flight, acknowledged).await
+                submit::unary(clients, requests, bench.in_flight, acknowledged).await
             }
             Self::Stream(requests) => {
-                submit::stream(clients, requests, in_flight, acknowledged).await
+                submit::stream(clients, requests, bench.window(), acknowledged).await
             }
         }
     }

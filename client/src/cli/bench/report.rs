@@ -96,9 +96,10 @@ impl Report {
             (
                 "Load",
                 format!(
-                    "{} jobs x {} tasks on {} nodes; {}, {} in flight, {} connections",
+                    "{} jobs of {} task{} on {} nodes; {}, {} in flight, {} connections",
                     human::count(self.jobs as u64),
                     human::count(u64::from(self.tasks_per_job)),
+                    if self.tasks_per_job == 1 { "" } else { "s" },
                     human::count(self.nodes as u64),
                     self.mode,
                     self.in_flight,

@@ -107,16 +107,15 @@ async fn send_unary(
     }
 }
 
-/// Sends batches on one stream a connection, with `in_flight` jobs unanswered in all.
+/// Sends batches on one stream a connection, each with `window` batches unanswered.
 pub(super) async fn stream(
     clients: &[Client],
     requests: Vec<(Bytes, usize)>,
-    in_flight: usize,
+    window: usize,
     acknowledged: Acknowledged,
 ) -> Result<Acknowledged, Failure> {
     let shared = Arc::new(Mutex::new(acknowledged));
-    let largest = requests.iter().map(|(_, jobs)| *jobs).max().unwrap_or(1);
-    let window = (in_flight / largest / clients.len()).max(1);
+
     let mut parts: Vec<Vec<(Bytes, usize)>> = vec![Vec::new(); clients.len()];
     for (index, request) in requests.into_iter().enumerate() {
         parts[index % clients.len()].push(request);

@@ -59,16 +59,20 @@ impl Engine {
 
     fn forget_due(&mut self, id: JobId) {
         let Some(job) = self.state.job(id) else { return };
+        if self.timers.forget_later(&self.state, job, self.now) {
+            return;
+        }
         let tenant = self.state.tenant(job.tenant).map(|tenant| tenant.spec.name.clone());
         let tenant = tenant.expect("invariant: a kept job has a tenant");
         self.emit(Event::JobForgotten { id, tenant, name: job.name.clone() });
     }
 
-    /// Forgets answers that are older than they need be, in steps of a minute so that this is rare.
+    /// Forgets answers that are older than they need be, in steps of up to a minute so that this is rare.
     fn forget_requests(&mut self) {
         let policy = self.state.policy();
         let surplus = (self.state.remembered_count() as u64).saturating_sub(policy.request_limit);
-        let horizon = Millis(policy.request_retention.0.saturating_sub(Millis::MINUTE.0));
+        let retention = policy.request_retention.0;
+        let horizon = Millis(retention - Millis::MINUTE.0.min(retention / 16));
         let mut through = None;
         let mut next = None;
         for (count, (_, remembered)) in (0..).zip(self.state.remembered_by_age()) {

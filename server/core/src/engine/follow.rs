@@ -14,6 +14,12 @@ impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
         match event {
+            Event::PolicyChanged(_) => {
+                self.touched_nodes.extend(self.state.nodes().map(|node| node.id));
+            }
+            Event::NoticeWithdrawn { at } => {
+                self.touched_nodes.insert(at.node);
+            }
             Event::NodeUpdated { id, .. } => {
                 self.touched_nodes.insert(*id);
             }

@@ -106,7 +106,11 @@ impl Engine {
     /// When the next step is due even if no command comes.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        if self.unfinished { Some(self.now) } else { self.timers.next() }
+        if self.unfinished {
+            return Some(self.now);
+        }
+        let next = [self.timers.next(), self.scheduler.next_wakeup()].into_iter().flatten().min();
+        next.map(|time| time.max(self.now))
     }
 
     fn execute(&mut self, request: Request) -> Result<Outcome, Rejection> {
@@ -146,9 +150,9 @@ impl Engine {
 
     /// Places what can be placed, as one commit.
     fn pass(&mut self) {
-        self.scheduler.wake(&self.state);
+        self.scheduler.wake(&self.state, self.now);
         let mut placed = 0;
-        while let Some(plan) = self.scheduler.plan(&self.state) {
+        while let Some(plan) = self.scheduler.plan(&self.state, self.now) {
             match plan {
                 Plan::Place { job, placements } => {
                     placed += placements.iter().map(|p| p.count as usize).sum::<usize>();

@@ -1,7 +1,7 @@
 //! Gives room back to an owner: which allocations get notice.
 //!
-//! A task inside its `min_runtime` is the last to go; before that the lowest priority goes first, then the least
-//! work lost. No more than needed: an allocation that does not help, or no longer does, stays.
+//! Whoever is under notice goes first, at once counted as gone if the notice ends soon enough. A task inside its
+//! `min_runtime` is the last to go; before that the lowest priority goes first, then the least work lost. No more than needed: an allocation that does not help, or no longer does, stays.
 
 use std::cmp::Reverse;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// First to go is least.
-type Turn = (bool, Priority, Reverse<Time>, Reverse<AllocationId>);
+type Turn = (bool, bool, Priority, Reverse<Time>, Reverse<AllocationId>);
 
 /// What stays on a node.
 #[derive(Clone)]
@@ -37,9 +37,8 @@ impl Engine {
             EvictionReason::NodeChanged
         };
         for victim in victims(&self.state, node) {
-            let spec = &self.state.job(victim.at.job).expect("invariant: it is live").spec;
-            let notice = spec.notice.unwrap_or(self.state.policy().notice);
-            self.give_notice(victim.at.id, reason, self.now.after(notice));
+            let deadline = owed(&self.state, &victim);
+            self.give_notice(victim.at.id, reason, deadline);
         }
     }
 }
@@ -56,7 +55,7 @@ fn victims(state: &State, node: &Node) -> Vec<Allocation> {
     let mut candidates: Vec<(Turn, Allocation)> = Vec::new();
     for id in &node.allocations {
         let allocation = state.allocation(*id).expect("invariant: it is live");
-        if allocation.notice.is_some() {
+        if allocation.notice.is_some_and(|notice| notice.deadline <= owed(state, allocation)) {
             kept.release(state, allocation);
         } else {
             candidates.push((turn(state, allocation), *allocation));
@@ -84,15 +83,27 @@ fn victims(state: &State, node: &Node) -> Vec<Allocation> {
     needed
 }
 
+/// When an allocation has gone that gets notice now.
+fn owed(state: &State, allocation: &Allocation) -> Time {
+    let spec = &state.job(allocation.at.job).expect("invariant: it is live").spec;
+    state.now().after(spec.notice.unwrap_or(state.policy().notice))
+}
+
 fn turn(state: &State, allocation: &Allocation) -> Turn {
     let spec = &state.job(allocation.at.job).expect("invariant: it is live").spec;
     let promised = state.now().since(allocation.placed) < spec.min_runtime;
-    (promised, spec.priority, Reverse(allocation.placed), Reverse(allocation.at.id))
+    (
+        allocation.notice.is_none(),
+        promised,
+        spec.priority,
+        Reverse(allocation.placed),
+        Reverse(allocation.at.id),
+    )
 }
 
 impl Kept {
     fn fits(&self, node: &Node) -> bool {
-        !node.exceeds(&self.held, self.devices.touched())
+        !node.exceeds(&self.held, &self.devices)
     }
 
     fn release(&mut self, state: &State, allocation: &Allocation) {

@@ -132,6 +132,16 @@ impl Timers {
         }
     }
 
+    /// Whether an ended job is to be kept longer than was thought when it ended.
+    pub(super) fn forget_later(&mut self, state: &State, job: &Job, now: Time) -> bool {
+        let Some((ended, _)) = job.ended else { return true };
+        let until = ended.after(state.policy().job_retention);
+        if until > now {
+            self.0.insert((until, Due::Forget(job.id)));
+        }
+        until > now
+    }
+
     fn set_timeout(&mut self, state: &State, id: AllocationId) {
         self.set(timeout(state, state.allocation(id).expect("invariant: it is live")));
     }

@@ -90,7 +90,7 @@ pub struct Node {
     pub mode: NodeMode,
     /// Has not reported in time.
     pub lost: bool,
-    /// The last sign of life.
+    /// The last sign of life, or when reports were last asked for.
     pub last_report: Time,
     /// What the owner used.
     pub history: LoadHistory,
@@ -170,25 +170,27 @@ impl Node {
     /// One entry a device, also for those never lent.
     #[must_use]
     pub fn all_devices(&self) -> GpuDevices {
-        let mut devices = self.devices.clone();
-        devices.0.resize(self.device_count().max(devices.0.len()), 0);
-        devices
+        self.devices.of_node(self.device_count())
     }
 
     /// Whether more is lent, what is under notice included, than the owner leaves.
     #[must_use]
     pub fn is_overcommitted(&self) -> bool {
-        self.exceeds(&self.lent, self.devices.touched())
+        self.exceeds(&self.lent, &self.devices)
     }
 
-    /// Whether holding `kept` on `touched` devices is more than the owner leaves.
+    /// Whether holding `kept` and these devices is more than the owner leaves, or than there still is.
     #[must_use]
-    pub fn exceeds(&self, kept: &Resources, touched: usize) -> bool {
+    pub fn exceeds(&self, kept: &Resources, devices: &GpuDevices) -> bool {
         let mut room = self.spec.capacity.saturating_sub(&self.held_back);
         room.gpu_millis = u64::MAX;
-        touched > self.lendable_devices() || !kept.fits_in(&room)
+        let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
+        gone || devices.touched() > self.lendable_devices() || !kept.fits_in(&room)
     }
 }
+
+/// All of a device.
+const WHOLE: u16 = 1000;
 
 /// What is left of a device.
 fn left(used: u16) -> u64 {
@@ -200,6 +202,16 @@ impl GpuDevices {
     #[must_use]
     pub fn touched(&self) -> usize {
         self.0.iter().filter(|used| **used > 0).count()
+    }
+
+    /// As seen by a task in search of some on a node with `count` devices: one entry for each, and those that the node
+    /// had once and that are still held as full.
+    #[must_use]
+    pub fn of_node(&self, count: usize) -> Self {
+        let mut devices = self.clone();
+        devices.0.resize(count.max(devices.0.len()), 0);
+        devices.0[count..].iter_mut().filter(|used| **used > 0).for_each(|used| *used = WHOLE);
+        devices
     }
 
     /// Whether no device would be lent beyond its whole by a task's hold.

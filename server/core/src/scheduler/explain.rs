@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Blocker, PendingReason, filter};
 use crate::{
-    model::{Dimension, EvictionReason, Job, Node, Resources},
+    model::{Dimension, Job, Node, Resources},
     state::State,
 };
 
@@ -31,7 +31,7 @@ pub fn explain(state: &State, job: &Job) -> Vec<PendingReason> {
         let allowed = blockers.is_empty();
         blockers.extend(shortfalls(node, &job.spec.request));
         free_node |= blockers.is_empty();
-        room_is_made |= allowed && !blockers.is_empty() && makes_room(state, node);
+        room_is_made |= allowed && !blockers.is_empty() && state.is_preempting(node);
         for (blocker, dimension, shortfall) in blockers {
             let entry = counted.entry((blocker, dimension)).or_insert((0, u64::MAX));
             *entry = (entry.0 + 1, entry.1.min(shortfall));
@@ -68,11 +68,4 @@ fn shortfalls(node: &Node, request: &Resources) -> Vec<(Blocker, Option<Dimensio
         full.push((Dimension::Gpu, request.gpu_millis));
     }
     name(Blocker::Headroom, full)
-}
-
-fn makes_room(state: &State, node: &Node) -> bool {
-    node.allocations.iter().any(|id| {
-        let notice = state.allocation(*id).and_then(|allocation| allocation.notice);
-        notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted)
-    })
 }

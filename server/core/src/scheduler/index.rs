@@ -28,6 +28,8 @@ const IDLE_SHAPES_KEPT: usize = 512;
 pub(super) struct Index {
     slots: Vec<Option<Slot>>,
     versions: Vec<u32>,
+    /// Nodes that take no tasks because a gang counts on their room, with the number of such gangs.
+    held: BTreeMap<NodeId, u32>,
     changed: Changes,
     grown: Changes,
     /// Growth that parked shapes have been asked about.
@@ -94,7 +96,7 @@ impl Index {
             self.slots.resize(index + 1, None);
             self.versions.resize(index + 1, 0);
         }
-        let now = state.node(node).map(Slot::of);
+        let now = self.slot_now(state, node);
         if now == self.slots[index] {
             return;
         }
@@ -115,6 +117,46 @@ impl Index {
         self.refresh(state, node);
         self.touch(node);
         self.grown.push(node);
+    }
+
+    /// The node's region and zone as the index knows them.
+    pub(super) fn place_of(&self, node: NodeId) -> Option<&(Name, Name)> {
+        self.slot(node).map(|slot| &slot.place)
+    }
+
+    fn slot_now(&self, state: &State, node: NodeId) -> Option<Slot> {
+        state.node(node).map(|node| Slot::of(state, node, self.is_held(node.id)))
+    }
+
+    pub(super) fn is_held(&self, node: NodeId) -> bool {
+        self.held.contains_key(&node)
+    }
+
+    /// Keeps tasks off the node until it is let go.
+    pub(super) fn hold(&mut self, state: &State, node: NodeId) {
+        *self.held.entry(node).or_default() += 1;
+        self.refresh(state, node);
+    }
+
+    pub(super) fn let_go(&mut self, state: &State, node: NodeId) {
+        let count = self.held.get_mut(&node).expect("invariant: it is held");
+        *count -= 1;
+        if *count == 0 {
+            self.held.remove(&node);
+            self.refresh(state, node);
+        }
+    }
+
+    /// Gives back what a plan took. To those that wait nothing has grown.
+    pub(super) fn untake(&mut self, state: &State, node: NodeId) {
+        self.slots[node.0 as usize] = self.slot_now(state, node);
+        self.touch(node);
+    }
+
+    /// Shapes whose jobs' other tasks decide where the next may go.
+    pub(super) fn spreading_shapes(&self) -> Vec<ShapeId> {
+        let spreading = self.shapes.iter().filter(|(_, shape)| shape.key.spreads());
+        spreading.map(|(id, _)| *id).collect()
     }
 
     fn touch(&mut self, node: NodeId) {
@@ -222,8 +264,14 @@ impl Index {
         self.shapes.get_mut(&id).is_some_and(|shape| shape.parked.take().is_some())
     }
 
-    /// Wakes the parked shapes among `parked` that a grown node can take now.
-    pub(super) fn wake_grown(&mut self, state: &State, parked: &BTreeSet<ShapeId>) -> Vec<ShapeId> {
+    /// Wakes the parked shapes among `parked` that a grown node can take now, or on which `makes_room` says that room
+    /// for them could be made.
+    pub(super) fn wake_grown(
+        &mut self,
+        state: &State,
+        parked: &BTreeSet<ShapeId>,
+        makes_room: impl Fn(ShapeId, &ShapeKey, NodeId) -> bool,
+    ) -> Vec<ShapeId> {
         let end = self.grown.end();
         let mut woken = Vec::new();
         if mem::replace(&mut self.woken, end) == end {
@@ -233,9 +281,9 @@ impl Index {
             let mut shape = self.shapes.remove(id).expect("invariant: a parked shape is kept");
             if let Some(since) = shape.parked.filter(|since| *since < end) {
                 let takes = |shape: &mut Shape, node: NodeId| {
-                    let slot = self.slot(node);
-                    slot.is_some_and(|slot| slot.fits_one(&shape.key.request))
-                        && self.allows(shape, state, node)
+                    self.allows(shape, state, node)
+                        && (self.slot(node).is_some_and(|slot| slot.fits_one(&shape.key.request))
+                            || makes_room(*id, &shape.key, node))
                 };
                 let wake = match self.grown.since(since) {
                     Some(mut nodes) => nodes.any(|node| takes(&mut shape, node)),

@@ -14,19 +14,22 @@ mod preempt;
 mod queue;
 mod shape;
 mod slot;
+mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use explain::explain;
 use index::Index;
+use preempt::Preemption;
 use queue::{Lane, Queue};
 use shape::{ShapeId, ShapeKey};
+use wake::has_below;
 
 use crate::{
     event::{Event, Placement},
     model::{
         AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
-        TenantId,
+        TenantId, Time,
     },
     state::State,
 };
@@ -113,8 +116,20 @@ pub struct Scheduler {
     parked: BTreeSet<ShapeId>,
     /// Capacities summed over all nodes, the measure of dominant shares.
     fleet: Resources,
+    /// Shapes to plan again at a time because a task in their way may be preempted from then on.
+    retries: BTreeSet<(Time, ShapeId)>,
+    /// Nodes whose free room a gang counts on until the rest of its room is made.
+    counted_on: BTreeMap<ShapeId, BTreeSet<NodeId>>,
+    /// Room that was being made somewhere may have become too little.
+    promises_void: bool,
+    /// Nodes were let go after those that wait were asked.
+    let_go: bool,
+    /// The fleet changed since shares were last measured by it.
+    fleet_changed: bool,
     /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
     running: BTreeMap<Priority, u64>,
+    /// Live allocations under notice.
+    leaving: u64,
 }
 
 impl Scheduler {
@@ -135,6 +150,8 @@ impl Scheduler {
         for allocation in state.allocations_from(crate::model::AllocationId(0)) {
             if allocation.notice.is_none() {
                 scheduler.count_running(state, allocation.at.job, true);
+            } else {
+                scheduler.leaving += 1;
             }
         }
         scheduler
@@ -151,12 +168,15 @@ impl Scheduler {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
+                } else {
+                    self.leaving -= 1;
                 }
             }
             Event::NoticeGiven { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
+                    self.leaving += 1;
                 }
             }
             _ => {}
@@ -168,22 +188,32 @@ impl Scheduler {
         match event {
             Event::NodeRegistered { id, spec } => {
                 self.fleet = self.fleet.saturating_add(&spec.capacity);
+                self.fleet_changed = true;
                 self.index.refresh(state, *id);
             }
             Event::NodeUpdated { id, spec } => {
                 self.fleet = self.fleet.saturating_add(&spec.capacity);
-                self.index.redescribe(state, *id);
+                self.fleet_changed = true;
+                self.node_redescribed(state, *id);
             }
-            Event::NodeModeChanged { id, .. }
-            | Event::NodeLost { id }
-            | Event::NodeFound { id, .. }
-            | Event::NodeRemoved { id, .. } => self.index.refresh(state, *id),
+            Event::NodeRemoved { id, .. } => {
+                self.fleet_changed = true;
+                self.promises_void = true;
+                self.index.refresh(state, *id);
+            }
+            Event::NodeLost { id } => {
+                self.promises_void = true;
+                self.index.refresh(state, *id);
+            }
+            Event::NodeModeChanged { id, .. } | Event::NodeFound { id, .. } => {
+                self.node_changed(state, *id);
+            }
             Event::LoadReported { samples } => {
-                samples.iter().for_each(|sample| self.index.refresh(state, sample.node));
+                samples.iter().for_each(|sample| self.node_changed(state, sample.node));
             }
             Event::PolicyChanged(_) => {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
-                nodes.into_iter().for_each(|node| self.index.refresh(state, node));
+                nodes.into_iter().for_each(|node| self.node_changed(state, node));
             }
             Event::TenantUpdated { id, .. } => self.refresh_share(state, *id),
             Event::JobSubmitted { id, .. } | Event::JobResized { id, .. } => {
@@ -191,16 +221,20 @@ impl Scheduler {
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
             Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+                self.promises_void |= self.is_promised(state, at.node);
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
             Event::TasksDropped { job, .. } => self.job_changed(state, *job),
+            Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
                 self.count_running(state, at.job, true);
+                self.leaving -= 1;
+                self.promises_void = true;
+                self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::NoticeGiven { .. }
-            | Event::TenantCreated { .. }
+            Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::JobEnded { .. }
@@ -210,19 +244,12 @@ impl Scheduler {
         }
     }
 
-    /// Lets shapes back in that a grown node can take. Called once before a pass.
-    pub fn wake(&mut self, state: &State) {
-        for shape in self.index.wake_grown(state, &self.parked) {
-            self.parked.remove(&shape);
-            self.queue.wake(shape);
-        }
-    }
-
     /// The next thing to do; `None` when nothing more can be placed now.
-    pub fn plan(&mut self, state: &State) -> Option<Plan> {
+    pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
         while let Some((lane, id)) = self.queue.next() {
             let job = state.job(id).expect("invariant: a waiting job exists");
-            if !gang_waits(state, job) {
+            let waits = gang_waits(state, job);
+            if !waits {
                 let placements =
                     place::place(&mut self.index, state, lane.shape, job, TASKS_PER_PLAN);
                 if !placements.is_empty() {
@@ -232,8 +259,15 @@ impl Scheduler {
             self.index.park(lane.shape);
             self.parked.insert(lane.shape);
             self.queue.park(lane.shape);
-            if self.running.first_key_value().is_some_and(|(least, _)| *least < lane.priority) {
-                let notices = preempt::preempt(state, job);
+            let demands = if waits { Vec::new() } else { self.demands(state, lane.shape) };
+            if !demands.is_empty() {
+                let Preemption { notices, counts_on, retry } =
+                    preempt::preempt(state, now, &demands);
+                counts_on.iter().for_each(|node| self.index.hold(state, *node));
+                if !counts_on.is_empty() {
+                    self.counted_on.insert(lane.shape, counts_on);
+                }
+                self.retries.extend(retry.map(|time| (time, lane.shape)));
                 if !notices.is_empty() {
                     return Some(Plan::Preempt { job: id, notices });
                 }
@@ -244,14 +278,14 @@ impl Scheduler {
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
         for placement in placements {
-            self.index.refresh(state, placement.node);
+            self.node_changed(state, placement.node);
         }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
         self.refresh_share(state, job.tenant);
         if job.counts.pending == 0 {
-            self.dequeue(id);
+            self.dequeue(state, id);
         }
     }
 
@@ -260,17 +294,14 @@ impl Scheduler {
         let Some(job) = state.job(id) else { return };
         self.refresh_share(state, job.tenant);
         if job.counts.pending == 0 {
-            self.dequeue(id);
+            self.dequeue(state, id);
             return;
         }
         self.enqueue(state, id);
         let Some(lane) = self.waiting.get(&id) else { return };
         if self.index.shape(lane.shape).key.job.is_some() {
             self.index.shape_mut(lane.shape).reset();
-            if self.index.wake(lane.shape) {
-                self.parked.remove(&lane.shape);
-                self.queue.wake(lane.shape);
-            }
+            self.wake_shape(state, lane.shape);
         }
     }
 
@@ -286,9 +317,17 @@ impl Scheduler {
             self.index.shape_mut(shape).lanes += 1;
         }
         self.waiting.insert(id, lane);
+        if parked && has_below(&self.running, self.leaving, lane.priority) {
+            self.wake_shape(state, shape);
+        }
+        let lower = self.counted_on.keys().copied().filter(|gang| {
+            self.queue.top_priority(*gang).is_some_and(|priority| priority < lane.priority)
+        });
+        let lower: Vec<ShapeId> = lower.collect();
+        lower.into_iter().for_each(|gang| self.wake_shape(state, gang));
     }
 
-    fn dequeue(&mut self, id: JobId) {
+    fn dequeue(&mut self, state: &State, id: JobId) {
         let Some(lane) = self.waiting.remove(&id) else { return };
         if !self.queue.remove(lane, id) {
             return;
@@ -298,6 +337,7 @@ impl Scheduler {
         if shape.lanes == 0 {
             shape.parked = None;
             self.parked.remove(&lane.shape);
+            self.let_go(state, lane.shape);
             self.index.release_shape(lane.shape);
         }
     }

@@ -45,15 +45,19 @@ pub(super) fn place(
         }
     }
     if gang && placed < wanted {
-        undo(index, state, &placing.placements);
+        undo(index, state, shape, &placing.placements);
         return Vec::new();
     }
     placing.placements
 }
 
-fn undo(index: &mut Index, state: &State, placements: &[Placement]) {
+/// Gives the room back. Nodes that were skipped because of these placements must be candidates again.
+fn undo(index: &mut Index, state: &State, shape: ShapeId, placements: &[Placement]) {
     for placement in placements {
-        index.refresh(state, placement.node);
+        index.untake(state, placement.node);
+    }
+    if index.shape(shape).key.spreads() {
+        index.shape_mut(shape).reset();
     }
 }
 
@@ -106,7 +110,7 @@ impl Placing {
 }
 
 /// Where the job's tasks lie, those of the plan included.
-struct Spread {
+pub(super) struct Spread {
     node_limit: Option<u32>,
     zone_limit: Option<u32>,
     zone_skew: Option<u32>,
@@ -115,7 +119,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(state: &State, job: &Job) -> Self {
+    pub(super) fn of(state: &State, job: &Job) -> Self {
         let spec: &JobSpec = &job.spec;
         let mut spread = Self {
             node_limit: place_limit(spec, Topology::Node),
@@ -124,6 +128,9 @@ impl Spread {
             nodes: BTreeMap::new(),
             zones: BTreeMap::new(),
         };
+        if spec.constraints.spreads.is_empty() {
+            return spread;
+        }
         for task in &job.tasks {
             if let TaskPhase::Placed(id) = task.phase {
                 let allocation = state.allocation(id).expect("invariant: a placed task is live");
@@ -133,27 +140,27 @@ impl Spread {
         spread
     }
 
-    fn add(&mut self, state: &State, node: NodeId, count: u32) {
+    pub(super) fn add(&mut self, state: &State, node: NodeId, count: u32) {
         *self.nodes.entry(node).or_default() += count;
         let spec = &state.node(node).expect("invariant: a node with tasks is there").spec;
         *self.zones.entry((spec.region.clone(), spec.zone.clone())).or_default() += count;
     }
 
-    fn in_zone(&self, zone: &(Name, Name)) -> u32 {
+    pub(super) fn in_zone(&self, zone: &(Name, Name)) -> u32 {
         self.zones.get(zone).copied().unwrap_or(0)
     }
 
-    fn node_room(&self, node: NodeId) -> u32 {
+    pub(super) fn node_room(&self, node: NodeId) -> u32 {
         let taken = self.nodes.get(&node).copied().unwrap_or(0);
         self.node_limit.map_or(u32::MAX, |limit| limit.saturating_sub(taken))
     }
 
-    fn zone_room(&self, zone: &(Name, Name)) -> u32 {
+    pub(super) fn zone_room(&self, zone: &(Name, Name)) -> u32 {
         self.zone_limit.map_or(u32::MAX, |limit| limit.saturating_sub(self.in_zone(zone)))
     }
 
     /// How many more tasks the node may take when the emptiest zone with room has `emptiest`.
-    fn room(&self, node: NodeId, zone: &(Name, Name), emptiest: u32) -> u32 {
+    pub(super) fn room(&self, node: NodeId, zone: &(Name, Name), emptiest: u32) -> u32 {
         let most = self.zone_skew.map_or(u32::MAX, |skew| emptiest.saturating_add(skew));
         let even = most.saturating_sub(self.in_zone(zone));
         self.node_room(node).min(self.zone_room(zone)).min(even)

@@ -1,106 +1,254 @@
 //! Makes room for work of higher priority: which allocations get notice.
 //!
-//! Least priority goes first, then least work lost, never a task inside its `min_runtime`, no more than needed.
+//! Least priority goes first, then least work lost, never a task inside its `min_runtime`, no more than needed. What
+//! is announced for one plan leaves at one time, so that nothing else moves into the half of the room that is free
+//! before the other half. A node where such room is being made takes no tasks until then (`slot.rs`).
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use super::filter;
+use super::{filter, place::Spread};
 use crate::{
     model::{
-        Allocation, AllocationRef, EvictionReason, GpuDevices, Job, Millis, Node, NodeId, Notice,
-        Policy, Resources, Time,
+        Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, GpuDevices, Job, JobId,
+        Name, Node, NodeId, Notice, Priority, Resources, TaskPhase, Time,
     },
     state::State,
 };
 
-/// Tasks of one job that one plan makes room for; the rest follow when these evictions are done.
-const TASKS_PER_PLAN: u32 = 16;
+/// Tasks of one shape that one plan makes room for; the rest follow when these evictions are done. A gang is served
+/// whole.
+pub(super) const TASKS_PER_PLAN: u32 = 16;
 
-/// Room on a node once everything under notice is gone and earlier tasks of the plan are in.
+/// What to announce, and when more could be.
+#[derive(Debug, Default)]
+pub(super) struct Preemption {
+    pub(super) notices: Vec<(AllocationRef, Notice)>,
+    /// Nodes whose free room a gang counts on until the rest of its room is made.
+    pub(super) counts_on: BTreeSet<NodeId>,
+    /// When a task that is inside its `min_runtime` now, and in the way, leaves it.
+    pub(super) retry: Option<Time>,
+}
+
+/// Room on a node once everything that leaves soon is gone and earlier tasks of the plan are in.
 #[derive(Clone)]
 struct Future {
-    room: Resources,
+    /// What the owner leaves.
+    limit: Resources,
+    held: Resources,
     devices: GpuDevices,
+    /// Number of devices of the node.
+    present: usize,
     lendable: usize,
+    gone: BTreeSet<AllocationId>,
 }
+
+/// Who goes first is least.
+type Turn = (Priority, Reverse<Time>, Reverse<AllocationId>);
 
 /// What making room on a node costs: the worst victim's priority, then the work lost, then how many.
-type Cost = (i32, u64, usize, NodeId);
+type Cost = (Option<Priority>, u64, usize, NodeId);
 
-/// The notices that would let pending tasks of `job` in; empty if none would, or if enough are out already.
-pub(super) fn preempt(state: &State, job: &Job) -> Vec<(AllocationRef, Notice)> {
-    let mut futures: BTreeMap<NodeId, Future> = BTreeMap::new();
-    let mut chosen: Vec<Allocation> = Vec::new();
-    for _ in 0..job.counts.pending.min(TASKS_PER_PLAN) {
-        let mut best: Option<(Cost, Vec<Allocation>)> = None;
-        for node in state.nodes() {
-            if !node.is_open() || !filter::allows(&node.spec, &job.spec.constraints) {
+/// The notices that would let pending tasks of these jobs in, so many of each, the highest priority first. All jobs
+/// are of one shape; a gang comes alone and gets all of its tasks in or none.
+pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Preemption {
+    let mut making = Making::new(state, now);
+    for (job, tasks) in demands {
+        let served = making.serve(job, *tasks);
+        if served < *tasks {
+            if job.spec.gang {
+                making.chosen.clear();
+            }
+            let (notices, retry) = (making.notices(), making.mature);
+            return Preemption { notices, retry, ..Preemption::default() };
+        }
+    }
+    let gang = demands.iter().any(|(job, _)| job.spec.gang);
+    let counts_on = making.futures.keys().copied().filter(|_| gang).collect();
+    Preemption { notices: making.notices(), counts_on, retry: None }
+}
+
+/// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its
+/// `min_runtime`.
+pub(super) fn could_make_room(
+    state: &State,
+    now: Time,
+    node: &Node,
+    request: &Resources,
+    priority: Priority,
+) -> bool {
+    let mut making = Making::new(state, now);
+    let victims = making.victims(node, Future::of(state, now, node), request, priority);
+    victims.is_some() || making.mature.is_some()
+}
+
+/// A plan in the making.
+struct Making<'a> {
+    state: &'a State,
+    now: Time,
+    futures: BTreeMap<NodeId, Future>,
+    chosen: Vec<Allocation>,
+    /// Until when the allocations of a gang are left alone.
+    promises: BTreeMap<JobId, Time>,
+    mature: Option<Time>,
+}
+
+/// Nodes by what room on them costs, by zone for jobs that spread over zones.
+type Offers = BTreeMap<(Name, Name), BTreeMap<Cost, Vec<Allocation>>>;
+
+impl<'a> Making<'a> {
+    fn new(state: &'a State, now: Time) -> Self {
+        Self {
+            state,
+            now,
+            futures: BTreeMap::new(),
+            chosen: Vec::new(),
+            promises: BTreeMap::new(),
+            mature: None,
+        }
+    }
+
+    /// Makes room for up to `tasks` tasks of the job. For how many it did.
+    fn serve(&mut self, job: &Job, tasks: u32) -> u32 {
+        let mut offers = Offers::new();
+        for node in self.state.nodes() {
+            if node.is_open() && filter::allows(&node.spec, &job.spec.constraints) {
+                self.offer(&mut offers, job, node);
+            }
+        }
+        let mut spread = Spread::of(self.state, job);
+        for served in 0..tasks {
+            let Some((node, victims)) = best(&mut offers, &spread) else { return served };
+            let node = self.state.node(node).expect("invariant: it was just seen");
+            let mut future = self.future(node);
+            future.release_all(self.state, &victims);
+            future.take(&job.spec.request);
+            self.futures.insert(node.id, future);
+            self.chosen.extend(victims);
+            spread.add(self.state, node.id, 1);
+            self.offer(&mut offers, job, node);
+        }
+        tasks
+    }
+
+    fn offer(&mut self, offers: &mut Offers, job: &Job, node: &Node) {
+        let future = self.futures.get(&node.id).cloned();
+        let future = future.unwrap_or_else(|| Future::of(self.state, self.now, node));
+        let priority = job.spec.priority;
+        let Some(victims) = self.victims(node, future, &job.spec.request, priority) else { return };
+        let worst = victims.iter().map(|victim| priority_of(self.state, victim)).max();
+        let lost = victims.iter().map(|victim| self.now.since(victim.placed).0).sum();
+        let place = super::shape::place_of(&job.spec.constraints, &node.spec);
+        offers.entry(place).or_default().insert((worst, lost, victims.len(), node.id), victims);
+    }
+
+    fn future(&mut self, node: &Node) -> Future {
+        self.futures.remove(&node.id).unwrap_or_else(|| Future::of(self.state, self.now, node))
+    }
+
+    /// The fewest allocations that must go from the node so that one task fits; `None` if it never does.
+    fn victims(
+        &mut self,
+        node: &Node,
+        mut future: Future,
+        request: &Resources,
+        priority: Priority,
+    ) -> Option<Vec<Allocation>> {
+        if future.fits(request) {
+            return Some(Vec::new());
+        }
+        let mut candidates: Vec<(Turn, Allocation)> = Vec::new();
+        for id in &node.allocations {
+            let allocation = self.state.allocation(*id).expect("invariant: it is live");
+            let theirs = priority_of(self.state, allocation);
+            if theirs >= priority || allocation.notice.is_some() || future.gone.contains(id) {
                 continue;
             }
-            let future = futures.get(&node.id).cloned().unwrap_or_else(|| Future::of(state, node));
-            let Some(victims) = victims(state, node, future, job, &chosen) else { continue };
-            let worst = victims.iter().map(|v| priority(state, v)).max().unwrap_or(i32::MIN);
-            let lost = victims.iter().map(|v| state.now().since(v.placed).0).sum();
-            let cost = (worst, lost, victims.len(), node.id);
-            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, victims));
+            let promised = self.promised_until(allocation);
+            if promised > self.now {
+                self.mature = Some(self.mature.map_or(promised, |mature| mature.min(promised)));
+                continue;
+            }
+            candidates.push(((theirs, Reverse(allocation.placed), Reverse(*id)), *allocation));
+        }
+        candidates.sort_unstable_by_key(|(turn, _)| *turn);
+        let mut victims: Vec<Allocation> = Vec::new();
+        for (_, candidate) in candidates {
+            future.release(self.state, &candidate);
+            victims.push(candidate);
+            if future.fits(request) {
+                return Some(spare(self.state, future, request, victims));
             }
         }
-        let Some(((.., node), victims)) = best else { break };
-        let node = state.node(node).expect("invariant: it was just seen");
-        let future = futures.entry(node.id).or_insert_with(|| Future::of(state, node));
-        victims.iter().for_each(|victim| future.release(state, victim));
-        future.take(&job.spec.request);
-        chosen.extend(victims);
+        None
     }
-    let policy = state.policy();
-    chosen.iter().map(|victim| (victim.at, notice(state, victim, policy, state.now()))).collect()
-}
 
-fn notice(state: &State, victim: &Allocation, policy: &Policy, now: Time) -> Notice {
-    let spec = &state.job(victim.at.job).expect("invariant: it is live").spec;
-    let deadline = now.after(spec.notice.unwrap_or(policy.notice));
-    Notice { reason: EvictionReason::Preempted, deadline }
-}
-
-fn priority(state: &State, allocation: &Allocation) -> i32 {
-    state.job(allocation.at.job).expect("invariant: it is live").spec.priority.0
-}
-
-/// The fewest allocations that must go from the node so that one task fits; `None` if it never does.
-fn victims(
-    state: &State,
-    node: &Node,
-    mut future: Future,
-    job: &Job,
-    chosen: &[Allocation],
-) -> Option<Vec<Allocation>> {
-    let request = &job.spec.request;
-    if future.fits(request) {
-        return Some(Vec::new());
-    }
-    let mut candidates: Vec<(i32, Reverse<Time>, Allocation)> = Vec::new();
-    for id in &node.allocations {
-        let allocation = state.allocation(*id).expect("invariant: it is live");
-        let other = state.job(allocation.at.job).expect("invariant: it is live");
-        let young = state.now().since(allocation.placed) < other.spec.min_runtime
-            && other.spec.min_runtime > Millis(0);
-        let lower = other.spec.priority < job.spec.priority;
-        let taken = allocation.notice.is_some() || chosen.iter().any(|c| c.at.id == *id);
-        if lower && !young && !taken {
-            candidates.push((other.spec.priority.0, Reverse(allocation.placed), *allocation));
+    /// Until when the allocation is left alone: a gang as long as its youngest member.
+    fn promised_until(&mut self, allocation: &Allocation) -> Time {
+        let job = self.state.job(allocation.at.job).expect("invariant: it is live");
+        let min_runtime = job.spec.min_runtime;
+        if !job.spec.gang || min_runtime.0 == 0 {
+            return allocation.placed.after(min_runtime);
         }
+        let state = self.state;
+        *self.promises.entry(job.id).or_insert_with(|| {
+            let placed = job.tasks.iter().filter_map(|task| match task.phase {
+                TaskPhase::Placed(id) => state.allocation(id),
+                _ => None,
+            });
+            placed.map(|member| member.placed.after(min_runtime)).max().unwrap_or_default()
+        })
     }
-    candidates.sort_unstable_by_key(|(priority, placed, c)| (*priority, *placed, Reverse(c.at.id)));
-    let mut victims: Vec<Allocation> = Vec::new();
-    for (.., candidate) in candidates {
-        future.release(state, &candidate);
-        victims.push(candidate);
-        if future.fits(request) {
-            return Some(spare(state, future, request, victims));
+
+    /// All at the time at which the last of them may be evicted and the last of those that leave anyway is gone.
+    fn notices(&self) -> Vec<(AllocationRef, Notice)> {
+        let standard = self.state.policy().notice;
+        let deadlines = self.chosen.iter().map(|victim| {
+            let job = self.state.job(victim.at.job).expect("invariant: it is live");
+            self.now.after(job.spec.notice.unwrap_or(standard))
+        });
+        let leaving = self.futures.values().flat_map(|future| &future.gone);
+        let leaving = leaving.filter_map(|id| self.state.allocation(*id)?.notice);
+        let leaving = leaving.map(|notice| notice.deadline);
+        let Some(deadline) = deadlines.chain(leaving).max() else { return Vec::new() };
+        let notice = Notice { reason: EvictionReason::Preempted, deadline };
+        self.chosen.iter().map(|victim| (victim.at, notice)).collect()
+    }
+}
+
+/// Takes out the cheapest offer that the spread allows. Nodes and zones that are full are dropped on the way.
+fn best(offers: &mut Offers, spread: &Spread) -> Option<(NodeId, Vec<Allocation>)> {
+    offers.retain(|zone, nodes| {
+        while let Some(first) = nodes.first_entry() {
+            if spread.node_room(first.key().3) > 0 && spread.zone_room(zone) > 0 {
+                return true;
+            }
+            first.remove();
         }
-    }
-    None
+        false
+    });
+    let emptiest = offers.keys().map(|zone| spread.in_zone(zone)).min()?;
+    let (zone, cost) = offers
+        .iter()
+        .filter_map(|(zone, nodes)| Some((zone, *nodes.first_key_value()?.0)))
+        .filter(|(zone, cost)| spread.room(cost.3, zone, emptiest) > 0)
+        .min_by_key(|(_, cost)| *cost)?;
+    let zone = zone.clone();
+    let victims = offers.get_mut(&zone)?.remove(&cost)?;
+    Some((cost.3, victims))
+}
+
+/// Whether an allocation is under notice and gone by the time at which one that gets notice now would be.
+fn leaves_soon(state: &State, now: Time, allocation: &Allocation) -> bool {
+    let job = state.job(allocation.at.job).expect("invariant: it is live");
+    let length = job.spec.notice.unwrap_or(state.policy().notice);
+    allocation.notice.is_some_and(|notice| notice.deadline <= now.after(length))
+}
+
+fn priority_of(state: &State, allocation: &Allocation) -> Priority {
+    state.job(allocation.at.job).expect("invariant: it is live").spec.priority
 }
 
 /// Drops those victims, the costliest first, that the task does not need.
@@ -124,40 +272,58 @@ fn spare(
 }
 
 impl Future {
-    fn of(state: &State, node: &Node) -> Self {
-        let kept = node.lent.saturating_sub(&node.noticed);
-        let mut devices = node.all_devices();
+    fn of(state: &State, now: Time, node: &Node) -> Self {
+        let mut future = Self {
+            limit: node.spec.capacity.saturating_sub(&node.held_back),
+            held: node.lent.clone(),
+            devices: node.devices.clone(),
+            present: node.device_count(),
+            lendable: node.lendable_devices(),
+            gone: BTreeSet::new(),
+        };
         for id in &node.allocations {
             let allocation = state.allocation(*id).expect("invariant: it is live");
-            if allocation.notice.is_some() {
-                devices.release(allocation.devices, state.request_of(allocation).gpu_millis);
+            if leaves_soon(state, now, allocation) {
+                future.release(state, allocation);
             }
         }
-        let room = node.spec.capacity.saturating_sub(&node.held_back).saturating_sub(&kept);
-        Self { room, devices, lendable: node.lendable_devices() }
+        future
+    }
+
+    fn release_all(&mut self, state: &State, victims: &[Allocation]) {
+        victims.iter().for_each(|victim| self.release(state, victim));
     }
 
     fn release(&mut self, state: &State, victim: &Allocation) {
         let request = state.request_of(victim);
-        self.room = self.room.saturating_add(request);
+        self.held = self.held.saturating_sub(request);
         self.devices.release(victim.devices, request.gpu_millis);
+        self.gone.insert(victim.at.id);
     }
 
     fn hold(&mut self, state: &State, victim: &Allocation) {
         let request = state.request_of(victim);
-        self.room = self.room.saturating_sub(request);
+        self.held = self.held.saturating_add(request);
         self.devices.hold(victim.devices, request.gpu_millis);
+        self.gone.remove(&victim.at.id);
     }
 
     fn fits(&self, request: &Resources) -> bool {
-        let mut room = self.room.clone();
+        let mut room = self.limit.saturating_sub(&self.held);
         room.gpu_millis = u64::MAX;
-        request.fits_in(&room) && self.devices.choose(request.gpu_millis, self.lendable).is_some()
+        request.fits_in(&room) && self.devices_for(request).is_some()
+    }
+
+    fn devices_for(&self, request: &Resources) -> Option<DeviceSet> {
+        if request.gpu_millis == 0 {
+            return Some(DeviceSet::default());
+        }
+        self.devices.of_node(self.present).choose(request.gpu_millis, self.lendable)
     }
 
     fn take(&mut self, request: &Resources) {
-        self.room = self.room.saturating_sub(request);
-        if let Some(devices) = self.devices.choose(request.gpu_millis, self.lendable) {
+        self.held = self.held.saturating_add(request);
+        if let Some(devices) = self.devices_for(request) {
             self.devices.hold(devices, request.gpu_millis);
         }
     }

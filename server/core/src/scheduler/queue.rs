@@ -86,6 +86,17 @@ impl Queue {
         }
     }
 
+    /// The jobs of a shape, the highest priority first.
+    pub(super) fn jobs(&self, shape: ShapeId) -> impl Iterator<Item = (Priority, JobId)> {
+        let lanes = self.lanes_of(shape).rev();
+        lanes.flat_map(|(lane, jobs)| jobs.iter().map(|job| (lane.priority, *job)))
+    }
+
+    /// The highest priority of any job of a shape.
+    pub(super) fn top_priority(&self, shape: ShapeId) -> Option<Priority> {
+        self.lanes_of(shape).next_back().map(|(lane, _)| lane.priority)
+    }
+
     pub(super) fn set_share(&mut self, tenant: TenantId, share: u64) {
         let old = self.shares.insert(tenant, share).unwrap_or(0);
         if old == share {
@@ -101,9 +112,16 @@ impl Queue {
     }
 
     fn heads(&self, shape: ShapeId) -> Vec<(Lane, JobId)> {
-        let first = Lane { shape, priority: Priority(i32::MIN), tenant: TenantId(0) };
-        let lanes = self.lanes.range(first..).take_while(|(lane, _)| lane.shape == shape);
-        lanes.filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
+        self.lanes_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
+    }
+
+    fn lanes_of(
+        &self,
+        shape: ShapeId,
+    ) -> impl DoubleEndedIterator<Item = (&Lane, &BTreeSet<JobId>)> {
+        let lane = |priority, tenant| Lane { shape, priority, tenant };
+        let first = lane(Priority(i32::MIN), TenantId(0));
+        self.lanes.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))
     }
 
     fn activate(&mut self, lane: Lane, head: JobId) {

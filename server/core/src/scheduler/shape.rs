@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{changes::Cursor, slot::Score};
-use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, Resources, Topology};
+use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
 
 /// A shape's place in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +59,13 @@ impl ShapeKey {
         }
     }
 
+    /// Whether it matters where the job's other tasks lie.
+    pub(super) fn spreads(&self) -> bool {
+        !self.constraints.spreads.is_empty()
+    }
+
     pub(super) fn spreads_over_zones(&self) -> bool {
-        self.constraints.spreads.iter().any(|spread| spread.topology == Topology::Zone)
+        spreads_over_zones(&self.constraints)
     }
 }
 
@@ -89,6 +94,19 @@ impl Shape {
         if let Some(allowed) = self.allowed.get_mut(node.0 as usize) {
             *allowed = None;
         }
+    }
+}
+
+fn spreads_over_zones(constraints: &Constraints) -> bool {
+    constraints.spreads.iter().any(|spread| spread.topology == Topology::Zone)
+}
+
+/// The zone that a node's tasks count for; one empty name where the zone does not matter.
+pub(super) fn place_of(constraints: &Constraints, node: &NodeSpec) -> (Name, Name) {
+    if spreads_over_zones(constraints) {
+        (node.region.clone(), node.zone.clone())
+    } else {
+        Default::default()
     }
 }
 

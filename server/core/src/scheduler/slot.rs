@@ -1,12 +1,15 @@
 //! What one node has free, in the form that fitting and ranking ask for.
 
-use crate::model::{DeviceSet, GPU_MILLIS_PER_DEVICE, GpuDevices, Name, Node, Resources};
+use crate::{
+    model::{DeviceSet, GPU_MILLIS_PER_DEVICE, GpuDevices, Name, Node, Resources},
+    state::State,
+};
 
 /// The scheduler's copy of a node's headroom. A plan takes from it ahead of the state; `refresh` makes it equal to
 /// the state again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
-    /// Takes new tasks.
+    /// Takes new tasks: not while room is made on it for work of higher priority.
     open: bool,
     capacity: Resources,
     /// GPUs aside.
@@ -30,12 +33,12 @@ pub(super) struct Score {
 }
 
 impl Slot {
-    pub(super) fn of(node: &Node) -> Self {
+    pub(super) fn of(state: &State, node: &Node, held: bool) -> Self {
         let mut free =
             node.spec.capacity.saturating_sub(&node.held_back).saturating_sub(&node.lent);
         free.gpu_millis = 0;
         Self {
-            open: node.is_open(),
+            open: node.is_open() && !held && !state.is_preempting(node),
             capacity: node.spec.capacity.clone(),
             free,
             devices: node.all_devices(),

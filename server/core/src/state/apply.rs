@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Remembered, State};
+use super::{Remembered, State, hold::counter};
 use crate::{
-    event::{Batch, Event, Placement},
+    event::{Batch, Event},
     model::{
-        Allocation, AllocationId, AllocationRef, GpuDevices, Job, JobId, JobSpec, JobState,
-        LoadHistory, LoadSample, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Resources,
-        Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantId, Time, Usage,
+        GpuDevices, Job, JobId, JobSpec, JobState, LoadHistory, LoadSample, Name, Node, NodeId,
+        NodeMode, NodeSpec, Resources, Revision, Task, TaskCounts, TaskIndex, TaskPhase, Tenant,
+        TenantId, Time, Usage,
     },
 };
 
@@ -89,7 +89,7 @@ impl State {
         }
     }
 
-    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
         self.nodes.get_mut(u64::from(id.0)).expect("invariant: the event's node exists")
     }
 
@@ -139,7 +139,11 @@ impl State {
     fn update_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
         let revision = self.revision;
         let policy = self.policy.clone();
+        let now = self.now;
         let node = self.node_mut(id);
+        if node.spec.report_ttl != spec.report_ttl {
+            node.last_report = now;
+        }
         node.spec = Arc::clone(spec);
         node.revision = revision;
         node.held_back = held_back(node, &policy);
@@ -239,7 +243,7 @@ impl State {
     }
 
     /// Counts tasks as pending that were something else or nothing.
-    fn become_pending(&mut self, id: JobId, first: TaskIndex, count: u32) {
+    pub(super) fn become_pending(&mut self, id: JobId, first: TaskIndex, count: u32) {
         if count == 0 {
             return;
         }
@@ -251,7 +255,7 @@ impl State {
     }
 
     /// Counts tasks as not pending that were.
-    fn leave_pending(&mut self, id: JobId, count: u32) {
+    pub(super) fn leave_pending(&mut self, id: JobId, count: u32) {
         let job = self.job_mut(id);
         job.counts.pending -= count;
         let has_none = job.counts.pending == 0;
@@ -259,7 +263,7 @@ impl State {
     }
 
     /// Changes what the unfinished tasks of the job's tenant ask for.
-    fn want(&mut self, id: JobId, tasks: i64) {
+    pub(super) fn want(&mut self, id: JobId, tasks: i64) {
         let (tenant, amount, tasks) = self.amount(id, tasks);
         self.wait(&amount, tasks);
         let usage = &mut self.tenant_mut(tenant).usage;
@@ -273,7 +277,7 @@ impl State {
     }
 
     /// Changes what the placed tasks of the job's tenant hold; what they hold they do not wait for.
-    fn held(&mut self, id: JobId, tasks: i64) {
+    pub(super) fn held(&mut self, id: JobId, tasks: i64) {
         let (tenant, amount, tasks) = self.amount(id, tasks);
         self.wait(&amount, -tasks);
         let usage = &mut self.tenant_mut(tenant).usage;
@@ -285,149 +289,6 @@ impl State {
         let job = self.job(id).expect("invariant: the event's job exists");
         let amount = job.spec.request.checked_mul(tasks.unsigned_abs());
         (job.tenant, amount.expect("invariant: checked when the job was taken on"), tasks)
-    }
-
-    fn place(&mut self, id: JobId, placements: &[Placement]) {
-        let total: u32 = placements.iter().map(|placement| placement.count).sum();
-        self.leave_pending(id, total);
-        self.held(id, i64::from(total));
-        for placement in placements {
-            for offset in 0..placement.count {
-                let at = AllocationRef {
-                    id: AllocationId(placement.allocation.0 + u64::from(offset)),
-                    job: id,
-                    task: TaskIndex(placement.task.0 + offset),
-                    node: placement.node,
-                };
-                let task = self.job_mut(id).task_mut(at.task);
-                assert_eq!(task.phase, TaskPhase::Pending, "invariant: a placed task was pending");
-                task.attempts += 1;
-                let attempt = task.attempts;
-                let placed = self.now;
-                self.insert_allocation(Allocation {
-                    at,
-                    attempt,
-                    devices: placement.devices,
-                    placed,
-                    started: None,
-                    notice: None,
-                    slot: 0,
-                });
-            }
-        }
-        let job = self.job_mut(id);
-        if let (Some(first), Some(last)) = (placements.first(), placements.last())
-            && first.task == job.first_pending
-            && last.task.0 + last.count - first.task.0 == total
-        {
-            job.first_pending = TaskIndex(last.task.0 + last.count);
-        }
-    }
-
-    /// Also for recovery: the allocation's node and task learn of it, its tenant does not.
-    pub(super) fn insert_allocation(&mut self, mut allocation: Allocation) {
-        let at = allocation.at;
-        let job = self.job_mut(at.job);
-        job.task_mut(at.task).phase = TaskPhase::Placed(at.id);
-        job.counts.placed += 1;
-        job.counts.running += u32::from(allocation.started.is_some());
-        let spec = Arc::clone(&job.spec);
-        let node = self.node_mut(at.node);
-        node.lent = node.lent.saturating_add(&spec.request);
-        if allocation.notice.is_some() {
-            node.noticed = node.noticed.saturating_add(&spec.request);
-        }
-        node.devices.hold(allocation.devices, spec.request.gpu_millis);
-        allocation.slot =
-            u32::try_from(node.allocations.len()).expect("invariant: fewer than 2^32");
-        node.allocations.push(at.id);
-        self.next_allocation = self.next_allocation.max(at.id.next());
-        self.allocations.insert(at.id.0, allocation);
-    }
-
-    /// For recovery: those tasks of the job whose allocations were inserted do not wait.
-    pub(super) fn settle_placed(&mut self, id: JobId) {
-        let job = self.job_mut(id);
-        let placed = job.counts.placed;
-        if placed == 0 {
-            return;
-        }
-        let pending = |task: &Task| task.phase == TaskPhase::Pending;
-        if let Some(first) = (0..).zip(&job.tasks).find(|(_, task)| pending(task)) {
-            job.first_pending = TaskIndex(first.0);
-        }
-        self.leave_pending(id, placed);
-        self.held(id, i64::from(placed));
-    }
-
-    fn start(&mut self, id: AllocationId) {
-        let now = self.now;
-        let allocation = self.allocations.get_mut(id.0).expect("invariant: it is live");
-        allocation.started = Some(now);
-        let job = allocation.at.job;
-        self.job_mut(job).counts.running += 1;
-    }
-
-    /// Ends an allocation; its task is left for the caller.
-    fn release(&mut self, at: &AllocationRef) {
-        let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
-        let job = self.job_mut(at.job);
-        job.counts.placed -= 1;
-        job.counts.running -= u32::from(allocation.started.is_some());
-        let spec = Arc::clone(&job.spec);
-        let node = self.node_mut(at.node);
-        node.lent = node.lent.saturating_sub(&spec.request);
-        if allocation.notice.is_some() {
-            node.noticed = node.noticed.saturating_sub(&spec.request);
-        }
-        node.devices.release(allocation.devices, spec.request.gpu_millis);
-        node.allocations.swap_remove(allocation.slot as usize);
-        if let Some(moved) = node.allocations.get(allocation.slot as usize).copied() {
-            let moved = self.allocations.get_mut(moved.0).expect("invariant: it is live");
-            moved.slot = allocation.slot;
-        }
-        self.held(at.job, -1);
-    }
-
-    fn end_task(&mut self, id: JobId, task: TaskIndex, end: TaskEnd) {
-        let job = self.job_mut(id);
-        job.task_mut(task).phase = TaskPhase::Ended(end);
-        *counter(&mut job.counts, end) += 1;
-        self.want(id, -1);
-    }
-
-    fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
-        self.leave_pending(id, count);
-        let job = self.job_mut(id);
-        for index in first.0..first.0 + count {
-            job.task_mut(TaskIndex(index)).phase = TaskPhase::Ended(end);
-        }
-        *counter(&mut job.counts, end) += count;
-        if job.first_pending == first {
-            job.first_pending = TaskIndex(first.0 + count);
-        }
-        self.want(id, -i64::from(count));
-    }
-
-    fn give_notice(&mut self, at: &AllocationRef, notice: Option<Notice>) {
-        let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
-        let had = allocation.notice.is_some();
-        allocation.notice = notice;
-        let request = self.job_mut(at.job).spec.request.clone();
-        let node = self.node_mut(at.node);
-        match (had, notice.is_some()) {
-            (false, true) => node.noticed = node.noticed.saturating_add(&request),
-            (true, false) => node.noticed = node.noticed.saturating_sub(&request),
-            _ => {}
-        }
-    }
-
-    fn evict(&mut self, at: &AllocationRef) {
-        self.release(at);
-        let job = self.job_mut(at.job);
-        job.evictions += 1;
-        job.task_mut(at.task).phase = TaskPhase::Pending;
-        self.become_pending(at.job, at.task, 1);
     }
 
     fn end_job(&mut self, id: JobId, state: JobState) {
@@ -473,12 +334,4 @@ fn held_back(node: &Node, policy: &crate::model::Policy) -> Resources {
 
 fn shift(amount: &Resources, by: &Resources, tasks: i64) -> Resources {
     if tasks < 0 { amount.saturating_sub(by) } else { amount.saturating_add(by) }
-}
-
-fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {
-    match end {
-        TaskEnd::Succeeded => &mut counts.succeeded,
-        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline => &mut counts.failed,
-        TaskEnd::Cancelled => &mut counts.cancelled,
-    }
 }

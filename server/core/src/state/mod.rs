@@ -1,11 +1,12 @@
 //! All that a cell knows: the fold of its events.
 //!
-//! [`State::fold`] is the only thing that changes it (`apply.rs`); it runs alike in the engine, in the view that
-//! answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
+//! [`State::fold`] is the only thing that changes it (`apply.rs`, `hold.rs`); it runs alike in the engine, in the
+//! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
 mod apply;
 mod check;
+mod hold;
 mod restore;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ pub use restore::{
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Policy, Resources, Revision,
-        Tenant, TenantId, Time,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Policy,
+        Resources, Revision, Tenant, TenantId, Time,
     },
     table::Table,
 };
@@ -198,6 +199,16 @@ impl State {
     #[must_use]
     pub fn request_of(&self, allocation: &Allocation) -> &Resources {
         &self.job(allocation.at.job).expect("invariant: a live allocation has a job").spec.request
+    }
+
+    /// Whether room for work of higher priority is being made on the node.
+    #[must_use]
+    pub fn is_preempting(&self, node: &Node) -> bool {
+        !node.noticed.is_zero()
+            && node.allocations.iter().any(|id| {
+                let notice = self.allocation(*id).and_then(|allocation| allocation.notice);
+                notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted)
+            })
     }
 
     /// The answer given to a request id.

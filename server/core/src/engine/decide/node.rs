@@ -99,32 +99,62 @@ fn mode_changed(node: &Node, mode: NodeMode) -> Event {
     Event::NodeModeChanged { id: node.id, mode, lost: node.lost }
 }
 
-/// Calls off what was announced because the node is drained, the rest of its gangs on other nodes included.
+/// Calls off what was announced because the node is drained, the rest of its gangs on other nodes included; what
+/// another drain demands stays.
 fn withdrawn(state: &State, node: &Node) -> Vec<Event> {
-    let mut concerned: BTreeSet<AllocationId> = node.allocations.iter().copied().collect();
-    for id in &node.allocations {
-        let allocation = state.allocation(*id).expect("invariant: it is live");
-        let job = state.job(allocation.at.job).expect("invariant: it is live");
-        if job.spec.gang && allocation.notice.is_some() {
-            concerned.extend(job.tasks.iter().filter_map(|task| match task.phase {
-                TaskPhase::Placed(id) => Some(id),
-                _ => None,
-            }));
-        }
-    }
     let mut events = Vec::new();
-    for id in concerned {
-        let allocation = state.allocation(id).expect("invariant: it is live");
-        let drained =
-            allocation.notice.is_some_and(|notice| notice.reason == EvictionReason::NodeDrained);
-        let elsewhere = state.node(allocation.at.node).filter(|other| other.id != node.id);
-        let drained_elsewhere =
-            elsewhere.is_some_and(|other| matches!(other.mode, NodeMode::Draining { .. }));
-        if drained && !drained_elsewhere {
-            events.push(Event::NoticeWithdrawn { at: allocation.at });
+    for (at, deadline) in concerned(state, node, None) {
+        let old = state.allocation(at.id).and_then(|allocation| allocation.notice);
+        let Some(old) = old.filter(|old| old.reason == EvictionReason::NodeDrained) else {
+            continue;
+        };
+        match deadline {
+            None => events.push(Event::NoticeWithdrawn { at }),
+            Some(deadline) if deadline != old.deadline => {
+                events.push(Event::NoticeGiven { at, notice: drained(deadline) });
+            }
+            Some(_) => {}
         }
     }
     events
+}
+
+fn drained(deadline: Time) -> Notice {
+    Notice { reason: EvictionReason::NodeDrained, deadline }
+}
+
+/// The allocations that a drain of the node concerns, with those of their gangs on other nodes, and when they have to
+/// go once the node's drain ends at `deadline`: a gang with the first of its nodes.
+fn concerned(
+    state: &State,
+    node: &Node,
+    deadline: Option<Time>,
+) -> Vec<(AllocationRef, Option<Time>)> {
+    let mut concerned: BTreeMap<AllocationId, (AllocationRef, Option<Time>)> = BTreeMap::new();
+    for id in &node.allocations {
+        let at = state.allocation(*id).expect("invariant: it is live").at;
+        if concerned.contains_key(id) {
+            continue;
+        }
+        let job = state.job(at.job).expect("invariant: it is live");
+        if !job.spec.gang {
+            concerned.insert(*id, (at, deadline));
+            continue;
+        }
+        let members = job.tasks.iter().filter_map(|task| match task.phase {
+            TaskPhase::Placed(id) => state.allocation(id).map(|allocation| allocation.at),
+            _ => None,
+        });
+        let members: Vec<AllocationRef> = members.collect();
+        let others = members.iter().filter(|at| at.node != node.id);
+        let drains = others.filter_map(|at| match state.node(at.node)?.mode {
+            NodeMode::Draining { deadline } => Some(deadline),
+            _ => None,
+        });
+        let first = drains.chain(deadline).min();
+        concerned.extend(members.into_iter().map(|at| (at.id, (at, first))));
+    }
+    concerned.into_values().collect()
 }
 
 pub(super) fn drain(
@@ -135,24 +165,16 @@ pub(super) fn drain(
 ) -> Result<Decision, Rejection> {
     let node = find(state, target)?;
     let deadline = now.after(grace.unwrap_or(state.policy().notice));
-    let notice = Notice { reason: EvictionReason::NodeDrained, deadline };
-    let mut concerned: BTreeMap<AllocationId, AllocationRef> = BTreeMap::new();
-    for id in &node.allocations {
-        let allocation = state.allocation(*id).expect("invariant: it is live");
-        concerned.insert(*id, allocation.at);
-        let job = state.job(allocation.at.job).expect("invariant: it is live");
-        for task in job.tasks.iter().filter(|_| job.spec.gang) {
-            if let TaskPhase::Placed(id) = task.phase {
-                concerned.insert(id, state.allocation(id).expect("invariant: it is live").at);
-            }
-        }
-    }
     let mut events = vec![mode_changed(node, NodeMode::Draining { deadline })];
     let mut notices = 0;
-    for at in concerned.into_values() {
+    for (at, deadline) in concerned(state, node, Some(deadline)) {
+        let notice = drained(deadline.expect("invariant: at least this drain ends"));
         let old = state.allocation(at.id).and_then(|allocation| allocation.notice);
-        let drained = old.is_some_and(|old| old.reason == EvictionReason::NodeDrained);
-        if drained || old.is_none_or(|old| deadline < old.deadline) {
+        let moves = old.is_none_or(|old| {
+            notice.deadline < old.deadline
+                || old.reason == EvictionReason::NodeDrained && old.deadline != notice.deadline
+        });
+        if moves {
             events.push(Event::NoticeGiven { at, notice });
             notices += 1;
         }

@@ -1,0 +1,136 @@
+//! When those that wait are asked again: when a node grows that could take them, when room for them could be made
+//! that could not be before, and when room that they count on may have become less.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use super::{
+    Scheduler, preempt,
+    shape::{ShapeId, ShapeKey},
+};
+use crate::{
+    model::{Job, NodeId, Priority, TenantId, Time},
+    state::State,
+};
+
+impl Scheduler {
+    /// Lets shapes back in that a grown node can take, or for which room could be made now. Called once before a pass.
+    pub fn wake(&mut self, state: &State, now: Time) {
+        if mem::take(&mut self.fleet_changed) {
+            let tenants: Vec<TenantId> = state.tenants().map(|tenant| tenant.id).collect();
+            tenants.into_iter().for_each(|tenant| self.refresh_share(state, tenant));
+        }
+        self.wake_where_nodes_grew(state, now);
+        let void = mem::take(&mut self.promises_void);
+        let matured = self.take_matured(now);
+        let again = self.parked.iter().filter(|shape| {
+            let top = self.queue.top_priority(**shape);
+            let asks = top.is_some_and(|top| has_below(&self.running, self.leaving, top));
+            let counts = self.counted_on.contains_key(shape);
+            matured.contains(shape) || void && (asks || counts)
+        });
+        let again: Vec<ShapeId> = again.copied().collect();
+        again.into_iter().for_each(|shape| self.wake_shape(state, shape));
+        while mem::take(&mut self.let_go) {
+            self.wake_where_nodes_grew(state, now);
+        }
+    }
+
+    fn wake_where_nodes_grew(&mut self, state: &State, now: Time) {
+        let (queue, running, leaving) = (&self.queue, &self.running, self.leaving);
+        let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
+            let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
+            let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
+            top.is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
+        };
+        for shape in self.index.wake_grown(state, &self.parked, makes_room) {
+            self.unpark(state, shape);
+        }
+    }
+
+    /// When a pass may find something to do that it could not do before, although nothing will have happened.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        if self.promises_void || self.let_go {
+            return Some(Time(0));
+        }
+        self.retries.first().map(|(time, _)| *time)
+    }
+
+    /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
+    /// highest priority first.
+    pub(super) fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
+        let mut demands = Vec::new();
+        let mut left = preempt::TASKS_PER_PLAN;
+        for (priority, id) in self.queue.jobs(shape) {
+            if left == 0 || !has_below(&self.running, self.leaving, priority) {
+                break;
+            }
+            let job = state.job(id).expect("invariant: a waiting job exists");
+            let pending = job.counts.pending;
+            let tasks = if job.spec.gang { pending } else { pending.min(left) };
+            left = left.saturating_sub(tasks);
+            demands.push((job, tasks));
+        }
+        demands
+    }
+
+    fn take_matured(&mut self, now: Time) -> BTreeSet<ShapeId> {
+        let later = self.retries.split_off(&(Time(now.0.saturating_add(1)), ShapeId(0)));
+        mem::replace(&mut self.retries, later).into_iter().map(|(_, shape)| shape).collect()
+    }
+
+    pub(super) fn wake_shape(&mut self, state: &State, shape: ShapeId) {
+        if self.index.wake(shape) {
+            self.unpark(state, shape);
+        }
+    }
+
+    fn unpark(&mut self, state: &State, shape: ShapeId) {
+        self.parked.remove(&shape);
+        self.queue.wake(shape);
+        self.let_go(state, shape);
+    }
+
+    pub(super) fn let_go(&mut self, state: &State, shape: ShapeId) {
+        for node in self.counted_on.remove(&shape).unwrap_or_default() {
+            self.index.let_go(state, node);
+            self.let_go = true;
+        }
+    }
+
+    /// What room is being made on the node may be less than it was.
+    pub(super) fn node_changed(&mut self, state: &State, id: NodeId) {
+        self.promises_void |= self.is_promised(state, id);
+        self.index.refresh(state, id);
+    }
+
+    /// Whether room on the node may be what somebody waits for.
+    pub(super) fn is_promised(&self, state: &State, id: NodeId) -> bool {
+        self.index.is_held(id) || state.node(id).is_some_and(|node| !node.noticed.is_zero())
+    }
+
+    pub(super) fn node_redescribed(&mut self, state: &State, id: NodeId) {
+        let before = self.index.place_of(id).cloned();
+        self.promises_void |= self.is_promised(state, id);
+        self.index.redescribe(state, id);
+        if self.index.place_of(id).cloned() == before {
+            return;
+        }
+        for shape in self.index.spreading_shapes() {
+            self.index.shape_mut(shape).reset();
+            self.wake_shape(state, shape);
+        }
+    }
+}
+
+/// Whether anything of a lower priority runs, or anything at all is leaving.
+pub(super) fn has_below(
+    running: &BTreeMap<Priority, u64>,
+    leaving: u64,
+    priority: Priority,
+) -> bool {
+    leaving > 0 || running.first_key_value().is_some_and(|(least, _)| *least < priority)
+}

@@ -1,0 +1,11 @@
+//! Scenarios as text: what goes in, and what happens.
+
+mod constraints;
+mod gangs;
+mod gpus;
+mod jobs;
+mod nodes;
+mod owner;
+mod preemption;
+mod requests;
+mod tenants;

@@ -1,0 +1,441 @@
+//! Owners come back and get their room.
+
+use expect_test::expect;
+
+use crate::scenario::play;
+
+#[test]
+fn owner_return_gives_notice_then_evicts_and_tasks_run_elsewhere() {
+    expect![[r#"
+        > node a cpu=8 mem=32
+          registered a
+        > tenant acme
+          created acme
+        > job acme/train count=2 cpu=3 mem=1
+          submitted acme/train
+          placed acme/train/0..1 on a
+        > node b cpu=8 mem=32
+          registered b
+        > load a cpu=4
+          load a cpu_millis=4000
+          notice acme/train/1 on a at +2m OwnerReturned
+        > at +1m
+        > at +2m
+          +2m evicted acme/train/1 from a OwnerReturned
+          +2m placed acme/train/1 on b
+        > show a
+          Open held back cpu_millis=4400; lent cpu_millis=3000 memory_bytes=1073741824; headroom cpu_millis=600 memory_bytes=33285996544
+    "#]].assert_eq(&play(
+        "node a cpu=8 mem=32
+         tenant acme
+         job acme/train count=2 cpu=3 mem=1
+         node b cpu=8 mem=32
+         load a cpu=4
+         at +1m
+         at +2m
+         show a",
+    ));
+}
+
+#[test]
+fn notices_are_no_more_than_needed() {
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/small cpu=1
+          submitted acme/small
+          placed acme/small/0 on a
+        > at +1s
+        > job acme/large cpu=4
+          submitted acme/large
+          placed acme/large/0 on a
+        > job acme/other cpu=2 priority=1
+          submitted acme/other
+          placed acme/other/0 on a
+        > load a cpu=3
+          load a cpu_millis=3000
+          notice acme/large/0 on a at +2m1s OwnerReturned
+        > load a cpu=3
+          accepted 0, ignored 1
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8
+         tenant acme
+         job acme/small cpu=1
+         at +1s
+         job acme/large cpu=4
+         job acme/other cpu=2 priority=1
+         load a cpu=3
+         load a cpu=3",
+    ));
+}
+
+#[test]
+fn min_runtime_tasks_go_last_on_reclaim() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/promised cpu=2 min=1h
+          submitted acme/promised
+          placed acme/promised/0 on a
+        > job acme/free cpu=2 priority=9
+          submitted acme/free
+          placed acme/free/0 on a
+        > load a cpu=1
+          load a cpu_millis=1000
+          notice acme/free/0 on a at +2m OwnerReturned
+        > at +1m
+        > load a cpu=2
+          load a cpu_millis=2000
+          notice acme/promised/0 on a at +3m OwnerReturned
+        > at +2m
+          +2m evicted acme/free/0 from a OwnerReturned
+        > load a cpu=3
+          load a cpu_millis=3000
+        > at +5m
+          +3m evicted acme/promised/0 from a OwnerReturned
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/promised cpu=2 min=1h
+         job acme/free cpu=2 priority=9
+         load a cpu=1
+         at +1m
+         load a cpu=2
+         at +2m
+         load a cpu=3
+         at +5m",
+    ));
+}
+
+#[test]
+fn a_long_drain_does_not_keep_the_owner_waiting() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/low cpu=4
+          submitted acme/low
+          placed acme/low/0 on a
+        > drain a grace=10h
+          1 notices
+          a drains until +10h
+          notice acme/low/0 on a at +10h NodeDrained
+        > load a cpu=3
+          load a cpu_millis=3000
+          notice acme/low/0 on a at +2m OwnerReturned
+        > at +10m
+          +2m evicted acme/low/0 from a OwnerReturned
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/low cpu=4
+         drain a grace=10h
+         load a cpu=3
+         at +10m",
+    ));
+}
+
+#[test]
+fn a_reservation_is_never_lent() {
+    expect![[r#"
+        > node a cpu=8 reserve cpu=6
+          registered a
+        > tenant acme
+          created acme
+        > job acme/train count=3 cpu=1
+          submitted acme/train
+          placed acme/train/0..1 on a
+        > why acme/train
+          Headroom cpu_millis by 1000: 1 nodes
+        > update a reserve cpu=5
+          updated a
+          placed acme/train/2 on a
+        > update a reserve cpu=9
+          refused: node "a" reserves more cpu_millis than its capacity
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 reserve cpu=6
+         tenant acme
+         job acme/train count=3 cpu=1
+         why acme/train
+         update a reserve cpu=5
+         update a reserve cpu=9",
+    ));
+}
+
+#[test]
+fn out_of_order_load_is_ignored_and_counted() {
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > load a cpu=1
+          load a cpu_millis=1000
+        > load a cpu=7
+          accepted 0, ignored 1
+        > at +1m
+        > load a cpu=7 when=-2m
+          accepted 0, ignored 1
+        > load a cpu=2 when=-30s
+          load a cpu_millis=2000
+        > load a cpu=3 when=-30s
+          accepted 0, ignored 1
+        > load a cpu=1 when=+50s
+          load a cpu_millis=1000
+        > load a cpu=1 when=+61s
+          refused: the load sample of node "a" lies more than a minute in the future
+        > load b cpu=1
+          refused: node "b" does not exist
+        > show a
+          Open held back cpu_millis=2200; lent nothing; headroom cpu_millis=5800
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8
+         load a cpu=1
+         load a cpu=7
+         at +1m
+         load a cpu=7 when=-2m
+         load a cpu=2 when=-30s
+         load a cpu=3 when=-30s
+         load a cpu=1 when=+50s
+         load a cpu=1 when=+61s
+         load b cpu=1
+         show a",
+    ));
+}
+
+#[test]
+fn forecast_is_the_greatest_of_a_day_plus_margin_and_falls_after_it() {
+    expect![[r#"
+        > node a cpu=8 mem=10
+          registered a
+        > load a cpu=2 mem=9
+          load a cpu_millis=2000 memory_bytes=9663676416
+        > show a
+          Open held back cpu_millis=2200 memory_bytes=10630044058; lent nothing; headroom cpu_millis=5800 memory_bytes=107374182
+        > at +1h
+        > load a cpu=1
+          load a cpu_millis=1000
+        > show a
+          Open held back cpu_millis=2200 memory_bytes=10630044058; lent nothing; headroom cpu_millis=5800 memory_bytes=107374182
+        > at +23h
+        > load a cpu=1
+          load a cpu_millis=1000
+        > show a
+          Open held back cpu_millis=2200 memory_bytes=10630044058; lent nothing; headroom cpu_millis=5800 memory_bytes=107374182
+        > at +25h
+        > load a cpu=1
+          load a cpu_millis=1000
+        > show a
+          Open held back cpu_millis=1100; lent nothing; headroom cpu_millis=6900 memory_bytes=10737418240
+        > policy margin=500
+          policy changed
+        > show a
+          Open held back cpu_millis=1500; lent nothing; headroom cpu_millis=6500 memory_bytes=10737418240
+    "#]].assert_eq(&play(
+        "node a cpu=8 mem=10
+         load a cpu=2 mem=9
+         show a
+         at +1h
+         load a cpu=1
+         show a
+         at +23h
+         load a cpu=1
+         show a
+         at +25h
+         load a cpu=1
+         show a
+         policy margin=500
+         show a",
+    ));
+}
+
+#[test]
+fn a_greater_margin_takes_room_back_at_once() {
+    expect![[r#"
+        > node a cpu=10
+          registered a
+        > tenant acme
+          created acme
+        > load a cpu=4
+          load a cpu_millis=4000
+        > job acme/train count=5 cpu=1
+          submitted acme/train
+          placed acme/train/0..4 on a
+        > policy margin=500
+          policy changed
+          notice acme/train/4 on a at +2m OwnerReturned
+        > at +5m
+          +2m evicted acme/train/4 from a OwnerReturned
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=10
+         tenant acme
+         load a cpu=4
+         job acme/train count=5 cpu=1
+         policy margin=500
+         at +5m",
+    ));
+}
+
+#[test]
+fn capacity_shrunk_below_lent_overcommits_and_gives_notice() {
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/train count=4 cpu=2
+          submitted acme/train
+          placed acme/train/0..3 on a
+        > update a cpu=5
+          updated a
+          notice acme/train/2 on a at +2m NodeChanged
+          notice acme/train/3 on a at +2m NodeChanged
+        > show a
+          Open held back nothing; lent cpu_millis=8000; headroom nothing
+        > job acme/more cpu=1
+          submitted acme/more
+        > why acme/more
+          Headroom cpu_millis by 1000: 1 nodes
+        > at +5m
+          +2m evicted acme/train/2 from a NodeChanged
+          +2m evicted acme/train/3 from a NodeChanged
+          +2m placed acme/more/0 on a
+        > show a
+          Open held back nothing; lent cpu_millis=5000; headroom nothing
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8
+         tenant acme
+         job acme/train count=4 cpu=2
+         update a cpu=5
+         show a
+         job acme/more cpu=1
+         why acme/more
+         at +5m
+         show a",
+    ));
+}
+
+#[test]
+fn owner_gpus_reduce_lendable_devices() {
+    expect![[r#"
+        > node a cpu=8 gpus=2:V100
+          registered a
+        > tenant acme
+          created acme
+        > load a gpus=1
+          load a gpu_millis=1000
+        > job acme/whole count=2 gpu=1
+          submitted acme/whole
+          placed acme/whole/0 on a gpu 0
+        > why acme/whole
+          Headroom gpu_millis by 1000: 1 nodes
+        > load a gpus=0
+          accepted 0, ignored 1
+        > at +1s
+        > load a gpus=2
+          load a gpu_millis=2000
+          notice acme/whole/0 on a at +2m1s OwnerReturned
+        > at +3m
+          +2m1s evicted acme/whole/0 from a OwnerReturned
+        > show a
+          Open held back gpu_millis=2000; lent nothing; headroom cpu_millis=8000
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 gpus=2:V100
+         tenant acme
+         load a gpus=1
+         job acme/whole count=2 gpu=1
+         why acme/whole
+         load a gpus=0
+         at +1s
+         load a gpus=2
+         at +3m
+         show a",
+    ));
+}
+
+#[test]
+fn devices_that_are_gone_are_not_lent() {
+    expect![[r#"
+        > node a cpu=8 gpus=2:V100
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first gpu=1
+          submitted acme/first
+          placed acme/first/0 on a gpu 0
+        > job acme/second gpu=0.5
+          submitted acme/second
+          placed acme/second/0 on a gpu 1
+        > update a cpu=8 gpus=1:V100
+          updated a
+          notice acme/second/0 on a at +2m NodeChanged
+        > succeed acme/first/0
+          ended acme/first/0 Succeeded
+          done acme/first Succeeded
+        > job acme/third gpu=0.5
+          submitted acme/third
+        > at +5m
+          +2m evicted acme/second/0 from a NodeChanged
+          +2m placed acme/second/0 on a gpu 0
+          +2m placed acme/third/0 on a gpu 0
+        > show a
+          Open held back nothing; lent gpu_millis=1000; headroom cpu_millis=8000
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 gpus=2:V100
+         tenant acme
+         job acme/first gpu=1
+         job acme/second gpu=0.5
+         update a cpu=8 gpus=1:V100
+         succeed acme/first/0
+         job acme/third gpu=0.5
+         at +5m
+         show a",
+    ));
+}
+
+#[test]
+fn a_withdrawn_drain_leaves_the_owner_its_room() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/low cpu=4
+          submitted acme/low
+          placed acme/low/0 on a
+        > load a cpu=3
+          load a cpu_millis=3000
+          notice acme/low/0 on a at +2m OwnerReturned
+        > drain a grace=10s
+          1 notices
+          a drains until +10s
+          notice acme/low/0 on a at +10s NodeDrained
+        > uncordon a
+          a is open
+          withdrawn acme/low/0
+          notice acme/low/0 on a at +2m OwnerReturned
+        > at +5m
+          +2m evicted acme/low/0 from a OwnerReturned
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/low cpu=4
+         load a cpu=3
+         drain a grace=10s
+         uncordon a
+         at +5m",
+    ));
+}

@@ -1,0 +1,168 @@
+//! Quota, ceiling and fair shares.
+
+use expect_test::expect;
+
+use crate::scenario::play;
+
+#[test]
+fn quota_is_hard() {
+    expect![[r#"
+        > node a cpu=100
+          registered a
+        > tenant acme quota cpu=10 mem=5 tasks=4
+          created acme
+        > job acme/train count=4 cpu=2
+          submitted acme/train
+          placed acme/train/0..3 on a
+        > job acme/more cpu=1
+          refused: tenant "acme" would use 5 of tasks, more than its quota of 4
+        > resize acme/train 5
+          refused: tenant "acme" would use 5 of tasks, more than its quota of 4
+        > resize acme/train 2
+          ended acme/train/2 Cancelled
+          ended acme/train/3 Cancelled
+          resized acme/train to 2
+        > job acme/memory cpu=1 mem=6
+          refused: tenant "acme" would use 6442450944 of memory_bytes, more than its quota of 5368709120
+        > job acme/cpu cpu=7
+          refused: tenant "acme" would use 11000 of cpu_millis, more than its quota of 10000
+        > job acme/fits cpu=6
+          submitted acme/fits
+          placed acme/fits/0 on a
+        > set acme quota cpu=9
+          refused: tenant "acme" uses 10000 of cpu_millis, more than the new quota of 9000
+        > set acme quota cpu=10
+          changed acme
+        > succeed acme/fits/0
+          ended acme/fits/0 Succeeded
+          done acme/fits Succeeded
+        > set acme quota cpu=9
+          changed acme
+    "#]].assert_eq(&play(
+        "node a cpu=100
+         tenant acme quota cpu=10 mem=5 tasks=4
+         job acme/train count=4 cpu=2
+         job acme/more cpu=1
+         resize acme/train 5
+         resize acme/train 2
+         job acme/memory cpu=1 mem=6
+         job acme/cpu cpu=7
+         job acme/fits cpu=6
+         set acme quota cpu=9
+         set acme quota cpu=10
+         succeed acme/fits/0
+         set acme quota cpu=9",
+    ));
+}
+
+#[test]
+fn requests_that_overflow_are_refused() {
+    expect![[r#"
+        > tenant acme
+          created acme
+        > job acme/train count=4000000000 cpu=5000000
+          refused: 4000000000 tasks of this request overflow a dimension; 1125899906842624 is the most of any one
+        > job nobody/train cpu=1
+          refused: tenant "nobody" does not exist
+        > tenant acme
+          refused: tenant "acme" exists already
+        > delete nobody
+          refused: tenant "nobody" does not exist
+        > set nobody weight=1
+          refused: tenant "nobody" does not exist
+    "#]].assert_eq(&play(
+        "tenant acme
+         job acme/train count=4000000000 cpu=5000000
+         job nobody/train cpu=1
+         tenant acme
+         delete nobody
+         set nobody weight=1",
+    ));
+}
+
+#[test]
+fn no_job_is_above_its_tenants_ceiling() {
+    expect![[r#"
+        > tenant acme ceiling=50
+          created acme
+        > job acme/train cpu=1 priority=51
+          refused: priority 51 is above the ceiling of tenant "acme", which is 50
+        > job acme/train cpu=1 priority=50
+          submitted acme/train
+        > job acme/train cpu=1
+          refused: tenant "acme" has a job "train" already
+        > set acme ceiling=10
+          changed acme
+        > job acme/again cpu=1 priority=11
+          refused: priority 11 is above the ceiling of tenant "acme", which is 10
+    "#]]
+    .assert_eq(&play(
+        "tenant acme ceiling=50
+         job acme/train cpu=1 priority=51
+         job acme/train cpu=1 priority=50
+         job acme/train cpu=1
+         set acme ceiling=10
+         job acme/again cpu=1 priority=11",
+    ));
+}
+
+#[test]
+fn tenants_share_by_weight() {
+    expect![[r#"
+        > tenant heavy weight=2
+          created heavy
+        > tenant light
+          created light
+        > job heavy/work count=600 cpu=1
+          submitted heavy/work
+        > job light/work count=600 cpu=1
+          submitted light/work
+        > node a cpu=900
+          registered a
+          placed heavy/work/0..255 on a
+          placed light/work/0..255 on a
+          placed heavy/work/256..511 on a
+          placed heavy/work/512..599 on a
+          placed light/work/256..299 on a
+        > show a
+          Open held back nothing; lent cpu_millis=900000; headroom nothing
+    "#]]
+    .assert_eq(&play(
+        "tenant heavy weight=2
+         tenant light
+         job heavy/work count=600 cpu=1
+         job light/work count=600 cpu=1
+         node a cpu=900
+         show a",
+    ));
+}
+
+#[test]
+fn a_tenant_with_work_is_not_deleted() {
+    expect![[r#"
+        > tenant acme
+          created acme
+        > set acme weight=1
+        > job acme/train cpu=1
+          submitted acme/train
+        > delete acme
+          refused: tenant "acme" has 1 unfinished jobs: cancel them first
+        > cancel acme/train
+          dropped acme/train/0 Cancelled
+          done acme/train Cancelled
+        > delete acme
+          forgot acme/train
+          deleted acme
+        > delete acme
+          refused: tenant "acme" does not exist
+    "#]]
+    .assert_eq(&play(
+        "tenant acme
+         set acme weight=1
+         job acme/train cpu=1
+         delete acme
+         cancel acme/train
+         delete acme
+         delete acme",
+    ));
+}

@@ -1,0 +1,118 @@
+//! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
+//! that could be placed waits, and a fresh engine has nothing to add.
+
+mod naive;
+mod ops;
+
+use naive::Naive;
+use offpeak_core::{
+    command::Request,
+    engine::Engine,
+    event::Batch,
+    model::{Millis, Time},
+    state::State,
+};
+use ops::{Op, ops};
+use proptest::prelude::{ProptestConfig, proptest};
+
+/// Steps that may follow each other at one time.
+const STEPS_AT_ONE_TIME: usize = 20;
+
+struct Run {
+    engine: Engine,
+    folded: State,
+    naive: Naive,
+    now: Time,
+    batches: Vec<Batch>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let now = Time(480_000 * Millis::HOUR.0);
+        Self {
+            engine: Engine::new(State::default(), now),
+            folded: State::default(),
+            naive: Naive::default(),
+            now,
+            batches: Vec::new(),
+        }
+    }
+
+    fn op(&mut self, op: &Op) {
+        match op {
+            Op::Restart => self.engine = Engine::new(self.engine.state().clone(), self.now),
+            Op::Wait(seconds) => self.advance(self.now.after(Millis(u64::from(*seconds) * 1000))),
+            op => {
+                let requests = op.requests(&self.folded, &self.naive, self.now);
+                self.step(requests);
+            }
+        }
+        self.settle();
+    }
+
+    fn advance(&mut self, until: Time) {
+        while let Some(due) = self.engine.next_wakeup().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    fn step(&mut self, requests: Vec<Request>) {
+        let step = self.engine.step(self.now, requests);
+        self.naive.fold(&step.batch);
+        self.folded.fold(&step.batch);
+        self.engine.state().check_invariants();
+        self.folded.check_invariants();
+        self.naive.check_limits();
+        self.batches.push(step.batch);
+    }
+
+    /// Steps until nothing is left to do now.
+    fn settle(&mut self) {
+        for _ in 0..STEPS_AT_ONE_TIME {
+            self.step(Vec::new());
+            if self.engine.next_wakeup().is_none_or(|due| due > self.now) {
+                self.naive.check_work_is_conserved();
+                self.check_fresh_engine();
+                return;
+            }
+        }
+        panic!("the engine never comes to rest");
+    }
+
+    /// Another engine may choose other nodes for a gang to count on; in all else it has nothing to add.
+    fn check_fresh_engine(&self) {
+        if self.naive.waiting_gang().is_some() {
+            return;
+        }
+        let mut fresh = Engine::new(self.engine.state().clone(), self.now);
+        let events = fresh.step(self.now, Vec::new()).batch.events;
+        assert!(events.is_empty(), "a fresh engine adds {events:?}");
+    }
+
+    fn finish(self) -> Vec<Batch> {
+        assert_eq!(format!("{:?}", self.folded), format!("{:?}", self.engine.state()));
+        self.batches
+    }
+}
+
+fn run(ops: &[Op]) -> Vec<Batch> {
+    let mut run = Run::new();
+    ops.iter().for_each(|op| run.op(op));
+    run.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_event_is_allowed_and_no_work_waits_that_fits(ops in ops(true)) {
+        run(&ops);
+    }
+
+    #[test]
+    fn the_same_commands_give_the_same_batches(ops in ops(false)) {
+        assert_eq!(run(&ops), run(&ops));
+    }
+}

@@ -1,0 +1,485 @@
+//! A second, slow reckoning of a cell from nothing but its events. It shares no code with the state or the
+//! scheduler: it scans everything, remembers every load sample, and asserts that each event was allowed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use offpeak_core::{
+    event::{Batch, Event, Placement},
+    model::{
+        AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, JobId, JobSpec,
+        LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority, Quota,
+        Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
+    },
+};
+
+#[derive(Clone)]
+struct Node {
+    spec: Arc<NodeSpec>,
+    mode: NodeMode,
+    lost: bool,
+    samples: Vec<(Time, Resources)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Task {
+    Pending,
+    Placed(AllocationId),
+    Ended,
+}
+
+#[derive(Clone)]
+struct Job {
+    tenant: TenantId,
+    spec: Arc<JobSpec>,
+    tasks: Vec<Task>,
+    ended: bool,
+}
+
+#[derive(Clone)]
+struct Allocation {
+    at: AllocationRef,
+    devices: DeviceSet,
+    placed: Time,
+    started: Option<Time>,
+    notice: Option<Notice>,
+}
+
+/// What the events say.
+#[derive(Clone, Default)]
+pub(super) struct Naive {
+    now: Time,
+    policy: Policy,
+    nodes: BTreeMap<NodeId, Node>,
+    quotas: BTreeMap<TenantId, Quota>,
+    jobs: BTreeMap<JobId, Job>,
+    allocations: BTreeMap<AllocationId, Allocation>,
+    /// Ids are given from 1.
+    last_allocation: u64,
+}
+
+fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
+    match dimension {
+        Dimension::Cpu => resources.cpu_millis,
+        Dimension::Memory => resources.memory_bytes,
+        Dimension::Disk => resources.disk_bytes,
+        Dimension::Network => resources.network_bps,
+        Dimension::Gpu => resources.gpu_millis,
+        Dimension::Count(name) => resources.counts.get(name.as_str()),
+    }
+}
+
+fn selects(selector: &LabelSelector, node: &NodeSpec) -> bool {
+    let value = node.labels.get(&selector.key);
+    match &selector.operator {
+        SelectorOperator::In(values) => value.is_some_and(|value| values.contains(value)),
+        SelectorOperator::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+        SelectorOperator::Exists => value.is_some(),
+        SelectorOperator::NotExists => value.is_none(),
+    }
+}
+
+fn allows(node: &NodeSpec, job: &JobSpec) -> bool {
+    let wanted = &job.constraints;
+    let among = |list: &[Name], name: &Name| list.is_empty() || list.contains(name);
+    among(&wanted.regions, &node.region)
+        && among(&wanted.zones, &node.zone)
+        && among(&wanted.gpu_models, &node.gpu_model)
+        && wanted.labels.iter().all(|selector| selects(selector, node))
+        && node.taints.iter().all(|taint| {
+            wanted.tolerations.iter().any(|toleration| {
+                toleration.key.as_ref().is_none_or(|key| *key == taint.key)
+                    && toleration.value.as_ref().is_none_or(|value| *value == taint.value)
+            })
+        })
+}
+
+impl Naive {
+    /// Takes the events in, one by one.
+    pub(super) fn fold(&mut self, batch: &Batch) {
+        for (commit, events) in batch.iter() {
+            assert!(commit.time >= self.now, "time never goes back");
+            self.now = commit.time;
+            events.iter().for_each(|event| self.event(event));
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::PolicyChanged(policy) => self.policy = policy.clone(),
+            Event::NodeRegistered { id, spec } => {
+                let (mode, samples) = (NodeMode::Open, Vec::new());
+                self.nodes.insert(*id, Node { spec: Arc::clone(spec), mode, lost: false, samples });
+            }
+            Event::NodeUpdated { id, spec } => self.node(*id).spec = Arc::clone(spec),
+            Event::NodeModeChanged { id, mode, .. } => self.node(*id).mode = *mode,
+            Event::NodeLost { id } => self.node(*id).lost = true,
+            Event::NodeFound { id, .. } => self.node(*id).lost = false,
+            Event::NodeRemoved { id, .. } => {
+                assert!(self.on(*id).next().is_none(), "a removed node is empty");
+                self.nodes.remove(id);
+            }
+            Event::LoadReported { samples } => {
+                for sample in samples {
+                    let samples = &mut self.node(sample.node).samples;
+                    assert!(samples.last().is_none_or(|(time, _)| *time < sample.time));
+                    samples.push((sample.time, sample.load.clone()));
+                }
+            }
+            Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
+                self.quotas.insert(*id, spec.quota.clone());
+            }
+            Event::TenantDeleted { id, .. } => {
+                self.quotas.remove(id);
+                assert!(self.jobs.values().all(|job| job.tenant != *id), "its jobs are gone");
+            }
+            Event::RequestRemembered { .. } | Event::RequestsForgotten { .. } => {}
+            _ => self.job_event(event),
+        }
+    }
+
+    fn job_event(&mut self, event: &Event) {
+        match event {
+            Event::JobSubmitted { id, tenant, spec, .. } => {
+                let tasks = vec![Task::Pending; spec.count as usize];
+                let job = Job { tenant: *tenant, spec: Arc::clone(spec), tasks, ended: false };
+                self.jobs.insert(*id, job);
+            }
+            Event::JobResized { id, count } => {
+                let job = self.job(*id);
+                let cut = job.tasks.iter().skip(*count as usize);
+                assert!(cut.into_iter().all(|task| *task == Task::Ended), "what is cut off ended");
+                job.tasks.resize(*count as usize, Task::Pending);
+                Arc::make_mut(&mut job.spec).count = *count;
+            }
+            Event::TasksPlaced { job, placements } => self.place(*job, placements),
+            Event::TaskStarted { at } => {
+                self.allocations.get_mut(&at.id).expect("live").started = Some(self.now);
+            }
+            Event::TaskEnded { at, end, .. } => {
+                let allocation = self.release(at, Task::Ended);
+                if *end == TaskEnd::TimedOut {
+                    let limit = self.jobs[&at.job].spec.max_runtime.expect("a limit");
+                    let from = allocation.started.unwrap_or(allocation.placed);
+                    assert!(from.after(limit) <= self.now, "it has run for long enough");
+                }
+            }
+            Event::TasksDropped { job, first, count, end } => {
+                let now = self.now;
+                let job = self.job(*job);
+                for task in &mut job.tasks[first.0 as usize..(first.0 + count) as usize] {
+                    assert_eq!(*task, Task::Pending, "a dropped task was pending");
+                    *task = Task::Ended;
+                }
+                let due = job.spec.deadline.is_some_and(|deadline| deadline <= now);
+                assert!(*end != TaskEnd::MissedDeadline || due, "the deadline has come");
+            }
+            Event::NoticeGiven { at, notice } => self.notice(at, *notice),
+            Event::NoticeWithdrawn { at } => {
+                let notice = self.allocations.get_mut(&at.id).expect("live").notice.take();
+                assert_eq!(notice.map(|n| n.reason), Some(EvictionReason::NodeDrained));
+            }
+            Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::JobEnded { id, .. } => {
+                let job = self.job(*id);
+                assert!(!job.ended && job.tasks.iter().all(|task| *task == Task::Ended));
+                job.ended = true;
+            }
+            Event::JobForgotten { id, .. } => {
+                assert!(
+                    self.jobs.remove(id).expect("a job").ended,
+                    "only ended jobs are forgotten"
+                );
+            }
+            _ => unreachable!("an event of another kind: {event:?}"),
+        }
+    }
+
+    fn node(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(&id).expect("a node")
+    }
+
+    fn job(&mut self, id: JobId) -> &mut Job {
+        self.jobs.get_mut(&id).expect("a job")
+    }
+
+    fn on(&self, node: NodeId) -> impl Iterator<Item = &Allocation> {
+        self.allocations.values().filter(move |allocation| allocation.at.node == node)
+    }
+
+    fn of(&self, job: JobId) -> impl Iterator<Item = &Allocation> {
+        self.allocations.values().filter(move |allocation| allocation.at.job == job)
+    }
+
+    fn release(&mut self, at: &AllocationRef, becomes: Task) -> Allocation {
+        let allocation = self.allocations.remove(&at.id).expect("a live allocation");
+        assert_eq!(allocation.at, *at, "it is the one that was placed");
+        let task = &mut self.job(at.job).tasks[at.task.0 as usize];
+        assert_eq!(*task, Task::Placed(at.id), "its task was placed");
+        *task = becomes;
+        allocation
+    }
+
+    fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
+        let lost = self.nodes[&at.node].lost;
+        let allocation = self.release(at, Task::Pending);
+        let announced = allocation
+            .notice
+            .is_some_and(|notice| notice.reason == reason && notice.deadline <= self.now);
+        let at_once = match reason {
+            EvictionReason::NodeLost => lost,
+            EvictionReason::NodeRemoved => true,
+            _ => false,
+        };
+        assert!(
+            announced || at_once,
+            "an eviction comes at a notice's deadline: {at:?} {reason:?}"
+        );
+    }
+
+    fn notice(&mut self, at: &AllocationRef, notice: Notice) {
+        let spec = Arc::clone(&self.jobs[&at.job].spec);
+        let length = spec.notice.unwrap_or(self.policy.notice);
+        if notice.reason != EvictionReason::NodeDrained {
+            assert!(notice.deadline >= self.now.after(length), "the notice is as long as promised");
+        }
+        if notice.reason == EvictionReason::Preempted {
+            let placed = self.allocations[&at.id].placed;
+            assert!(placed.after(spec.min_runtime) <= self.now, "young tasks are not preempted");
+            let higher = self
+                .jobs
+                .values()
+                .any(|job| job.spec.priority > spec.priority && job.tasks.contains(&Task::Pending));
+            assert!(higher, "somebody of higher priority waits");
+        }
+        self.allocations.get_mut(&at.id).expect("live").notice = Some(notice);
+    }
+
+    fn place(&mut self, id: JobId, placements: &[Placement]) {
+        for placement in placements {
+            assert_eq!(placement.allocation.0, self.last_allocation + 1, "ids follow each other");
+            for offset in 0..placement.count {
+                let task = (placement.task.0 + offset) as usize;
+                assert_eq!(self.jobs[&id].tasks[task], Task::Pending, "a placed task was pending");
+                assert!(
+                    self.may(id, placement.node, placement.devices),
+                    "task {task} of job {id} may be placed at {placement:?}"
+                );
+                self.hold(id, task, placement.node, placement.devices);
+            }
+        }
+        let job = &self.jobs[&id];
+        if job.spec.gang {
+            assert!(!job.tasks.contains(&Task::Pending), "a gang is placed whole");
+            assert!(self.of(id).all(|member| member.notice.is_none()), "and stays whole");
+        }
+    }
+
+    fn hold(&mut self, job: JobId, task: usize, node: NodeId, devices: DeviceSet) {
+        self.last_allocation += 1;
+        let id = AllocationId(self.last_allocation);
+        self.job(job).tasks[task] = Task::Placed(id);
+        let task = offpeak_core::model::TaskIndex(u32::try_from(task).expect("small"));
+        let at = AllocationRef { id, job, task, node };
+        let (placed, started, notice) = (self.now, None, None);
+        self.allocations.insert(id, Allocation { at, devices, placed, started, notice });
+    }
+
+    /// max(reservation, forecast), from all samples.
+    fn held_back(&self, node: &Node, dimension: &Dimension) -> u64 {
+        let capacity = amount(&node.spec.capacity, dimension);
+        let reserved = amount(&node.spec.reservation, dimension);
+        let Some((newest, _)) = node.samples.last() else { return reserved };
+        let hour = |time: &Time| time.0 / Millis::HOUR.0;
+        let recent = node.samples.iter().filter(|(time, _)| hour(time) + 25 > hour(newest));
+        let peak = recent.map(|(_, load)| amount(load, dimension)).max().unwrap_or(0);
+        let margin = match dimension {
+            Dimension::Gpu => 0,
+            _ => u64::from(self.policy.forecast_margin_permille),
+        };
+        reserved.max((peak * (1000 + margin)).div_ceil(1000).min(capacity))
+    }
+
+    fn used(&self, node: NodeId) -> Vec<u64> {
+        let mut used = vec![0; 64];
+        for allocation in self.on(node) {
+            let each = self.jobs[&allocation.at.job].spec.request.gpu_millis.min(1000);
+            allocation.devices.iter().for_each(|device| used[device as usize] += each);
+        }
+        used
+    }
+
+    /// Whether these devices of the node can be lent for the request.
+    fn devices_fit(&self, node: NodeId, request: u64, devices: DeviceSet) -> bool {
+        if request == 0 {
+            return devices.is_empty();
+        }
+        let spec = &self.nodes[&node];
+        let present = spec.spec.capacity.gpu_millis / 1000;
+        let held = self.held_back(spec, &Dimension::Gpu).div_ceil(1000);
+        let mut used = self.used(node);
+        for device in devices.iter() {
+            used[device as usize] += request.min(1000);
+            if used[device as usize] > 1000 || u64::from(device) >= present {
+                return false;
+            }
+        }
+        let touched = used.iter().filter(|used| **used > 0).count() as u64;
+        devices.iter().count() as u64 == request.div_ceil(1000)
+            && touched <= present.saturating_sub(held)
+    }
+
+    /// Some devices that can be lent for the request.
+    fn some_devices(&self, node: NodeId, request: u64) -> Option<DeviceSet> {
+        if request == 0 {
+            return Some(DeviceSet::default());
+        }
+        let used = self.used(node);
+        if request < 1000 {
+            let mut single: Vec<u32> = (0..64).collect();
+            single.sort_by_key(|device| std::cmp::Reverse(used[*device as usize]));
+            let mut sets = single.into_iter().map(|device| DeviceSet::default().with(device));
+            return sets.find(|set| self.devices_fit(node, request, *set));
+        }
+        let free = (0..64).filter(|device| used[*device as usize] == 0);
+        let wanted = usize::try_from(request / 1000).expect("small");
+        let set = free.take(wanted).fold(DeviceSet::default(), DeviceSet::with);
+        self.devices_fit(node, request, set).then_some(set)
+    }
+
+    /// Whether a task of the job fits the node, whatever the job's spreads say.
+    fn fits(&self, id: JobId, node: NodeId) -> bool {
+        let (job, spec) = (&self.jobs[&id].spec, &self.nodes[&node]);
+        let preempting = self.on(node).any(|allocation| {
+            allocation.notice.is_some_and(|n| n.reason == EvictionReason::Preempted)
+        });
+        spec.mode == NodeMode::Open
+            && !spec.lost
+            && !preempting
+            && allows(&spec.spec, job)
+            && job.request.amounts().into_iter().all(|(dimension, wanted)| {
+                let lent: u64 = self
+                    .on(node)
+                    .map(|other| amount(&self.jobs[&other.at.job].spec.request, &dimension))
+                    .sum();
+                dimension == Dimension::Gpu
+                    || lent + wanted + self.held_back(spec, &dimension)
+                        <= amount(&spec.spec.capacity, &dimension)
+            })
+            && self.some_devices(node, job.request.gpu_millis).is_some()
+    }
+
+    fn zone(&self, node: NodeId) -> (Name, Name) {
+        let spec = &self.nodes[&node].spec;
+        (spec.region.clone(), spec.zone.clone())
+    }
+
+    fn in_zone(&self, id: JobId, zone: &(Name, Name)) -> u32 {
+        self.of(id).map(|a| u32::from(self.zone(a.at.node) == *zone)).sum()
+    }
+
+    /// Whether one more task on the node keeps the limit of the spread, its skew aside.
+    fn within(&self, id: JobId, node: NodeId, spread: &Spread) -> bool {
+        let there = match spread.topology {
+            Topology::Node => self.of(id).map(|a| u32::from(a.at.node == node)).sum(),
+            Topology::Zone => self.in_zone(id, &self.zone(node)),
+        };
+        spread.max_per_place.is_none_or(|limit| there < limit)
+    }
+
+    /// Nodes that fit and keep every limit, skew aside.
+    fn feasible(&self, id: JobId) -> Vec<NodeId> {
+        let spreads = &self.jobs[&id].spec.constraints.spreads;
+        let nodes = self.nodes.keys().copied().filter(|node| self.fits(id, *node));
+        nodes.filter(|node| spreads.iter().all(|s| self.within(id, *node, s))).collect()
+    }
+
+    /// Nodes on which the next task of the job may go.
+    fn open_to(&self, id: JobId) -> Vec<NodeId> {
+        let mut feasible = self.feasible(id);
+        let spreads = &self.jobs[&id].spec.constraints.spreads;
+        let zones = feasible.iter().map(|node| self.in_zone(id, &self.zone(*node)));
+        let Some(emptiest) = zones.min() else { return feasible };
+        let skew = spreads.iter().filter_map(|spread| spread.max_skew).min();
+        feasible.retain(|node| {
+            skew.is_none_or(|skew| self.in_zone(id, &self.zone(*node)) < emptiest + skew)
+        });
+        feasible
+    }
+
+    fn may(&self, id: JobId, node: NodeId, devices: DeviceSet) -> bool {
+        let allowed = match self.waiting_gang() {
+            // Zones on which a gang counts take no tasks, so that their being empty does not matter.
+            Some(_) => self.feasible(id),
+            None => self.open_to(id),
+        };
+        allowed.contains(&node)
+            && self.devices_fit(node, self.jobs[&id].spec.request.gpu_millis, devices)
+    }
+
+    /// The highest priority of a gang for which room may be being made.
+    pub(super) fn waiting_gang(&self) -> Option<Priority> {
+        let leaving = self.allocations.values().any(|allocation| allocation.notice.is_some());
+        let waits = |job: &&Job| job.tasks.contains(&Task::Pending);
+        let gangs = self.jobs.values().filter(waits).filter(|job| job.spec.gang && leaving);
+        gangs.map(|job| job.spec.priority).max()
+    }
+
+    /// Nothing that could be placed waits, but for work below a gang for which room is being made.
+    pub(super) fn check_work_is_conserved(&self) {
+        let above = self.waiting_gang();
+        for (id, job) in &self.jobs {
+            let held_up = above.is_some_and(|above| job.spec.priority <= above);
+            if !job.tasks.contains(&Task::Pending) || held_up {
+                continue;
+            }
+            if !job.spec.gang {
+                let open = self.open_to(*id);
+                assert!(
+                    open.is_empty(),
+                    "a task of job {id} waits although {open:?} could take it"
+                );
+            } else if self.of(*id).all(|member| member.notice.is_none()) {
+                assert!(!self.clone().place_gang(*id), "gang {id} waits although it fits");
+            }
+        }
+    }
+
+    fn place_gang(&mut self, id: JobId) -> bool {
+        while let Some(task) = self.jobs[&id].tasks.iter().position(|t| *t == Task::Pending) {
+            let Some(node) = self.open_to(id).first().copied() else { return false };
+            let devices = self.some_devices(node, self.jobs[&id].spec.request.gpu_millis);
+            self.hold(id, task, node, devices.expect("it fits"));
+        }
+        true
+    }
+
+    /// No tenant asks for more than it may; nobody holds more than its owner leaves without being under notice.
+    pub(super) fn check_limits(&self) {
+        for (tenant, quota) in &self.quotas {
+            let (mut cpu, mut tasks) = (0, 0);
+            for job in self.jobs.values().filter(|job| job.tenant == *tenant) {
+                let unfinished = job.tasks.iter().filter(|task| **task != Task::Ended).count();
+                cpu += job.spec.request.cpu_millis * unfinished as u64;
+                tasks += unfinished as u64;
+            }
+            assert!(quota.cpu_millis.is_none_or(|limit| cpu <= limit), "quota of {tenant}");
+            assert!(quota.tasks.is_none_or(|limit| tasks <= limit), "quota of {tenant}");
+        }
+        for (id, node) in &self.nodes {
+            for dimension in [Dimension::Cpu, Dimension::Memory] {
+                let staying = self.on(*id).filter(|allocation| allocation.notice.is_none());
+                let kept: u64 =
+                    staying.map(|a| amount(&self.jobs[&a.at.job].spec.request, &dimension)).sum();
+                let room = amount(&node.spec.capacity, &dimension)
+                    .saturating_sub(self.held_back(node, &dimension));
+                assert!(kept <= room, "the owner of node {id} gets its {dimension}");
+            }
+        }
+    }
+
+    /// A live allocation, the `pick`th of all.
+    pub(super) fn pick_allocation(&self, pick: usize) -> Option<AllocationId> {
+        let ids: Vec<&AllocationId> = self.allocations.keys().collect();
+        ids.get(pick % ids.len().max(1)).map(|id| **id)
+    }
+}

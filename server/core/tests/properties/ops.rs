@@ -1,0 +1,314 @@
+//! Random operations, as small numbers that shrink well, and what they come to as commands.
+
+use std::sync::Arc;
+
+use offpeak_core::{
+    command::{
+        Command, LoadReport, NodePatch, Request, Target, TaskOutcome, TaskReport, TenantPatch,
+    },
+    model::{
+        Constraints, JobSpec, Label, LabelSelector, Millis, Name, NodeSpec, Policy, Priority,
+        Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology,
+    },
+    state::State,
+};
+use proptest::{collection::vec, prelude::*};
+
+use super::naive::Naive;
+
+/// A machine.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    cpu: u64,
+    memory: u64,
+    gpus: u64,
+    zone: u8,
+    special: u8,
+}
+
+/// A job.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    count: u32,
+    cpu: u64,
+    memory: u64,
+    gpu: u8,
+    priority: i32,
+    gang: bool,
+    spread: u8,
+    place: u8,
+    times: u8,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    Restart,
+    Wait(u32),
+    Node(u8, Machine),
+    Nodes(Vec<(u8, Machine)>),
+    Load(u8, u64, u64, u64),
+    Mode(u8, u8),
+    Tenant(u8, u8),
+    Submit(u8, Wish),
+    Submits(Vec<(u8, Wish)>),
+    Resize(usize, u32),
+    Cancel(usize),
+    Report(Vec<(usize, u8)>),
+    Margin(u32),
+}
+
+fn machine() -> impl Strategy<Value = Machine> {
+    (0..9_u64, 0..9_u64, 0..4_u64, 0..4_u8, 0..8_u8)
+        .prop_map(|(cpu, memory, gpus, zone, special)| Machine { cpu, memory, gpus, zone, special })
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let what = (1..6_u32, 1..5_u64, 0..4_u64, 0..8_u8, 0..4_i32);
+    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8).prop_map(
+        |((count, cpu, memory, gpu, priority), gang, spread, place, times)| Wish {
+            count,
+            cpu,
+            memory,
+            gpu,
+            priority,
+            gang,
+            spread,
+            place,
+            times,
+        },
+    )
+}
+
+pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        1 => Just(if restarts { Op::Restart } else { Op::Wait(1) }),
+        6 => (1..200_u32).prop_map(Op::Wait),
+        1 => (3_000..50_000_u32).prop_map(Op::Wait),
+        3 => (0..6_u8, machine()).prop_map(|(node, machine)| Op::Node(node, machine)),
+        2 => vec((0..6_u8, machine()), 1..4).prop_map(Op::Nodes),
+        4 => (0..6_u8, 0..6_u64, 0..6_u64, 0..3_u64).prop_map(|(n, c, m, g)| Op::Load(n, c, m, g)),
+        4 => (0..6_u8, 0..8_u8).prop_map(|(node, mode)| Op::Mode(node, mode)),
+        1 => (0..3_u8, 0..6_u8).prop_map(|(tenant, quota)| Op::Tenant(tenant, quota)),
+        8 => (0..3_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
+        3 => vec((0..3_u8, wish()), 1..5).prop_map(Op::Submits),
+        2 => (any::<usize>(), 1..8_u32).prop_map(|(job, count)| Op::Resize(job, count)),
+        2 => any::<usize>().prop_map(Op::Cancel),
+        6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
+        1 => (0..400_u32).prop_map(Op::Margin),
+    ];
+    let fleet = vec((0..6_u8, machine()), 1..6).prop_map(Op::Nodes);
+    let tenants = Just(vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0)]);
+    (fleet, tenants, vec(op, 1..40)).prop_map(|(fleet, tenants, ops)| {
+        std::iter::once(fleet).chain(tenants).chain(ops).collect()
+    })
+}
+
+fn name(kind: &str, number: u8) -> Name {
+    Name::parse(&format!("{kind}{number}")).expect("a name")
+}
+
+fn label(text: &str) -> Label {
+    Label::parse(text).expect("a label")
+}
+
+fn target(name: Name) -> Target {
+    Target { name, expected: None }
+}
+
+fn resources(cpu: u64, memory: u64, gpus: u64) -> Resources {
+    Resources {
+        cpu_millis: cpu * 1000,
+        memory_bytes: memory << 30,
+        gpu_millis: gpus * 1000,
+        ..Resources::default()
+    }
+}
+
+impl Machine {
+    fn spec(&self, number: u8) -> NodeSpec {
+        let fast = (self.special & 2 > 0).then(|| (label("disk"), label("fast")));
+        let taint = (self.special & 1 > 0).then(|| Taint { key: label("k"), value: label("v") });
+        let reserved = u64::from(self.special == 6).min(self.cpu);
+        NodeSpec {
+            name: name("n", number),
+            owner: name("owner", number % 2),
+            region: name("r", self.zone / 2),
+            zone: name("z", self.zone % 2),
+            labels: fast.into_iter().collect(),
+            taints: taint.into_iter().collect(),
+            capacity: resources(self.cpu, self.memory, self.gpus),
+            gpu_model: if self.gpus > 0 {
+                name("model", self.special % 2)
+            } else {
+                Name::default()
+            },
+            reservation: resources(reserved, 0, 0),
+            report_ttl: (self.special > 5).then_some(Millis(300_000)),
+        }
+    }
+
+    fn command(&self, state: &State, number: u8) -> Command {
+        let spec = self.spec(number);
+        if state.node_named(spec.name.as_str()).is_none() {
+            return Command::RegisterNodes(vec![spec]);
+        }
+        let patch = NodePatch {
+            owner: None,
+            region: Some(spec.region),
+            zone: Some(spec.zone),
+            labels: Some(spec.labels),
+            taints: Some(spec.taints),
+            capacity: Some(spec.capacity),
+            gpu_model: Some(spec.gpu_model),
+            reservation: Some(spec.reservation),
+            report_ttl: Some(spec.report_ttl),
+        };
+        Command::UpdateNode { target: target(spec.name), patch }
+    }
+}
+
+impl Wish {
+    fn constraints(&self) -> Constraints {
+        let mut wanted = Constraints::default();
+        match self.place {
+            0 => wanted.regions.push(name("r", 0)),
+            1 => wanted.zones.push(name("z", 1)),
+            2 => wanted.labels.push(LabelSelector {
+                key: label("disk"),
+                operator: SelectorOperator::In(vec![label("fast")]),
+            }),
+            3 => wanted
+                .labels
+                .push(LabelSelector { key: label("disk"), operator: SelectorOperator::NotExists }),
+            4 => wanted.gpu_models.push(name("model", 0)),
+            5..10 => wanted.tolerations.push(Toleration { key: None, value: None }),
+            _ => {}
+        }
+        let spread =
+            |topology, max_per_place, max_skew| Spread { topology, max_per_place, max_skew };
+        match self.spread {
+            0 => wanted.spreads.push(spread(Topology::Node, Some(1), None)),
+            1 => wanted.spreads.push(spread(Topology::Zone, None, Some(1))),
+            2 => wanted.spreads.push(spread(Topology::Zone, Some(2), None)),
+            3 => wanted.spreads.extend([
+                spread(Topology::Node, Some(2), None),
+                spread(Topology::Zone, Some(3), Some(2)),
+            ]),
+            _ => {}
+        }
+        wanted
+    }
+
+    fn spec(&self, now: Time) -> JobSpec {
+        let seconds = |wanted: bool, seconds: u64| wanted.then_some(Millis(seconds * 1000));
+        let gpu_millis = [0, 0, 0, 300, 500, 700, 1000, 2000][usize::from(self.gpu)];
+        JobSpec {
+            count: self.count,
+            request: Resources { gpu_millis, ..resources(self.cpu, self.memory, 0) },
+            constraints: self.constraints(),
+            priority: Priority(self.priority),
+            min_runtime: seconds(self.times & 1 > 0, 400).unwrap_or_default(),
+            max_runtime: seconds(self.times & 2 > 0, 900),
+            deadline: (self.times == 4).then(|| now.after(Millis(200_000))),
+            gang: self.gang,
+            labels: Default::default(),
+            notice: seconds(self.times & 8 > 0, u64::from(self.times & 1) * 300),
+        }
+    }
+}
+
+impl Op {
+    /// The commands, as requests of one step. What makes no sense any more is refused, which is fine.
+    pub(super) fn requests(&self, state: &State, naive: &Naive, now: Time) -> Vec<Request> {
+        let commands = match self {
+            Self::Restart | Self::Wait(_) => Vec::new(),
+            Self::Node(number, machine) => vec![machine.command(state, *number)],
+            Self::Nodes(nodes) => nodes.iter().map(|(n, m)| m.command(state, *n)).collect(),
+            Self::Load(node, cpu, memory, gpus) => vec![Command::ReportLoad(vec![LoadReport {
+                node: name("n", *node),
+                time: None,
+                load: resources(*cpu, *memory, *gpus),
+            }])],
+            Self::Mode(node, mode) => vec![mode_command(target(name("n", *node)), *mode)],
+            Self::Tenant(tenant, quota) => vec![tenant_command(state, *tenant, *quota)],
+            Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
+            Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
+            Self::Resize(job, count) => pick(state, *job)
+                .map(|(tenant, target)| Command::ResizeJob { tenant, target, count: *count })
+                .into_iter()
+                .collect(),
+            Self::Cancel(job) => pick(state, *job)
+                .map(|(tenant, target)| Command::CancelJob { tenant, target })
+                .into_iter()
+                .collect(),
+            Self::Report(reports) => vec![Command::ReportTasks(
+                reports
+                    .iter()
+                    .filter_map(|(task, outcome)| report(naive, *task, *outcome))
+                    .collect(),
+            )],
+            Self::Margin(permille) => vec![Command::SetPolicy(Policy {
+                forecast_margin_permille: *permille,
+                ..state.policy().clone()
+            })],
+        };
+        let ask = |command| Request { command, request_id: None, validate_only: false };
+        commands.into_iter().map(ask).collect()
+    }
+}
+
+fn submit(tenant: u8, wish: &Wish, now: Time) -> Command {
+    let (tenant, spec) = (name("t", tenant), Arc::new(wish.spec(now)));
+    Command::SubmitJob { tenant, name: Name::default(), spec }
+}
+
+fn mode_command(target: Target, mode: u8) -> Command {
+    match mode {
+        0 => Command::CordonNode(target),
+        1..4 => Command::UncordonNode(target),
+        4 => Command::DrainNode { target, grace: None },
+        5 => Command::DrainNode { target, grace: Some(Millis(30_000)) },
+        6 => Command::RemoveNode { target, force: false },
+        _ => Command::RemoveNode { target, force: true },
+    }
+}
+
+fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
+    let quota = Quota {
+        cpu_millis: (limit == 1).then_some(20_000),
+        tasks: (limit == 2).then_some(8),
+        ..Quota::default()
+    };
+    let (tenant, weight) = (name("t", number), u32::from(limit) + 1);
+    if limit == 5 {
+        return Command::DeleteTenant(target(tenant));
+    }
+    if state.tenant_named(tenant.as_str()).is_none() {
+        return Command::CreateTenant(TenantSpec {
+            name: tenant,
+            quota,
+            weight,
+            priority_ceiling: Priority(10),
+            labels: Default::default(),
+        });
+    }
+    let patch = TenantPatch { quota: Some(quota), weight: Some(weight), ..TenantPatch::default() };
+    Command::UpdateTenant { target: target(tenant), patch }
+}
+
+fn pick(state: &State, pick: usize) -> Option<(Name, Target)> {
+    let jobs: Vec<_> = state.jobs_from(Default::default()).collect();
+    let job = jobs.get(pick % jobs.len().max(1))?;
+    let tenant = state.tenant(job.tenant)?.spec.name.clone();
+    Some((tenant, target(job.name.clone())))
+}
+
+fn report(naive: &Naive, task: usize, outcome: u8) -> Option<TaskReport> {
+    let outcome = match outcome {
+        0 => TaskOutcome::Started,
+        1 => TaskOutcome::Failed,
+        _ => TaskOutcome::Succeeded,
+    };
+    Some(TaskReport { allocation: naive.pick_allocation(task)?, outcome, message: "".into() })
+}

@@ -1,0 +1,177 @@
+//! Turns events and reasons into text, one line each.
+
+use std::fmt::Write as _;
+
+use offpeak_core::{
+    command::Detail,
+    event::{Event, Placement},
+    model::{AllocationRef, JobId, Millis, Node, NodeId, NodeMode, Resources, TaskIndex, Time},
+    scheduler::PendingReason,
+    state::State,
+};
+
+/// `1h2m3s`.
+pub(crate) fn span(span: Millis) -> String {
+    let seconds = span.0 / 1000;
+    let mut text = String::from("+");
+    for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)] {
+        let count = if unit == "d" { seconds / length } else { seconds / length % (next(unit)) };
+        if count > 0 {
+            write!(text, "{count}{unit}").expect("a string");
+        }
+    }
+    if text == "+" { "+0s".to_owned() } else { text }
+}
+
+fn next(unit: &str) -> u64 {
+    if unit == "h" { 24 } else { 60 }
+}
+
+pub(crate) fn resources(resources: &Resources) -> String {
+    let amounts = resources.amounts();
+    let texts: Vec<String> = amounts.iter().map(|(d, amount)| format!("{d}={amount}")).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { texts.join(" ") }
+}
+
+pub(crate) fn node(node: &Node) -> String {
+    format!(
+        "{:?}{} held back {}; lent {}; headroom {}",
+        node.mode,
+        if node.lost { ", lost," } else { "" },
+        resources(&node.held_back),
+        resources(&node.lent),
+        resources(&node.headroom()),
+    )
+}
+
+pub(crate) fn reason(reason: &PendingReason) -> String {
+    let mut text = format!("{:?}", reason.blocker);
+    if let Some(dimension) = &reason.dimension {
+        write!(text, " {dimension} by {}", reason.smallest_shortfall).expect("a string");
+    }
+    if reason.nodes > 0 {
+        write!(text, ": {} nodes", reason.nodes).expect("a string");
+    }
+    text
+}
+
+pub(crate) fn detail(detail: &Detail) -> Option<String> {
+    match detail {
+        Detail::Done | Detail::Job { .. } => None,
+        Detail::Notices(0) | Detail::Load { ignored: 0, .. } => None,
+        Detail::Notices(count) => Some(format!("{count} notices")),
+        Detail::Load { accepted, ignored } => {
+            Some(format!("accepted {accepted}, ignored {ignored}"))
+        }
+        Detail::Ignored(ids) if ids.is_empty() => None,
+        Detail::Ignored(ids) => Some(format!("ignored {} reports", ids.len())),
+    }
+}
+
+/// Names of things in a state before or after the event.
+pub(crate) struct Printer<'a> {
+    pub(crate) before: &'a State,
+    pub(crate) after: &'a State,
+    pub(crate) start: Time,
+}
+
+impl Printer<'_> {
+    fn node(&self, id: NodeId) -> String {
+        let node = self.after.node(id).or_else(|| self.before.node(id));
+        node.map_or_else(|| format!("node {id}"), |node| node.spec.name.to_string())
+    }
+
+    fn job(&self, id: JobId) -> String {
+        for state in [self.after, self.before] {
+            if let Some(job) = state.job(id)
+                && let Some(tenant) = state.tenant(job.tenant)
+            {
+                return format!("{}/{}", tenant.spec.name, job.name);
+            }
+        }
+        format!("job {id}")
+    }
+
+    fn task(&self, at: &AllocationRef) -> String {
+        format!("{}/{}", self.job(at.job), at.task)
+    }
+
+    fn tasks(&self, job: JobId, first: TaskIndex, count: u32) -> String {
+        let job = self.job(job);
+        if count == 1 {
+            return format!("{job}/{first}");
+        }
+        format!("{job}/{first}..{}", first.0 + count - 1)
+    }
+
+    fn time(&self, time: Time) -> String {
+        span(time.since(self.start))
+    }
+
+    fn placement(&self, job: JobId, placement: &Placement) -> String {
+        let mut text = format!(
+            "placed {} on {}",
+            self.tasks(job, placement.task, placement.count),
+            self.node(placement.node)
+        );
+        if !placement.devices.is_empty() {
+            let indices: Vec<String> = placement.devices.iter().map(|d| d.to_string()).collect();
+            write!(text, " gpu {}", indices.join(",")).expect("a string");
+        }
+        text
+    }
+
+    /// The event, as a line for each thing that it says.
+    pub(crate) fn event(&self, event: &Event) -> Vec<String> {
+        let line = match event {
+            Event::PolicyChanged(_) => "policy changed".to_owned(),
+            Event::NodeRegistered { id, .. } => format!("registered {}", self.node(*id)),
+            Event::NodeUpdated { id, .. } => format!("updated {}", self.node(*id)),
+            Event::NodeModeChanged { id, mode, .. } => match mode {
+                NodeMode::Open => format!("{} is open", self.node(*id)),
+                NodeMode::Cordoned => format!("{} is cordoned", self.node(*id)),
+                NodeMode::Draining { deadline } => {
+                    format!("{} drains until {}", self.node(*id), self.time(*deadline))
+                }
+            },
+            Event::NodeLost { id } => format!("lost {}", self.node(*id)),
+            Event::NodeFound { id, .. } => format!("found {}", self.node(*id)),
+            Event::NodeRemoved { name, .. } => format!("removed {name}"),
+            Event::LoadReported { samples } => {
+                return samples
+                    .iter()
+                    .map(|s| format!("load {} {}", self.node(s.node), resources(&s.load)))
+                    .collect();
+            }
+            Event::TenantCreated { spec, .. } => format!("created {}", spec.name),
+            Event::TenantUpdated { spec, .. } => format!("changed {}", spec.name),
+            Event::TenantDeleted { name, .. } => format!("deleted {name}"),
+            Event::JobSubmitted { id, .. } => format!("submitted {}", self.job(*id)),
+            Event::JobResized { id, count } => format!("resized {} to {count}", self.job(*id)),
+            Event::TasksPlaced { job, placements } => {
+                return placements.iter().map(|p| self.placement(*job, p)).collect();
+            }
+            Event::TaskStarted { at } => format!("started {}", self.task(at)),
+            Event::TaskEnded { at, end, .. } => format!("ended {} {end:?}", self.task(at)),
+            Event::TasksDropped { job, first, count, end } => {
+                format!("dropped {} {end:?}", self.tasks(*job, *first, *count))
+            }
+            Event::NoticeGiven { at, notice } => format!(
+                "notice {} on {} at {} {:?}",
+                self.task(at),
+                self.node(at.node),
+                self.time(notice.deadline),
+                notice.reason
+            ),
+            Event::NoticeWithdrawn { at } => format!("withdrawn {}", self.task(at)),
+            Event::TaskEvicted { at, reason } => {
+                format!("evicted {} from {} {reason:?}", self.task(at), self.node(at.node))
+            }
+            Event::JobEnded { id, state } => format!("done {} {state:?}", self.job(*id)),
+            Event::JobForgotten { tenant, name, .. } => format!("forgot {tenant}/{name}"),
+            Event::RequestRemembered { id, .. } => format!("remembered {id}"),
+            Event::RequestsForgotten { through } => format!("forgot answers through {through}"),
+        };
+        vec![line]
+    }
+}
