@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     replay(&client, &data, clock.as_ref()).await?;
     if keep {
         println!("\nStill serving; time goes {FACTOR} times as fast. Try, in another terminal:");
-        println!("    cargo run --release --bin offpeak -- --endpoint {endpoint} cell");
+        println!("    cargo run --release -p offpeak-client -- cell");
         println!("Ctrl-C ends it.");
         tokio::signal::ctrl_c().await?;
     }

@@ -50,7 +50,10 @@ fn missing(words: &[&str], files: &[File]) -> Vec<String> {
     for pair in words.windows(2) {
         let [flag, name] = *pair else { continue };
         let is_there = match flag {
-            "--example" => exists(&format!("examples/{name}.rs")),
+            "--example" => {
+                exists(&format!("examples/{name}.rs"))
+                    || exists(&format!("examples/{name}/main.rs"))
+            }
             "--test" => exists(&format!("tests/{name}.rs")),
             "--bench" => files.iter().any(|f| f.path.ends_with(&format!("benches/{name}.rs"))),
             "--bin" | "-p" | "--package" => is_named_by_a_manifest(name, files),

@@ -140,7 +140,7 @@ async fn a_very_large_commit_comes_in_batches_of_which_only_the_last_completes_i
     let house = house().await;
     let mut watch = house.watch(Start::Now(FromNow {})).await.expect("a watch");
     let Body::Progress(before) = next(&mut watch).await else { panic!("where it begins") };
-    let name = |index| format!("{index:05}-{}", "x".repeat(50));
+    let name = |index| format!("{index:05}-{}", "x".repeat(57));
     let nodes = (0..NODES).flat_map(|index| node(&name(index)).nodes).collect();
     let request = RegisterNodesRequest { nodes, ..RegisterNodesRequest::default() };
     let mut client = NodeServiceClient::new(house.channel.clone());

@@ -26,11 +26,8 @@ use crate::{
     table::Table,
 };
 
-/// The API tells of no allocation by 0.
-const FIRST_ALLOCATION: AllocationId = AllocationId(1);
-
 /// All that a cell knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct State {
     revision: Revision,
     now: Time,
@@ -49,6 +46,31 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+}
+
+/// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            revision: Default::default(),
+            now: Default::default(),
+            policy: Default::default(),
+            nodes: Default::default(),
+            node_names: Default::default(),
+            next_node: Default::default(),
+            tenants: Default::default(),
+            tenant_names: Default::default(),
+            next_tenant: Default::default(),
+            jobs: Default::default(),
+            job_names: Default::default(),
+            next_job: JobId(1),
+            allocations: Default::default(),
+            next_allocation: AllocationId(1),
+            requests: Default::default(),
+            requests_by_age: Default::default(),
+            waiting: Default::default(),
+        }
+    }
 }
 
 /// The answer to a request id.
@@ -237,8 +259,7 @@ impl State {
     /// The ids that come next.
     #[must_use]
     pub fn next_ids(&self) -> (NodeId, TenantId, JobId, AllocationId) {
-        let next_allocation = self.next_allocation.max(FIRST_ALLOCATION);
-        (self.next_node, self.next_tenant, self.next_job, next_allocation)
+        (self.next_node, self.next_tenant, self.next_job, self.next_allocation)
     }
 }
 

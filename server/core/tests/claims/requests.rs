@@ -17,9 +17,9 @@ fn request_id_replays_the_first_answer() {
           created acme
         > job acme cpu=1 id=two
           answer of revision 3
-          submitted acme/job-0
+          submitted acme/job-1
           remembered two
-          placed acme/job-0/0 on a
+          placed acme/job-1/0 on a
         > job acme cpu=1 id=two
           answer of revision 3
         > restart

@@ -53,7 +53,6 @@ pub(super) struct Naive {
     quotas: BTreeMap<TenantId, Quota>,
     jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
-    /// Ids are given from 1.
     last_allocation: u64,
 }
 
