@@ -242,7 +242,7 @@ async fn nodes_are_listed_in_every_format() {
 }
 
 #[tokio::test]
-async fn jobs_and_what_they_hold_are_shown() {
+async fn a_job_is_shown_with_what_it_waits_for() {
     let cell = Cell::with_a_job().await;
     cell.run("job list -t acme").await.prints(&expect![[r#"
         TENANT   NAME    STATE     TASKS   PENDING   PLACED   DONE   PRIORITY   EACH TASK            AGE
@@ -251,7 +251,7 @@ async fn jobs_and_what_they_hold_are_shown() {
     without_distances(cell.run("job get acme/train").await).prints(&expect![[r#"
         Name:         train
         Tenant:       acme
-        Id:           0
+        Id:           1
         State:        running
         Tasks:        1 pending, 2 placed
         Evictions:    0
@@ -272,35 +272,42 @@ async fn jobs_and_what_they_hold_are_shown() {
     cell.run("job get acme/train -o json")
         .await
         .prints(&expect![[r#"
-        {
-          "tenant": "acme",
-          "name": "train",
-          "spec": {
-            "count": 3,
-            "request": {
-              "cpuMillis": "3000",
-              "memoryBytes": "1073741824"
-            }
-          },
-          "state": "JOB_STATE_RUNNING",
-          "tasks": {
-            "pending": 1,
-            "placed": 2
-          },
-          "createTime": "2100-01-01T00:00:00Z",
-          "revision": "4",
-          "pendingReasons": [
             {
-              "blocker": "BLOCKER_HEADROOM",
-              "dimension": "cpu_millis",
-              "nodes": 2,
-              "smallestShortfall": "2000",
-              "message": "2 nodes now without enough cpu_millis; at least 2000 more is needed"
+              "tenant": "acme",
+              "name": "train",
+              "spec": {
+                "count": 3,
+                "request": {
+                  "cpuMillis": "3000",
+                  "memoryBytes": "1073741824"
+                }
+              },
+              "id": "1",
+              "state": "JOB_STATE_RUNNING",
+              "tasks": {
+                "pending": 1,
+                "placed": 2
+              },
+              "createTime": "2100-01-01T00:00:00Z",
+              "revision": "4",
+              "pendingReasons": [
+                {
+                  "blocker": "BLOCKER_HEADROOM",
+                  "dimension": "cpu_millis",
+                  "nodes": 2,
+                  "smallestShortfall": "2000",
+                  "message": "2 nodes now without enough cpu_millis; at least 2000 more is needed"
+                }
+              ]
             }
-          ]
-        }
-    "#]])
+        "#]])
         .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn allocations_are_listed_with_what_they_hold() {
+    let cell = Cell::with_a_job().await;
     cell.run("ps")
         .await
         .prints(&expect![[r#"
@@ -319,6 +326,12 @@ async fn jobs_and_what_they_hold_are_shown() {
     cell.run("alloc list --node b -o jsonl").await.prints(&expect![[r#"
         {"id":"2","tenant":"acme","job":"train","task":1,"attempt":1,"node":"b","resources":{"cpuMillis":"3000","memoryBytes":"1073741824"},"state":"ALLOCATION_STATE_PLACED","placeTime":"2100-01-01T00:00:00Z"}
     "#]]).ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn tenants_and_the_cell_are_summed_up() {
+    let cell = Cell::with_a_job().await;
     cell.run("tenant list")
         .await
         .prints(&expect![[r#"
@@ -417,17 +430,15 @@ async fn every_failure_has_its_exit_code() {
     run("node remove a")
         .await
         .complains(&expect![[r#"
-        error: node "a" has 1 allocations: drain it first, or force the removal
-          a: node "a" has 1 allocations: drain it first, or force the removal
-    "#]])
+            error: node "a" has 1 allocations: drain it first, or force the removal
+        "#]])
         .ends_with(5);
     let over = "submit -t acme --name more --count 50 --cpu 3";
     run(over)
         .await
         .complains(&expect![[r#"
-        error: tenant "acme" would use 159000 of cpu_millis, more than its quota of 100000
-          tenants/acme: tenant "acme" would use 159000 of cpu_millis, more than its quota of 100000
-    "#]])
+            error: tenant "acme" would use 159000 of cpu_millis, more than its quota of 100000
+        "#]])
         .ends_with(1);
     run("job wait acme/train --timeout 10ms -q").await.complains(&expect![[r#"
         error: job/acme/train is not there yet: 1 pending, 2 placed
