@@ -138,6 +138,52 @@ fn is_below(path: &str, forbidden: &str) -> bool {
     path.strip_prefix(forbidden).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
+/// Where gRPC codes are chosen.
+const CODES: &str = "server/src/api/status.rs";
+
+#[test]
+fn grpc_codes_are_chosen_in_one_file() {
+    let mut chosen = Vec::new();
+    for file in production_files() {
+        if !file.path.starts_with("server/src/") || file.path == CODES {
+            continue;
+        }
+        let lines = production_lines(&file.text);
+        for (index, line) in file.text.lines().take(lines).enumerate() {
+            if chooses_a_code(line) {
+                chosen.push(format!("{}:{}: {}", file.path, index + 1, line.trim()));
+            }
+        }
+    }
+    assert_none(&chosen, &format!("make it an ApiError and have {CODES} choose"));
+}
+
+/// Whether a line names a code, or makes a status other than from an error that has one.
+fn chooses_a_code(line: &str) -> bool {
+    let names = |word: &str| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let rest = &line[at + word.len()..];
+            !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                && !["from(", "from)"].iter().any(|from| rest.starts_with(from))
+        })
+    };
+    let imports = line.contains("tonic::Code") || line.contains("tonic::{Code");
+    imports || names("Code::") || names("Status::")
+}
+
+#[test]
+fn a_code_is_recognized_however_it_is_written() {
+    for line in ["Err(Status::internal(text))", "Status::new(code, text)", "if code == Code::Ok {"]
+    {
+        assert!(chooses_a_code(line), "{line}");
+    }
+    for line in ["StatusCode::NOT_FOUND", ".map_err(Status::from)?", "ExitCode::FAILURE", "Status>"]
+    {
+        assert!(!chooses_a_code(line), "{line}");
+    }
+}
+
 #[test]
 fn nothing_generated_is_kept() {
     let endings =

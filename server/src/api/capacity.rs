@@ -28,7 +28,7 @@ impl CapacityService for Api {
         let state = self.cell.snapshot();
         // A pass over all nodes takes milliseconds, too long for a thread that serves connections.
         let summed = tokio::task::spawn_blocking(move || sum(&state, &regions));
-        let response = summed.await.map_err(|_| ApiError::Stopping)?;
+        let response = summed.await.map_err(ApiError::from)?;
         Ok(Response::new(response))
     }
 }

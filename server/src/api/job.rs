@@ -71,7 +71,7 @@ impl JobService for Api {
         let state = self.cell.snapshot();
         // Reasons are counted over all nodes, which is too long for a thread that serves connections.
         let explained = tokio::task::spawn_blocking(move || explain(&state, &tenant, &name));
-        Ok(Response::new(explained.await.map_err(|_| ApiError::Stopping)??))
+        Ok(Response::new(explained.await.map_err(ApiError::from)??))
     }
 
     async fn list_jobs(

@@ -7,6 +7,7 @@ use offpeak_core::{
     model::{AllocationId, QuotaExcess, Revision},
     rejection::Rejection,
 };
+use tokio::task::JoinError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -37,7 +38,7 @@ pub(crate) enum ApiError {
     },
     /// The revision asked for is gone.
     Compacted {
-        /// The first that is still there.
+        /// The first that is still there; a watch begins after the one before it.
         first_available: Revision,
     },
     /// The timeout of the call is no timeout.
@@ -46,6 +47,8 @@ pub(crate) enum ApiError {
     Stopping,
     /// The store failed; the log of the server says how.
     StoreFailed,
+    /// A defect: the task that was to answer broke down.
+    Broken,
 }
 
 /// What a status says, before it is one.
@@ -96,6 +99,13 @@ impl From<FeedError> for ApiError {
     }
 }
 
+impl From<JoinError> for ApiError {
+    fn from(error: JoinError) -> Self {
+        // What did not panic was given up because the runtime ends.
+        if error.is_panic() { Self::Broken } else { Self::Stopping }
+    }
+}
+
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         let message = error.message();
@@ -126,13 +136,16 @@ impl ApiError {
                 format!("this revision has not been committed: the newest one is {newest}")
             }
             Self::Compacted { first_available } => format!(
-                "this revision is no longer kept: the first one that is still there is {first_available}"
+                "this revision is no longer kept: begin with a snapshot or resume after {}, as the first \
+                 one that is still there is {first_available}",
+                first_available.0.saturating_sub(1)
             ),
             Self::MalformedTimeout => {
                 "the header grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u, n".into()
             }
             Self::Stopping => "the server stops: connect again".into(),
             Self::StoreFailed => "the store failed: the log of the server says how".into(),
+            Self::Broken => "the server broke down over this call, which is a defect of it".into(),
         }
     }
 
@@ -164,6 +177,7 @@ impl ApiError {
             Self::MalformedTimeout => Answer::new(Code::InvalidArgument, "MALFORMED_TIMEOUT"),
             Self::Stopping => Answer::new(Code::Unavailable, "SERVER_STOPPING"),
             Self::StoreFailed => Answer::new(Code::Internal, "STORE_FAILED"),
+            Self::Broken => Answer::new(Code::Internal, "BROKEN_DOWN"),
         }
     }
 }
@@ -379,6 +393,17 @@ mod tests {
         assert_eq!(fields[0].field, "nodes[3].name");
     }
 
+    #[tokio::test]
+    async fn a_task_that_panics_is_a_defect_and_one_that_is_given_up_is_not() {
+        let panicked = tokio::spawn(async { panic!("as this test wants") });
+        let error = ApiError::from(panicked.await.expect_err("it panicked"));
+        assert_eq!(Status::from(error).code(), Code::Internal);
+        let pending = tokio::spawn(std::future::pending::<()>());
+        pending.abort();
+        let error = ApiError::from(pending.await.expect_err("it was given up"));
+        assert_eq!(Status::from(error).code(), Code::Unavailable);
+    }
+
     #[test]
     fn an_overloaded_cell_says_when_to_come_back() {
         let retry_after = Duration::from_millis(50);
@@ -408,6 +433,7 @@ mod tests {
             told(ApiError::Stopping, ""),
             (Code::Unavailable, "SERVER_STOPPING".into(), None)
         );
+        assert_eq!(told(ApiError::Broken, ""), (Code::Internal, "BROKEN_DOWN".into(), None));
         let missing = ApiError::AllocationNotFound(AllocationId(3));
         assert_eq!(told(missing, "").0, Code::NotFound);
     }

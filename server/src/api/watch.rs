@@ -68,7 +68,7 @@ impl WatchService for Api {
         };
         tokio::spawn(watch.run(begin, self.stopping.clone()));
         // A watch never ends well: it tells why it ends, and only one that broke down does not.
-        let broken = once(Err(Status::internal("the watch broke down")));
+        let broken = once(Err(ApiError::Broken.into()));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream).chain(broken))))
     }
 }

@@ -34,7 +34,7 @@ pub enum FeedError {
     /// The log no longer goes back that far.
     #[error("the log begins with revision {first_available}")]
     Compacted {
-        /// The first revision that is still there.
+        /// The first revision that is still there; a subscription begins after the one before it.
         first_available: Revision,
     },
     /// The server stops.

@@ -87,7 +87,10 @@ fn count(violations: &mut Violations, at: &At<'_>, count: u32) -> u32 {
 
 fn check_whole(violations: &mut Violations, at: &At<'_>, request: &Resources, count: u32) {
     if request.checked_mul(u64::from(count)).is_none() {
-        violations.refuse(at, format_args!("{count} times overflows"));
+        violations.refuse(
+            at,
+            format_args!("times {count} tasks is more than can be counted; ask for less or fewer"),
+        );
     }
 }
 

@@ -13,9 +13,12 @@ use offpeak_core::{
 };
 use prost_types::{Duration, Timestamp};
 
-/// A point in time as a well-known type.
+/// The last millisecond that a timestamp can tell: of the year 9999.
+const END_OF_TIME: Time = Time(253_402_300_799_999);
+
+/// A point in time as a well-known type. What lies later, such as the end of a very long drain, is the end of time.
 pub(crate) fn timestamp(time: Time) -> Timestamp {
-    let (seconds, nanos) = parts(time.0);
+    let (seconds, nanos) = parts(time.min(END_OF_TIME).0);
     Timestamp { seconds, nanos }
 }
 

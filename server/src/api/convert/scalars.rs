@@ -194,7 +194,7 @@ pub(crate) fn require<'m, M>(
     message
 }
 
-/// The paths of a mask, all of them among the allowed ones.
+/// The paths of a mask, all of them among the allowed ones and each once, however often it is named.
 pub(super) fn mask<'m>(
     violations: &mut Violations,
     mask: Option<&'m FieldMask>,
@@ -206,8 +206,14 @@ pub(super) fn mask<'m>(
     if paths.is_empty() {
         violations.refuse(&at, format_args!("is required; allowed are {}", allowed.join(", ")));
     }
-    let mut known = Vec::with_capacity(paths.len());
+    let mut known = Vec::new();
+    if !at_most(violations, &at.field("paths"), paths.len(), MAX_LIST) {
+        return known;
+    }
     for (index, path) in paths.iter().enumerate() {
+        if known.contains(&path.as_str()) {
+            continue;
+        }
         if allowed.contains(&path.as_str()) {
             known.push(path.as_str());
         } else {

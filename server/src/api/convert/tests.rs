@@ -124,7 +124,7 @@ fn counts_are_bounded_and_their_product_with_the_request_is_too() {
         spec.count = 1_000_000;
         spec.request = cpu(MAX_AMOUNT);
     });
-    refuses(overflow, "job.spec.request", "overflows");
+    refuses(overflow, "job.spec.request", "more than can be counted");
 }
 
 #[test]

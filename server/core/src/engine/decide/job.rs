@@ -71,6 +71,10 @@ pub(super) fn resize(
     if count == job.spec.count {
         return Ok(done(Vec::new()));
     }
+    // The tenant's use leaves out what has ended, but the job as a whole is counted too.
+    if job.spec.request.checked_mul(u64::from(count)).is_none() {
+        return Err(Rejection::RequestOverflow { count });
+    }
     check_quota(tenant, &job.spec.request, count.saturating_sub(job.spec.count))?;
     let mut events = ended(state, job, TaskIndex(count));
     events.push(Event::JobResized { id: job.id, count });
