@@ -11,7 +11,7 @@ pub mod reason {
     pub const SERVER_STOPPING: &str = "SERVER_STOPPING";
     /// The revision asked for is no longer in the log.
     pub const COMPACTED: &str = "COMPACTED";
-    /// Metadata of [`COMPACTED`]: the first revision that a watch can still begin after.
+    /// Metadata of [`COMPACTED`]: the first revision that is still there.
     pub const FIRST_AVAILABLE: &str = "first_available";
 }
 
@@ -51,7 +51,7 @@ pub enum Error {
     Compacted {
         /// The revision after which events were asked for.
         after: u64,
-        /// The first revision that a watch can still begin after, when the server named it.
+        /// The first revision that is still there, when the server named it: a watch can begin after the one before.
         first_available: Option<u64>,
     },
     /// The server answered with a status.

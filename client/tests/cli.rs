@@ -1,106 +1,18 @@
 //! The command line tool, run as a process against a fake cell.
 
 mod fake;
+mod tool;
 
-use std::{
-    io::Write as _,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
-};
-
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use fake::{Fake, Script, with_reason};
 use offpeak::v1::{
     Capacity, Event, EventBatch, GetCapacityResponse, Job, JobEnded, JobSpec, JobState,
     NodeRemoved, PendingReason, Resources, TaskCounts, Tenant, WatchResponse, event::Kind,
     watch_response::Message,
 };
-use tempfile::TempDir;
 use tonic::{Code, Status};
 
-/// A tool with a home of its own.
-struct Tool {
-    endpoint: String,
-    home: TempDir,
-}
-
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Tool {
-    fn at(endpoint: impl Into<String>) -> Self {
-        Self { endpoint: endpoint.into(), home: TempDir::new().expect("a folder") }
-    }
-
-    fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offpeak"));
-        command
-            .env_clear()
-            .env("XDG_CONFIG_HOME", self.home.path())
-            .env("OFFPEAK_ENDPOINT", &self.endpoint)
-            .args(arguments.split_whitespace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// Runs it off this runtime's thread, on which the fake answers.
-    async fn run(&self, arguments: &str) -> Ran {
-        let mut command = self.command(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output());
-        output.await.expect("no panic").expect("it runs").into()
-    }
-
-    async fn run_with_input(&self, arguments: &str, input: &str) -> Ran {
-        let mut command = self.command(arguments);
-        let input = input.to_owned();
-        let output = tokio::task::spawn_blocking(move || {
-            let mut child = command.stdin(Stdio::piped()).spawn()?;
-            if let Some(mut stdin) = child.stdin.take() {
-                stdin.write_all(input.as_bytes())?;
-            }
-            child.wait_with_output()
-        });
-        output.await.expect("no panic").expect("it runs").into()
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.home.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-}
-
-impl Ran {
-    fn prints(&self, expected: &Expect) -> &Self {
-        expected.assert_eq(&self.stdout);
-        self
-    }
-
-    fn complains(&self, expected: &Expect) -> &Self {
-        expected.assert_eq(&self.stderr);
-        self
-    }
-
-    fn ends_with(&self, code: i32) {
-        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
-    }
-}
+use tool::{Ran, Tool};
 
 async fn tool_and_fake() -> (Tool, Fake) {
     let fake = Fake::default();

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io};
 
-use offpeak_client::Error;
+use offpeak_client::{Error, Violation};
 use tonic::Code;
 
 use super::table::{Tone, paint};
@@ -103,7 +103,8 @@ impl From<Error> for Failure {
             for violation in &refusal.fields {
                 failure = failure.note(format!("{}: {}", violation.field, violation.description));
             }
-            for violation in &refusal.violations {
+            let told = |violation: &&Violation| violation.description == refusal.message;
+            for violation in refusal.violations.iter().filter(|violation| !told(violation)) {
                 failure = failure.note(format!("{}: {}", violation.subject, violation.description));
             }
         }

@@ -43,6 +43,6 @@ id! {
     TaskIndex(u32)
 }
 id! {
-    /// An allocation, numbered in the order of placement and never used again.
+    /// An allocation, numbered from 1 in the order of placement and never used again.
     AllocationId(u64)
 }

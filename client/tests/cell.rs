@@ -1,0 +1,498 @@
+//! The command line tool, run as a process against a real cell: what it prints and with which code it ends.
+
+mod tool;
+
+use std::{path::Path, sync::Arc};
+
+use expect_test::expect;
+use offpeak_core::model::{Millis, Time};
+use offpeak_server::{
+    clock::ManualClock,
+    config::{Config, Optional},
+    driver::exit_on_fatal,
+    server::{Environment, Running, Server},
+};
+use tempfile::TempDir;
+
+use tool::{Ran, Tool};
+
+/// When the cell's clock begins: 2100-01-01. What lies ahead has no age, so that ages are the same on every day.
+const BEGIN: Time = Time(4_102_444_800_000);
+
+struct Cell {
+    tool: Tool,
+    server: Running,
+    clock: Arc<ManualClock>,
+    folder: TempDir,
+}
+
+impl Cell {
+    async fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let clock = Arc::new(ManualClock::new(BEGIN));
+        let server = start(folder.path(), &clock).await;
+        let tool = Tool::at(format!("http://{}", server.address()));
+        Self { tool, server, clock, folder }
+    }
+
+    /// A cell with two nodes, a tenant and a job of which two tasks run and one waits.
+    async fn with_a_job() -> Self {
+        let cell = Self::new().await;
+        cell.run("node register a --owner web --region eu --cpu 4 --memory 16GiB")
+            .await
+            .ends_with(0);
+        cell.run("node register b --owner web --region us --cpu 4 --memory 16GiB -l disk=ssd")
+            .await
+            .ends_with(0);
+        cell.run("tenant create acme --quota-cpu 100").await.ends_with(0);
+        let submit = "submit -t acme --name train --count 3 --cpu 3 --memory 1GiB";
+        cell.run(submit).await.ends_with(0);
+        cell
+    }
+
+    async fn run(&self, arguments: &str) -> Ran {
+        self.tool.run(arguments).await
+    }
+
+    async fn stop(self) {
+        self.server.shutdown().await;
+        drop(self.folder);
+    }
+}
+
+async fn start(folder: &Path, clock: &Arc<ManualClock>) -> Running {
+    let config = Config {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        metrics_listen: Optional(None),
+        data_dir: folder.join("data"),
+        ..Config::default()
+    };
+    let clock = Arc::<ManualClock>::clone(clock);
+    let environment = Environment { clock, on_fatal: exit_on_fatal() };
+    Server::start_in(config, environment).await.expect("a server")
+}
+
+/// Takes out how far points in time are from now.
+fn without_distances(mut ran: Ran) -> Ran {
+    let lines = ran.stdout.lines().map(|line| match line.split_once(" (in ") {
+        Some((time, _)) => format!("{time}\n"),
+        None => format!("{line}\n"),
+    });
+    ran.stdout = lines.collect();
+    ran
+}
+
+fn without_version(mut ran: Ran) -> Ran {
+    ran.stdout = ran.stdout.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    ran
+}
+
+const FLEET: &str = "\
+kind: Tenant
+name: acme
+quota: {cpuMillis: 200000}
+---
+kind: Node
+name: a
+region: eu
+capacity: {cpuMillis: 64000, memoryBytes: 274877906944}
+reservation: {cpuMillis: 4000}
+---
+kind: Job
+tenant: acme
+name: train
+spec:
+  count: 2
+  request: {cpuMillis: 500}
+";
+
+#[tokio::test]
+async fn applying_twice_changes_nothing() {
+    let cell = Cell::new().await;
+    cell.tool
+        .run_with_input("apply -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
+        tenant/acme created
+        node/a created
+        job/acme/train created
+    "#]])
+        .ends_with(0);
+    cell.tool
+        .run_with_input("apply -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
+        tenant/acme unchanged
+        node/a unchanged
+        job/acme/train unchanged
+    "#]])
+        .ends_with(0);
+    let changed = FLEET.replace("count: 2", "count: 5").replace("region: eu", "region: us");
+    cell.tool
+        .run_with_input("apply -f -", &changed)
+        .await
+        .prints(&expect![[r#"
+        tenant/acme unchanged
+        node/a updated
+        job/acme/train updated
+    "#]])
+        .ends_with(0);
+    let path = cell.tool.file("fleet.yaml", &changed);
+    let apply = format!("apply -f {} -o json", path.display());
+    cell.run(&apply)
+        .await
+        .prints(&expect![[r#"
+        {
+          "object": "tenant/acme",
+          "outcome": "unchanged",
+          "dryRun": false
+        }
+        {
+          "object": "node/a",
+          "outcome": "unchanged",
+          "dryRun": false
+        }
+        {
+          "object": "job/acme/train",
+          "outcome": "unchanged",
+          "dryRun": false
+        }
+    "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn nodes_are_listed_in_every_format() {
+    let cell = Cell::with_a_job().await;
+    cell.run("node list").await.prints(&expect![[r#"
+        NAME   STATE   OWNER   REGION   ZONE   CPU   MEMORY   GPUS   FREE CPU   FREE MEMORY   TASKS   AGE
+        a      ready   web     eu       -        4    16GiB      0          1         15GiB       1    0s
+        b      ready   web     us       -        4    16GiB      0          1         15GiB       1    0s
+    "#]]).ends_with(0);
+    cell.run("node list -o wide").await.prints(&expect![[r#"
+        NAME   STATE   OWNER   REGION   ZONE   CPU   MEMORY   GPUS   FREE CPU   FREE MEMORY   TASKS   AGE   OWNER CPU   LENT CPU   FREE GPUS   GPU MODEL   TAINTS   LABELS
+        a      ready   web     eu       -        4    16GiB      0          1         15GiB       1    0s           0          3           0   -           -        -
+        b      ready   web     us       -        4    16GiB      0          1         15GiB       1    0s           0          3           0   -           -        disk=ssd
+    "#]]).ends_with(0);
+    cell.run("node list -o name")
+        .await
+        .prints(&expect![[r#"
+        node/a
+        node/b
+    "#]])
+        .ends_with(0);
+    cell.run("node list -o jsonl").await.prints(&expect![[r#"
+        {"name":"a","owner":"web","region":"eu","capacity":{"cpuMillis":"4000","memoryBytes":"17179869184"},"reservation":{},"state":"NODE_STATE_READY","lent":{"cpuMillis":"3000","memoryBytes":"1073741824"},"headroom":{"cpuMillis":"1000","memoryBytes":"16106127360"},"allocationCount":1,"createTime":"2100-01-01T00:00:00Z","revision":"1"}
+        {"name":"b","owner":"web","region":"us","labels":{"disk":"ssd"},"capacity":{"cpuMillis":"4000","memoryBytes":"17179869184"},"reservation":{},"state":"NODE_STATE_READY","lent":{"cpuMillis":"3000","memoryBytes":"1073741824"},"headroom":{"cpuMillis":"1000","memoryBytes":"16106127360"},"allocationCount":1,"createTime":"2100-01-01T00:00:00Z","revision":"2"}
+    "#]]).ends_with(0);
+    cell.run("node get b -o json")
+        .await
+        .prints(&expect![[r#"
+        {
+          "name": "b",
+          "owner": "web",
+          "region": "us",
+          "labels": {
+            "disk": "ssd"
+          },
+          "capacity": {
+            "cpuMillis": "4000",
+            "memoryBytes": "17179869184"
+          },
+          "reservation": {},
+          "state": "NODE_STATE_READY",
+          "lent": {
+            "cpuMillis": "3000",
+            "memoryBytes": "1073741824"
+          },
+          "headroom": {
+            "cpuMillis": "1000",
+            "memoryBytes": "16106127360"
+          },
+          "allocationCount": 1,
+          "createTime": "2100-01-01T00:00:00Z",
+          "revision": "2"
+        }
+    "#]])
+        .ends_with(0);
+    cell.run("node get a -o yaml")
+        .await
+        .prints(&expect![[r#"
+        name: a
+        owner: web
+        region: eu
+        capacity:
+          cpuMillis: "4000"
+          memoryBytes: "17179869184"
+        reservation: {}
+        state: NODE_STATE_READY
+        lent:
+          cpuMillis: "3000"
+          memoryBytes: "1073741824"
+        headroom:
+          cpuMillis: "1000"
+          memoryBytes: "16106127360"
+        allocationCount: 1
+        createTime: "2100-01-01T00:00:00Z"
+        revision: "1"
+    "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_shown_with_what_it_waits_for() {
+    let cell = Cell::with_a_job().await;
+    cell.run("job list -t acme").await.prints(&expect![[r#"
+        TENANT   NAME    STATE     TASKS   PENDING   PLACED   DONE   PRIORITY   EACH TASK            AGE
+        acme     train   running       3         1        2      0          0   cpu 3, memory 1GiB    0s
+    "#]]).ends_with(0);
+    without_distances(cell.run("job get acme/train").await).prints(&expect![[r#"
+        Name:         train
+        Tenant:       acme
+        Id:           1
+        State:        running
+        Tasks:        1 pending, 2 placed
+        Evictions:    0
+        Each task:    cpu 3, memory 1GiB
+        Where:        anywhere
+        Priority:     0
+        Gang:         no
+        Min runtime:  -
+        Max runtime:  -
+        Notice:       -
+        Deadline:     -
+        Labels:       -
+        Created:      2100-01-01T00:00:00Z
+        Ended:        -
+        Revision:     4
+        Waits for:    headroom (cpu_millis): 2 nodes; 2 nodes now without enough cpu_millis; at least 2000 more is needed
+    "#]]).ends_with(0);
+    cell.run("job get acme/train -o json")
+        .await
+        .prints(&expect![[r#"
+            {
+              "tenant": "acme",
+              "name": "train",
+              "spec": {
+                "count": 3,
+                "request": {
+                  "cpuMillis": "3000",
+                  "memoryBytes": "1073741824"
+                }
+              },
+              "id": "1",
+              "state": "JOB_STATE_RUNNING",
+              "tasks": {
+                "pending": 1,
+                "placed": 2
+              },
+              "createTime": "2100-01-01T00:00:00Z",
+              "revision": "4",
+              "pendingReasons": [
+                {
+                  "blocker": "BLOCKER_HEADROOM",
+                  "dimension": "cpu_millis",
+                  "nodes": 2,
+                  "smallestShortfall": "2000",
+                  "message": "2 nodes now without enough cpu_millis; at least 2000 more is needed"
+                }
+              ]
+            }
+        "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn allocations_are_listed_with_what_they_hold() {
+    let cell = Cell::with_a_job().await;
+    cell.run("ps")
+        .await
+        .prints(&expect![[r#"
+        ID   TENANT   JOB     TASK   NODE   STATE    HOLDS                AGE
+         1   acme     train      0   a      placed   cpu 3, memory 1GiB    0s
+         2   acme     train      1   b      placed   cpu 3, memory 1GiB    0s
+    "#]])
+        .ends_with(0);
+    cell.run("alloc list -o name")
+        .await
+        .prints(&expect![[r#"
+        alloc/1
+        alloc/2
+    "#]])
+        .ends_with(0);
+    cell.run("alloc list --node b -o jsonl").await.prints(&expect![[r#"
+        {"id":"2","tenant":"acme","job":"train","task":1,"attempt":1,"node":"b","resources":{"cpuMillis":"3000","memoryBytes":"1073741824"},"state":"ALLOCATION_STATE_PLACED","placeTime":"2100-01-01T00:00:00Z"}
+    "#]]).ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn tenants_and_the_cell_are_summed_up() {
+    let cell = Cell::with_a_job().await;
+    cell.run("tenant list")
+        .await
+        .prints(&expect![[r#"
+        NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS   AGE
+        acme        1       3        2   9/100     3GiB      0    0s
+    "#]])
+        .ends_with(0);
+    cell.run("tenant get acme -o yaml")
+        .await
+        .prints(&expect![[r#"
+        name: acme
+        quota:
+          cpuMillis: "100000"
+        weight: 1
+        priorityCeiling: 1000
+        usage:
+          requested:
+            cpuMillis: "9000"
+            memoryBytes: "3221225472"
+          requestedTasks: "3"
+          held:
+            cpuMillis: "6000"
+            memoryBytes: "2147483648"
+          heldTasks: "2"
+        createTime: "2100-01-01T00:00:00Z"
+        revision: "3"
+    "#]])
+        .ends_with(0);
+    without_version(cell.run("cell").await).prints(&expect![[r#"
+        REGION   NODES   READY   RESOURCE   CAPACITY   OWNERS USE   HELD BACK          LENT       HEADROOM
+        eu           1       1   cpu               4     0   (0%)    0   (0%)      3  (75%)       1  (25%)
+                                 memory        16GiB    0B   (0%)   0B   (0%)   1GiB   (6%)   15GiB  (93%)
+        us           1       1   cpu               4     0   (0%)    0   (0%)      3  (75%)       1  (25%)
+                                 memory        16GiB    0B   (0%)   0B   (0%)   1GiB   (6%)   15GiB  (93%)
+        total        2       2   cpu               8     0   (0%)    0   (0%)      6  (75%)       2  (25%)
+                                 memory        32GiB    0B   (0%)   0B   (0%)   2GiB   (6%)   30GiB  (93%)
+
+        Cell:         default, offpeakd VERSION, up for 0s
+        Allocations:  2
+        Pending:      1 task of 1 job: cpu 3, memory 1GiB
+        Revision:     5
+    "#]]).ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn events_tell_what_happened() {
+    let cell = Cell::with_a_job().await;
+    cell.run("node drain b --grace 1m").await.ends_with(0);
+    cell.clock.advance(Millis::MINUTE);
+    // Whatever is due comes before the next command.
+    cell.run("job cancel acme/train").await.ends_with(0);
+    cell.run("events").await.prints(&expect![[r#"
+        1         2100-01-01T00:00:00Z  node_registered     a cpu 4, memory 16GiB
+        2         2100-01-01T00:00:00Z  node_registered     b cpu 4, memory 16GiB
+        3         2100-01-01T00:00:00Z  tenant_created      acme
+        4         2100-01-01T00:00:00Z  job_submitted       acme/train 3 x cpu 3, memory 1GiB
+        5         2100-01-01T00:00:00Z  tasks_placed        acme/train 2 tasks on a, b
+        6         2100-01-01T00:00:00Z  node_state_changed  b draining until 2100-01-01T00:01:00Z
+        6         2100-01-01T00:00:00Z  notice_given        acme/train[1] on b node-drained, until 2100-01-01T00:01:00Z
+        7         2100-01-01T00:01:00Z  task_evicted        acme/train[1] on b node-drained
+        8         2100-01-01T00:01:00Z  task_ended          acme/train[0] on a cancelled
+        8         2100-01-01T00:01:00Z  task_ended          acme/train[1] cancelled
+        8         2100-01-01T00:01:00Z  job_ended           acme/train cancelled
+    "#]]).ends_with(0);
+    cell.run("events --kinds job_ended,task_evicted -o jsonl")
+        .await
+        .prints(&expect![[r#"
+            {"revision":"7","time":"2100-01-01T00:01:00Z","taskEvicted":{"tenant":"acme","job":"train","task":1,"allocationId":"2","node":"b","reason":"EVICTION_REASON_NODE_DRAINED"}}
+            {"revision":"8","time":"2100-01-01T00:01:00Z","jobEnded":{"tenant":"acme","job":"train","state":"JOB_STATE_CANCELLED"}}
+        "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn every_failure_has_its_exit_code() {
+    let cell = Cell::with_a_job().await;
+    let run = |arguments: &'static str| cell.run(arguments);
+    run("tenant create acme")
+        .await
+        .complains(&expect![[r#"
+        error: tenant "acme" exists already
+    "#]])
+        .ends_with(5);
+    run("node register bad/name --cpu 1").await.complains(&expect![[r#"
+        error: nodes[0].name: has the character '/' at byte 3; letters, digits, '-', '_' and '.' are allowed
+    "#]]).ends_with(1);
+    run("node list --limit none").await.ends_with(2);
+    run("job get acme/none")
+        .await
+        .complains(&expect![[r#"
+        error: job "none" of tenant "acme" does not exist
+    "#]])
+        .ends_with(3);
+    run("node remove a")
+        .await
+        .complains(&expect![[r#"
+            error: node "a" has 1 allocations: drain it first, or force the removal
+        "#]])
+        .ends_with(5);
+    let over = "submit -t acme --name more --count 50 --cpu 3";
+    run(over)
+        .await
+        .complains(&expect![[r#"
+            error: tenant "acme" would use 159000 of cpu_millis, more than its quota of 100000
+        "#]])
+        .ends_with(1);
+    run("job wait acme/train --timeout 10ms -q").await.complains(&expect![[r#"
+        error: job/acme/train is not there yet: 1 pending, 2 placed
+          headroom (cpu_millis): 2 nodes; 2 nodes now without enough cpu_millis; at least 2000 more is needed
+        hint: the job goes on; see `offpeak job get acme/train`
+    "#]]).ends_with(6);
+    run("job cancel acme/train -q").await.ends_with(0);
+    run("job wait acme/train -q")
+        .await
+        .complains(&expect![[r#"
+        error: job/acme/train cancelled: 3 cancelled
+    "#]])
+        .ends_with(8);
+    run("events --since 999999")
+        .await
+        .complains(&expect![[r#"
+        error: this revision has not been committed: the newest one is 6
+    "#]])
+        .ends_with(1);
+    let Cell { tool, server, folder, .. } = cell;
+    server.shutdown().await;
+    drop(folder);
+    let endpoint = tool.endpoint.clone();
+    let ran = tool.run("node list").await;
+    assert!(ran.stderr.contains(&endpoint), "{}", ran.stderr);
+    ran.ends_with(7);
+}
+
+#[tokio::test]
+async fn no_escape_sequence_reaches_a_file() {
+    let cell = Cell::with_a_job().await;
+    for arguments in ["node list", "cell", "node get none", "job get acme/train", "--help"] {
+        for (variable, value) in [("NO_COLOR", "1"), ("TERM", "xterm-256color")] {
+            let mut command = cell.tool.command(arguments);
+            command.env(variable, value);
+            let output = tokio::task::spawn_blocking(move || command.output());
+            let output = output.await.expect("no panic").expect("it runs");
+            assert!(
+                !output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b),
+                "{arguments}"
+            );
+        }
+    }
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn completions_know_the_commands() {
+    let tool = Tool::at("http://127.0.0.1:1");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = tool.run(&format!("completion {shell}")).await;
+        for command in ["submit", "tenant", "report-load"] {
+            assert!(ran.stdout.contains(command), "{shell} does not know {command}");
+        }
+        ran.ends_with(0);
+    }
+}
