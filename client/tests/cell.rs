@@ -267,7 +267,7 @@ async fn a_job_is_shown_with_what_it_waits_for() {
         Created:      2100-01-01T00:00:00Z
         Ended:        -
         Revision:     4
-        Waits for:    headroom (cpu_millis): 2 nodes; 2 nodes now without enough cpu_millis; at least 2000 more is needed
+        Waits for:    2 nodes now without enough cpu_millis; at least 2000 more is needed
     "#]]).ends_with(0);
     cell.run("job get acme/train -o json")
         .await
@@ -442,7 +442,7 @@ async fn every_failure_has_its_exit_code() {
         .ends_with(1);
     run("job wait acme/train --timeout 10ms -q").await.complains(&expect![[r#"
         error: job/acme/train is not there yet: 1 pending, 2 placed
-          headroom (cpu_millis): 2 nodes; 2 nodes now without enough cpu_millis; at least 2000 more is needed
+          2 nodes now without enough cpu_millis; at least 2000 more is needed
         hint: the job goes on; see `offpeak job get acme/train`
     "#]]).ends_with(6);
     run("job cancel acme/train -q").await.ends_with(0);

@@ -370,11 +370,11 @@ async fn waiting_follows_a_job_to_its_end() {
     fake.state().job_steps.push_back(stuck);
     tool.run("job wait acme/train -q --timeout 50ms")
         .await
-        .complains(&expect![[r"
+        .complains(&expect![[r#"
             error: job/acme/train is not there yet: 3 pending
-              headroom (cpu): 12 nodes; the least short lacks 1.5 cores
+              the least short lacks 1.5 cores
             hint: the job goes on; see `offpeak job get acme/train`
-        "]])
+        "#]])
         .ends_with(6);
 }
 

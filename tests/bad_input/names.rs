@@ -135,7 +135,8 @@ async fn what_is_no_name_is_refused_wherever_a_job_is_named() {
             ..CancelJobRequest::default()
         };
         house.refuses_fields(jobs.cancel_job(cancel), &[("tenant", says), ("name", says)]).await;
-        let job = v1::Job { tenant, name, spec: Some(spec()), ..v1::Job::default() };
+        let resized = v1::JobSpec { count: 1, ..spec() };
+        let job = v1::Job { tenant, name, spec: Some(resized), ..v1::Job::default() };
         let (job, update_mask) = (Some(job), mask(&["spec.count"]));
         let update = UpdateJobRequest { job, update_mask, ..UpdateJobRequest::default() };
         let wrong = [("job.tenant", says), ("job.name", says)];

@@ -118,7 +118,7 @@ pub(crate) fn reasons(job: &Job) -> Vec<String> {
                     let least = human::amount(&reason.dimension, least);
                     format!("{line}; the least short lacks {least}")
                 }
-                (message, _) => format!("{line}; {message}"),
+                (message, _) => message.to_owned(),
             }
         })
         .collect()

@@ -12,9 +12,12 @@ const CHAPTER: usize = 256;
 /// Objects by id.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<T> {
-    chapters: Vec<Option<Arc<Block<Arc<Block<T, PAGE>>, CHAPTER>>>>,
+    chapters: Vec<Option<Arc<Chapter<T>>>>,
     len: usize,
 }
+
+type Page<T> = Block<T, PAGE>;
+type Chapter<T> = Block<Arc<Page<T>>, CHAPTER>;
 
 /// A fixed number of places of which some are taken.
 #[derive(Clone, Debug)]

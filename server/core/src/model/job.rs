@@ -125,7 +125,7 @@ pub struct Job {
     pub created: Time,
     /// When it ended, and how.
     pub ended: Option<(Time, JobState)>,
-    /// The last change of its description or state.
+    /// The last change of its description, or its end.
     pub revision: Revision,
 }
 
