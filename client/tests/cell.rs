@@ -248,7 +248,8 @@ async fn a_job_is_shown_with_what_it_waits_for() {
         TENANT   NAME    STATE     TASKS   PENDING   PLACED   DONE   PRIORITY   EACH TASK            AGE
         acme     train   running       3         1        2      0          0   cpu 3, memory 1GiB    0s
     "#]]).ends_with(0);
-    without_distances(cell.run("job get acme/train").await).prints(&expect![[r#"
+    without_distances(cell.run("job get acme/train").await)
+        .prints(&expect![[r#"
         Name:         train
         Tenant:       acme
         Id:           1
@@ -268,7 +269,8 @@ async fn a_job_is_shown_with_what_it_waits_for() {
         Ended:        -
         Revision:     4
         Waits for:    2 nodes now without enough cpu_millis; at least 2000 more is needed
-    "#]]).ends_with(0);
+    "#]])
+        .ends_with(0);
     cell.run("job get acme/train -o json")
         .await
         .prints(&expect![[r#"
@@ -440,11 +442,14 @@ async fn every_failure_has_its_exit_code() {
             error: tenant "acme" would use 159000 of cpu_millis, more than its quota of 100000
         "#]])
         .ends_with(1);
-    run("job wait acme/train --timeout 10ms -q").await.complains(&expect![[r#"
+    run("job wait acme/train --timeout 10ms -q")
+        .await
+        .complains(&expect![[r#"
         error: job/acme/train is not there yet: 1 pending, 2 placed
           2 nodes now without enough cpu_millis; at least 2000 more is needed
         hint: the job goes on; see `offpeak job get acme/train`
-    "#]]).ends_with(6);
+    "#]])
+        .ends_with(6);
     run("job cancel acme/train -q").await.ends_with(0);
     run("job wait acme/train -q")
         .await
