@@ -12,7 +12,7 @@ const NAME: &str = "lock";
 /// dies, so a file that is left over means nothing.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -40,7 +40,7 @@ impl FolderLock {
         write
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(StoreError::io("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Whether `name` is that of the lock file.
@@ -49,8 +49,33 @@ impl FolderLock {
     }
 }
 
+impl Drop for FolderLock {
+    /// Closing alone would leave the lock to a child process that another thread is just starting, until it has
+    /// closed what it inherited. If the system refuses, the end of the process lets go.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FolderLock, StoreError};
+
+    #[test]
+    fn a_lock_is_given_back_although_a_child_has_inherited_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = FolderLock::take(folder.path()).expect("free");
+        let inherited = lock.file.try_clone().expect("what a fork does");
+        let refused = FolderLock::take(folder.path());
+        assert!(matches!(refused, Err(StoreError::Locked { .. })), "{refused:?}");
+        drop(lock);
+        FolderLock::take(folder.path()).expect("given back");
+        drop(inherited);
+    }
 }
