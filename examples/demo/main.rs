@@ -83,7 +83,8 @@ async fn replay(client: &Client, data: &Path, clock: &FastClock) -> Result<(), B
     jobs::create_tenants(client).await?;
     fleet.report_history(client, HISTORY, STEP, now_ms()).await?;
     println!("{}", fleet.describe());
-    println!("{}\n", burst(client, &fleet).await?);
+    let burst = burst(client, &fleet).await?;
+    println!("a job of {BURST} tasks on the watch after {} ms\n", burst.as_millis());
 
     let mut watch = watch(client).await?;
     let mut tally = Tally::new(&fleet);
@@ -107,13 +108,12 @@ async fn replay(client: &Client, data: &Path, clock: &FastClock) -> Result<(), B
     }
     let replayed = began.elapsed();
     tally.settle(now_ms());
-    report.summary(&tally, replayed);
+    report.summary(&tally, replayed, f64::from(BURST) / burst.as_secs_f64());
     Ok(())
 }
 
-/// Submits a large job to the empty fleet and tells how long it took until every task was placed, durable and on the
-/// watch.
-async fn burst(client: &Client, fleet: &Fleet) -> Result<String, Box<dyn Error>> {
+/// Submits a large job to the empty fleet: how long it takes until every task is placed, durable and on the watch.
+async fn burst(client: &Client, fleet: &Fleet) -> Result<Duration, Box<dyn Error>> {
     let mut watch = watch(client).await?;
     let mut tally = Tally::new(fleet);
     let mut executor = Executor::default();
@@ -124,11 +124,7 @@ async fn burst(client: &Client, fleet: &Fleet) -> Result<String, Box<dyn Error>>
     }
     let took = began.elapsed();
     jobs::cancel_burst(client).await?;
-    let rate = f64::from(BURST) / took.as_secs_f64();
-    let millis = took.as_secs_f64() * 1000.0;
-    Ok(format!(
-        "a job of {BURST} tasks: submitted, placed, durable and streamed in {millis:.0} ms, {rate:.0} placements/s"
-    ))
+    Ok(took)
 }
 
 /// What happens from here on. A watch from now would begin when it is first polled, which is too late.

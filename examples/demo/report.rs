@@ -59,7 +59,7 @@ impl Report {
         self.before = now;
     }
 
-    pub(crate) fn summary(&self, tally: &Tally, replayed: Duration) {
+    pub(crate) fn summary(&self, tally: &Tally, replayed: Duration, burst_rate: f64) {
         let idle = self.capacity - self.owner_load;
         let counts = tally.counts;
         let hours = |amount: u128| format!("{} core-hours", amount / CORE_HOUR);
@@ -81,6 +81,7 @@ impl Report {
                     hours(self.shortfall)
                 ),
             ),
+            ("placements/s", format!("{burst_rate:.0}, in the burst at the beginning")),
             ("replayed in", format!("{:.1} s", replayed.as_secs_f64())),
         ];
         println!("\nSix hours of a fleet sized for its peak");

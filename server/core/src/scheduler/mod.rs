@@ -1,9 +1,10 @@
 //! Decides which pending tasks go where.
 //!
-//! The engine applies events to the state and tells [`Scheduler::note`] of each; [`Scheduler::plan`] then answers
-//! with the next [`Plan`], until there is none. The phases: order (`queue.rs`), filter (`filter.rs`, `slot.rs`),
-//! rank (`slot.rs`: Score), place (`place.rs`), preempt (`preempt.rs`). `index.rs` makes filter and rank cost one
-//! look per changed node and shape. All of it is derived from the state and can be built anew from it.
+//! The engine applies events to the state and tells [`Scheduler::before`] and [`Scheduler::after`] of each;
+//! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`),
+//! filter (`filter.rs`, `slot.rs`), rank (`slot.rs`: Score), place (`place.rs`), preempt (`preempt.rs`). `index.rs`
+//! makes filter and rank cost one look per changed node and shape, and `wake.rs` lets parked work back in. All of it
+//! is derived from the state and can be built anew from it.
 
 mod changes;
 mod explain;
