@@ -21,10 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use explain::explain;
 use index::Index;
-use preempt::Preemption;
 use queue::{Lane, Queue};
 use shape::{ShapeId, ShapeKey};
-use wake::has_below;
 
 use crate::{
     event::{Event, Placement},
@@ -37,6 +35,9 @@ use crate::{
 
 /// Tasks that one plan places at most, unless a gang is larger: between two plans the order is asked again.
 const TASKS_PER_PLAN: u32 = 256;
+
+/// Shapes for which one pass looks over the fleet for room to make, gangs and spreads aside: the look is long.
+const ATTEMPTS_PER_PASS: u32 = 4;
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +122,11 @@ pub struct Scheduler {
     retries: BTreeSet<(Time, ShapeId)>,
     /// Nodes whose free room a gang counts on until the rest of its room is made.
     counted_on: BTreeMap<ShapeId, BTreeSet<NodeId>>,
+    /// Parked shapes for which all the room was made that could be, down to a priority.
+    asked: BTreeMap<ShapeId, Priority>,
+    /// Parked shapes that ask for room in the next pass: this one has asked for enough.
+    postponed: BTreeSet<ShapeId>,
+    attempts_left: u32,
     /// Room that was being made somewhere may have become too little.
     promises_void: bool,
     /// Nodes were let go after those that wait were asked.
@@ -260,18 +266,8 @@ impl Scheduler {
             self.index.park(lane.shape);
             self.parked.insert(lane.shape);
             self.queue.park(lane.shape);
-            let demands = if waits { Vec::new() } else { self.demands(state, lane.shape) };
-            if !demands.is_empty() {
-                let Preemption { notices, counts_on, retry } =
-                    preempt::preempt(state, now, &demands);
-                counts_on.iter().for_each(|node| self.index.hold(state, *node));
-                if !counts_on.is_empty() {
-                    self.counted_on.insert(lane.shape, counts_on);
-                }
-                self.retries.extend(retry.map(|time| (time, lane.shape)));
-                if !notices.is_empty() {
-                    return Some(Plan::Preempt { job: id, notices });
-                }
+            if !waits && let Some(notices) = self.make_room(state, now, lane.shape) {
+                return Some(Plan::Preempt { job: id, notices });
             }
         }
         None
@@ -318,7 +314,8 @@ impl Scheduler {
             self.index.shape_mut(shape).lanes += 1;
         }
         self.waiting.insert(id, lane);
-        if parked && has_below(&self.running, self.leaving, lane.priority) {
+        let refused = self.asked.get(&shape).is_some_and(|asked| lane.priority <= *asked);
+        if parked && !refused && self.may_make_room(shape, lane.priority) {
             self.wake_shape(state, shape);
         }
         let lower = self.counted_on.keys().copied().filter(|gang| {
@@ -338,6 +335,8 @@ impl Scheduler {
         if shape.lanes == 0 {
             shape.parked = None;
             self.parked.remove(&lane.shape);
+            self.asked.remove(&lane.shape);
+            self.postponed.remove(&lane.shape);
             self.let_go(state, lane.shape);
             self.index.release_shape(lane.shape);
         }

@@ -30,6 +30,8 @@ pub(super) struct Preemption {
     pub(super) counts_on: BTreeSet<NodeId>,
     /// When a task that is inside its `min_runtime` now, and in the way, leaves it.
     pub(super) retry: Option<Time>,
+    /// The priority that got nothing, unless all were served: no more of it or below needs to ask again.
+    pub(super) refused: Option<Priority>,
 }
 
 /// Room on a node once everything that leaves soon is gone and earlier tasks of the plan are in.
@@ -62,12 +64,13 @@ pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Pree
                 making.chosen.clear();
             }
             let (notices, retry) = (making.notices(), making.mature);
-            return Preemption { notices, retry, ..Preemption::default() };
+            let refused = Some(job.spec.priority);
+            return Preemption { notices, retry, refused, ..Preemption::default() };
         }
     }
     let gang = demands.iter().any(|(job, _)| job.spec.gang);
     let counts_on = making.futures.keys().copied().filter(|_| gang).collect();
-    Preemption { notices: making.notices(), counts_on, retry: None }
+    Preemption { notices: making.notices(), counts_on, ..Preemption::default() }
 }
 
 /// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its

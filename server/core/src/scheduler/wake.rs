@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    Scheduler, preempt,
+    ATTEMPTS_PER_PASS, Scheduler, preempt,
     shape::{ShapeId, ShapeKey},
 };
 use crate::{
-    model::{Job, NodeId, Priority, TenantId, Time},
+    model::{AllocationRef, Job, NodeId, Notice, Priority, TenantId, Time},
     state::State,
 };
 
@@ -22,12 +22,16 @@ impl Scheduler {
             let tenants: Vec<TenantId> = state.tenants().map(|tenant| tenant.id).collect();
             tenants.into_iter().for_each(|tenant| self.refresh_share(state, tenant));
         }
+        self.attempts_left = ATTEMPTS_PER_PASS;
+        for shape in mem::take(&mut self.postponed) {
+            self.wake_shape(state, shape);
+        }
         self.wake_where_nodes_grew(state, now);
         let void = mem::take(&mut self.promises_void);
         let matured = self.take_matured(now);
         let again = self.parked.iter().filter(|shape| {
             let top = self.queue.top_priority(**shape);
-            let asks = top.is_some_and(|top| has_below(&self.running, self.leaving, top));
+            let asks = top.is_some_and(|top| self.may_make_room(**shape, top));
             let counts = self.counted_on.contains_key(shape);
             matured.contains(shape) || void && (asks || counts)
         });
@@ -42,6 +46,7 @@ impl Scheduler {
         let (queue, running, leaving) = (&self.queue, &self.running, self.leaving);
         let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
             let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
+            let leaving = if key.job.is_some() { leaving } else { 0 };
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
             top.is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
         };
@@ -53,7 +58,7 @@ impl Scheduler {
     /// When a pass may find something to do that it could not do before, although nothing will have happened.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
-        if self.promises_void || self.let_go {
+        if self.promises_void || self.let_go || !self.postponed.is_empty() {
             return Some(Time(0));
         }
         self.retries.first().map(|(time, _)| *time)
@@ -61,11 +66,11 @@ impl Scheduler {
 
     /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
     /// highest priority first.
-    pub(super) fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
+    fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
         let mut demands = Vec::new();
         let mut left = preempt::TASKS_PER_PLAN;
         for (priority, id) in self.queue.jobs(shape) {
-            if left == 0 || !has_below(&self.running, self.leaving, priority) {
+            if left == 0 || !self.may_make_room(shape, priority) {
                 break;
             }
             let job = state.job(id).expect("invariant: a waiting job exists");
@@ -75,6 +80,42 @@ impl Scheduler {
             demands.push((job, tasks));
         }
         demands
+    }
+
+    /// Announces what lets a parked shape's tasks in later, if anything does.
+    pub(super) fn make_room(
+        &mut self,
+        state: &State,
+        now: Time,
+        shape: ShapeId,
+    ) -> Option<Vec<(AllocationRef, Notice)>> {
+        let demands = self.demands(state, shape);
+        let (last, _) = demands.last()?;
+        if self.index.shape(shape).key.job.is_none() {
+            let Some(left) = self.attempts_left.checked_sub(1) else {
+                self.postponed.insert(shape);
+                return None;
+            };
+            self.attempts_left = left;
+        }
+        let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
+        let made = preempt::preempt(state, now, &demands);
+        made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
+        if !made.counts_on.is_empty() {
+            self.counted_on.insert(shape, made.counts_on);
+        }
+        self.retries.extend(made.retry.map(|time| (time, shape)));
+        if let Some(asked) = made.refused.or(full.then_some(last.spec.priority)) {
+            self.asked.insert(shape, asked);
+        }
+        (!made.notices.is_empty()).then_some(made.notices)
+    }
+
+    /// Whether anything could be preempted for tasks of the shape. A gang also counts on room that others make, so
+    /// for it it is enough that anything is leaving.
+    pub(super) fn may_make_room(&self, shape: ShapeId, priority: Priority) -> bool {
+        let leaving = if self.index.shape(shape).key.job.is_some() { self.leaving } else { 0 };
+        has_below(&self.running, leaving, priority)
     }
 
     fn take_matured(&mut self, now: Time) -> BTreeSet<ShapeId> {
@@ -90,6 +131,8 @@ impl Scheduler {
 
     fn unpark(&mut self, state: &State, shape: ShapeId) {
         self.parked.remove(&shape);
+        self.asked.remove(&shape);
+        self.postponed.remove(&shape);
         self.queue.wake(shape);
         self.let_go(state, shape);
     }
@@ -127,10 +170,6 @@ impl Scheduler {
 }
 
 /// Whether anything of a lower priority runs, or anything at all is leaving.
-pub(super) fn has_below(
-    running: &BTreeMap<Priority, u64>,
-    leaving: u64,
-    priority: Priority,
-) -> bool {
+fn has_below(running: &BTreeMap<Priority, u64>, leaving: u64, priority: Priority) -> bool {
     leaving > 0 || running.first_key_value().is_some_and(|(least, _)| *least < priority)
 }
