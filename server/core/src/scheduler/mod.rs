@@ -304,20 +304,20 @@ impl Scheduler {
 
     fn enqueue(&mut self, state: &State, id: JobId) {
         let job = state.job(id).expect("invariant: the event's job exists");
-        if job.counts.pending == 0 || self.waiting.contains_key(&id) {
+        if job.counts.pending == 0 {
+            return;
+        }
+        if let Some(lane) = self.waiting.get(&id).copied() {
+            self.ask_for_more(state, lane);
             return;
         }
         let shape = self.index.shape_of(ShapeKey::of(job));
         let lane = Lane { shape, priority: job.spec.priority, tenant: job.tenant };
-        let parked = self.parked.contains(&shape);
-        if self.queue.push(lane, id, parked) {
+        if self.queue.push(lane, id, self.parked.contains(&shape)) {
             self.index.shape_mut(shape).lanes += 1;
         }
         self.waiting.insert(id, lane);
-        let refused = self.asked.get(&shape).is_some_and(|asked| lane.priority <= *asked);
-        if parked && !refused && self.may_make_room(shape, lane.priority) {
-            self.wake_shape(state, shape);
-        }
+        self.ask_for_more(state, lane);
         let lower = self.counted_on.keys().copied().filter(|gang| {
             self.queue.top_priority(*gang).is_some_and(|priority| priority < lane.priority)
         });

@@ -22,6 +22,10 @@ use crate::{
 /// whole.
 pub(super) const TASKS_PER_PLAN: u32 = 16;
 
+/// Nodes with room to make that are compared; on a larger fleet the look begins at another node for each job and ends
+/// when there are so many. More than the tasks of a plan, so that none is refused for it.
+const OFFERS: usize = 128;
+
 /// What to announce, and when more could be.
 #[derive(Debug, Default)]
 pub(super) struct Preemption {
@@ -116,9 +120,18 @@ impl<'a> Making<'a> {
     /// Makes room for up to `tasks` tasks of the job. For how many it did.
     fn serve(&mut self, job: &Job, tasks: u32) -> u32 {
         let mut offers = Offers::new();
-        for node in self.state.nodes() {
-            if node.is_open() && filter::allows(&node.spec, &job.spec.constraints) {
-                self.offer(&mut offers, job, node);
+        let (first, ..) = self.state.next_ids();
+        let begin = NodeId(u32::try_from(job.id.0 % u64::from(first.0.max(1))).unwrap_or(0));
+        let before = self.state.nodes().take_while(|node| node.id < begin);
+        let mut enough = if alone(job) { usize::MAX } else { OFFERS };
+        for node in self.state.nodes_from(begin).chain(before) {
+            if enough == 0 {
+                break;
+            }
+            let room = node.spec.capacity.saturating_sub(&node.held_back);
+            let may = node.is_open() && job.spec.request.fits_in(&room);
+            if may && filter::allows(&node.spec, &job.spec.constraints) {
+                enough -= usize::from(self.offer(&mut offers, job, node));
             }
         }
         let mut spread = Spread::of(self.state, job);
@@ -136,15 +149,19 @@ impl<'a> Making<'a> {
         tasks
     }
 
-    fn offer(&mut self, offers: &mut Offers, job: &Job, node: &Node) {
+    /// Whether the node has room for one more task, or can have it.
+    fn offer(&mut self, offers: &mut Offers, job: &Job, node: &Node) -> bool {
         let future = self.futures.get(&node.id).cloned();
         let future = future.unwrap_or_else(|| Future::of(self.state, self.now, node));
         let priority = job.spec.priority;
-        let Some(victims) = self.victims(node, future, &job.spec.request, priority) else { return };
+        let Some(victims) = self.victims(node, future, &job.spec.request, priority) else {
+            return false;
+        };
         let worst = victims.iter().map(|victim| priority_of(self.state, victim)).max();
         let lost = victims.iter().map(|victim| self.now.since(victim.placed).0).sum();
         let place = super::shape::place_of(&job.spec.constraints, &node.spec);
         offers.entry(place).or_default().insert((worst, lost, victims.len(), node.id), victims);
+        true
     }
 
     fn future(&mut self, node: &Node) -> Future {
@@ -330,4 +347,9 @@ impl Future {
             self.devices.hold(devices, request.gpu_millis);
         }
     }
+}
+
+/// Whether it matters for the job where each of its tasks goes: then all nodes are compared.
+fn alone(job: &Job) -> bool {
+    job.spec.gang || !job.spec.constraints.spreads.is_empty()
 }

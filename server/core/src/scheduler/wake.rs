@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     ATTEMPTS_PER_PASS, Scheduler, preempt,
+    queue::Lane,
     shape::{ShapeId, ShapeKey},
 };
 use crate::{
@@ -109,6 +110,14 @@ impl Scheduler {
             self.asked.insert(shape, asked);
         }
         (!made.notices.is_empty()).then_some(made.notices)
+    }
+
+    /// More tasks wait in the lane: room may be made for them too, unless there were too many already.
+    pub(super) fn ask_for_more(&mut self, state: &State, lane: Lane) {
+        let refused = self.asked.get(&lane.shape).is_some_and(|asked| lane.priority <= *asked);
+        if !refused && self.may_make_room(lane.shape, lane.priority) {
+            self.wake_shape(state, lane.shape);
+        }
     }
 
     /// Whether anything could be preempted for tasks of the shape. A gang also counts on room that others make, so

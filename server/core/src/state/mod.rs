@@ -136,6 +136,11 @@ impl State {
         self.nodes.iter()
     }
 
+    /// Nodes from `first` on, in the order of their ids.
+    pub fn nodes_from(&self, first: NodeId) -> impl Iterator<Item = &Node> {
+        self.nodes.iter_from(u64::from(first.0))
+    }
+
     /// Nodes whose names come after `after`, in the order of their names.
     pub fn nodes_by_name<'a>(&'a self, after: &str) -> impl Iterator<Item = &'a Node> {
         let names = range_after(&self.node_names, after);

@@ -524,3 +524,29 @@ fn room_that_grows_while_other_room_is_made_is_asked_about() {
          at +10m",
     ));
 }
+
+#[test]
+fn tasks_added_to_a_waiting_job_preempt_too() {
+    expect![[r#"
+        > node a cpu=2
+          registered a
+        > tenant acme
+          created acme
+        > job acme/low count=2 cpu=1
+          submitted acme/low
+          placed acme/low/0..1 on a
+        > job acme/high cpu=1 priority=5
+          submitted acme/high
+          notice acme/low/1 on a at +2m Preempted
+        > resize acme/high 2
+          resized acme/high to 2
+          notice acme/low/0 on a at +2m Preempted
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=2
+         tenant acme
+         job acme/low count=2 cpu=1
+         job acme/high cpu=1 priority=5
+         resize acme/high 2",
+    ));
+}
