@@ -30,6 +30,16 @@ impl Scheduler {
         self.wake_where_nodes_grew(state, now);
         let void = mem::take(&mut self.promises_void);
         let matured = self.take_matured(now);
+        if void || !matured.is_empty() {
+            self.wake_who_asks(state, void, &matured);
+        }
+        while mem::take(&mut self.let_go) {
+            self.wake_where_nodes_grew(state, now);
+        }
+    }
+
+    /// Wakes parked shapes for which room could be made that could not be before.
+    fn wake_who_asks(&mut self, state: &State, void: bool, matured: &BTreeSet<ShapeId>) {
         let again = self.parked.iter().filter(|shape| {
             let top = self.queue.top_priority(**shape);
             let asks = top.is_some_and(|top| self.may_make_room(**shape, top));
@@ -38,9 +48,6 @@ impl Scheduler {
         });
         let again: Vec<ShapeId> = again.copied().collect();
         again.into_iter().for_each(|shape| self.wake_shape(state, shape));
-        while mem::take(&mut self.let_go) {
-            self.wake_where_nodes_grew(state, now);
-        }
     }
 
     fn wake_where_nodes_grew(&mut self, state: &State, now: Time) {
