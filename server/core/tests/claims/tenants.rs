@@ -113,25 +113,25 @@ fn tenants_share_by_weight() {
           created heavy
         > tenant light
           created light
-        > job heavy/work count=600 cpu=1
-          submitted heavy/work
-        > job light/work count=600 cpu=1
-          submitted light/work
+        > job heavy/bulk count=600 cpu=1
+          submitted heavy/bulk
+        > job light/bulk count=600 cpu=1
+          submitted light/bulk
         > node a cpu=900
           registered a
-          placed heavy/work/0..255 on a
-          placed light/work/0..255 on a
-          placed heavy/work/256..511 on a
-          placed heavy/work/512..599 on a
-          placed light/work/256..299 on a
+          placed heavy/bulk/0..255 on a
+          placed light/bulk/0..255 on a
+          placed heavy/bulk/256..511 on a
+          placed heavy/bulk/512..599 on a
+          placed light/bulk/256..299 on a
         > show a
           Open held back nothing; lent cpu_millis=900000; headroom nothing
     "#]]
     .assert_eq(&play(
         "tenant heavy weight=2
          tenant light
-         job heavy/work count=600 cpu=1
-         job light/work count=600 cpu=1
+         job heavy/bulk count=600 cpu=1
+         job light/bulk count=600 cpu=1
          node a cpu=900
          show a",
     ));
