@@ -35,7 +35,7 @@ pub struct JobSpec {
 }
 
 /// Where tasks may go. The derived order has no meaning beyond being total: it lets constraints be keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Constraints {
     /// Any of these; empty: anywhere. Sorted, as are all lists here.
     pub regions: Vec<Name>,
@@ -52,7 +52,7 @@ pub struct Constraints {
 }
 
 /// A demand on a node's labels.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelSelector {
     /// The label.
     pub key: Label,
@@ -61,7 +61,7 @@ pub struct LabelSelector {
 }
 
 /// What must hold of a label.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SelectorOperator {
     /// Has one of these values.
     In(Vec<Label>),
@@ -74,7 +74,7 @@ pub enum SelectorOperator {
 }
 
 /// A taint that does not keep a task off.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Toleration {
     /// `None`: every taint.
     pub key: Option<Label>,
@@ -83,7 +83,7 @@ pub struct Toleration {
 }
 
 /// How a job's own tasks lie to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spread {
     /// What counts as one place.
     pub topology: Topology,
@@ -94,7 +94,7 @@ pub struct Spread {
 }
 
 /// What counts as one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topology {
     /// A node.
     Node,

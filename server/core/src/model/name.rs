@@ -6,11 +6,11 @@ pub type Labels = BTreeMap<Label, Label>;
 /// The name of an object: 1 to 63 ASCII letters, digits, `-`, `_` or `.`, with a letter or digit at both ends.
 ///
 /// The empty default stands where a name is optional, such as a node's zone.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
 /// The key or value of a label: as a name, but also empty, and with `/` inside.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Arc<str>);
 
 /// Why a text is no name.

@@ -32,7 +32,7 @@ pub struct NodeSpec {
 }
 
 /// Keeps off every task that does not tolerate it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Taint {
     /// What is tolerated or not.
     pub key: Label,

@@ -12,7 +12,7 @@ pub const GPU_MILLIS_PER_DEVICE: u64 = 1000;
 /// An amount of everything a node can have and a task can ask for.
 ///
 /// The derived order has no meaning beyond being total: it lets requests be keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resources {
     /// Thousandths of a core.
     pub cpu_millis: u64,
@@ -29,7 +29,7 @@ pub struct Resources {
 }
 
 /// Amounts by name, sorted by name and free of zeros, so that equal amounts are equal values.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counts(Vec<(Name, u64)>);
 
 /// One entry of the resource vector.

@@ -1,56 +1,70 @@
-//! Which nodes can take a task of a shape, best first, without looking at all nodes.
+//! The scheduler's picture of the fleet and of what is asked of it, kept in step with the state.
 //!
-//! Every shape keeps a heap of candidates and follows the list of changed nodes. A changed node enters the heap
-//! anew with its new version; its older entries are dropped when they surface. So the top of the heap is always
-//! the best node there is, and a node's change costs each shape one look, however many tasks wait.
+//! Each node has a room (`room.rs`); rooms with equal slack are one class (`classes.rs`); each shape ranks the classes
+//! that may have room for it (`find.rs`). Parts of rooms may be promised to shapes (`promise.rs`): what is free of
+//! them is slack. A change of a node costs its room and its class; the shapes look at what is new when they are next
+//! asked for.
 
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     mem,
 };
 
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
 use super::{
     changes::{Changes, Cursor},
-    filter,
-    shape::{Candidate, Shape, ShapeId, ShapeKey},
-    slot::Slot,
+    classes::Classes,
+    kind::{Kinds, ZoneId},
+    room::{Brief, CountNames, Room, Want},
+    shape::{Shape, ShapeId, ShapeKey},
 };
 use crate::{
-    model::{DeviceSet, Name, NodeId},
+    model::{DeviceSet, NodeId, Resources},
     state::State,
 };
 
-/// Shapes without waiting work that keep their candidates for work to come.
-const IDLE_SHAPES_KEPT: usize = 512;
+/// Shapes without waiting work that keep their place for work to come.
+const IDLE_SHAPES_KEPT: usize = 2_048;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    slots: Vec<Option<Slot>>,
-    versions: Vec<u32>,
+    pub(super) rooms: Vec<Option<Room>>,
+    pub(super) briefs: Vec<Brief>,
+    pub(super) kinds: Kinds,
+    pub(super) names: CountNames,
+    pub(super) classes: Classes,
+    pub(super) shapes: Vec<Option<Box<Shape>>>,
+    by_key: HashMap<ShapeKey, ShapeId, FxBuildHasher>,
+    free_shapes: Vec<ShapeId>,
+    /// How many shapes were dropped whose places may be taken by others since.
+    pub(super) dropped_shapes: u64,
+    /// Changes when shapes come or their worth changes.
+    pub(super) shapes_version: u32,
     /// Nodes that take no tasks because a gang counts on their room, with the number of such gangs.
     held: BTreeMap<NodeId, u32>,
-    changed: Changes,
+    /// Whether rooms promise anything: then what ends leaves its room promised to its like.
+    pub(super) promising: bool,
+    /// Where the next scan of all rooms begins.
+    pub(super) scan_from: usize,
     grown: Changes,
     /// Growth that parked shapes have been asked about.
     woken: Cursor,
-    shapes: BTreeMap<ShapeId, Shape>,
-    by_key: BTreeMap<ShapeKey, ShapeId>,
-    next_shape: u32,
-    uses: u64,
+    pub(super) uses: u64,
 }
 
 impl Index {
-    pub(super) fn slot(&self, node: NodeId) -> Option<&Slot> {
-        self.slots.get(node.0 as usize)?.as_ref()
+    pub(super) fn room(&self, node: NodeId) -> Option<&Room> {
+        self.rooms.get(node.0 as usize)?.as_ref()
     }
 
     pub(super) fn shape(&self, id: ShapeId) -> &Shape {
-        self.shapes.get(&id).expect("invariant: a shape in use is kept")
+        self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept")
     }
 
     pub(super) fn shape_mut(&mut self, id: ShapeId) -> &mut Shape {
-        self.shapes.get_mut(&id).expect("invariant: a shape in use is kept")
+        self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept")
     }
 
     /// The shape of this key, made if there is none.
@@ -58,11 +72,25 @@ impl Index {
         if let Some(id) = self.by_key.get(&key) {
             return *id;
         }
-        let id = ShapeId(self.next_shape);
-        self.next_shape += 1;
+        let id = self.free_shapes.pop().unwrap_or_else(|| {
+            self.shapes.push(None);
+            ShapeId(u32::try_from(self.shapes.len() - 1).expect("invariant: fewer than 2^32"))
+        });
+        let want = self.names.want(&key.request);
         self.by_key.insert(key.clone(), id);
-        self.shapes.insert(id, Shape::new(key));
+        self.shapes_version += u32::from(key.job.is_none());
+        self.shapes[id.0 as usize] = Some(Box::new(Shape::new(key, want)));
         id
+    }
+
+    /// The shape of this key, if there is one.
+    pub(super) fn known_shape(&self, key: &ShapeKey) -> Option<ShapeId> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(super) fn all_shapes(&self) -> impl Iterator<Item = (ShapeId, &Shape)> {
+        let shapes = (0..).map(ShapeId).zip(&self.shapes);
+        shapes.filter_map(|(id, shape)| Some((id, &**shape.as_ref()?)))
     }
 
     /// Called when no lane holds the shape any more: a job's own shape goes, others stay for a while.
@@ -70,13 +98,9 @@ impl Index {
         if self.shape(id).key.job.is_some() {
             self.drop_shape(id);
         }
-        if self.shapes.len() > 2 * IDLE_SHAPES_KEPT {
-            let mut idle: Vec<(u64, ShapeId)> = self
-                .shapes
-                .iter()
-                .filter(|(_, s)| s.lanes == 0)
-                .map(|(id, s)| (s.used, *id))
-                .collect();
+        if self.by_key.len() > 2 * IDLE_SHAPES_KEPT {
+            let idle = self.all_shapes().filter(|(_, shape)| shape.lanes == 0 && shape.promises == 0);
+            let mut idle: Vec<(u64, ShapeId)> = idle.map(|(id, shape)| (shape.used, id)).collect();
             idle.sort_unstable();
             let surplus = idle.len().saturating_sub(IDLE_SHAPES_KEPT);
             idle.into_iter().take(surplus).for_each(|(_, id)| self.drop_shape(id));
@@ -84,48 +108,88 @@ impl Index {
     }
 
     fn drop_shape(&mut self, id: ShapeId) {
-        if let Some(shape) = self.shapes.remove(&id) {
+        if let Some(shape) = self.shapes[id.0 as usize].take() {
+            let solo = shape.key.job.is_some();
+            self.dropped_shapes += u64::from(!solo);
+            self.shapes_version += u32::from(!solo);
             self.by_key.remove(&shape.key);
+            self.free_shapes.push(id);
         }
     }
 
-    /// Makes the node's slot equal to the state, and tells the shapes if that changed it.
+    pub(super) fn want_of(&mut self, request: &Resources) -> Want {
+        self.names.want(request)
+    }
+
+    /// Makes the node's room as the state has it.
     pub(super) fn refresh(&mut self, state: &State, node: NodeId) {
         let index = node.0 as usize;
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, None);
-            self.versions.resize(index + 1, 0);
+        if self.rooms.len() <= index {
+            self.rooms.resize(index + 1, None);
+            self.briefs.resize(index + 1, Brief::default());
         }
-        let now = self.slot_now(state, node);
-        if now == self.slots[index] {
+        let now = self.room_now(state, node);
+        if let (Some(now), Some(before)) = (&now, &self.rooms[index])
+            && now.matches(before)
+        {
             return;
         }
-        let grew = match (&now, &self.slots[index]) {
+        self.leave_class(node);
+        let before = self.rooms[index].take();
+        let grew = match (&now, &before) {
             (Some(now), Some(before)) => now.grew(before),
             (now, _) => now.is_some(),
         };
-        self.slots[index] = now;
-        self.touch(node);
+        let now = self.keep_promises(now, before);
+        self.briefs[index] = now.as_ref().map(Room::brief).unwrap_or_default();
+        self.rooms[index] = now;
+        self.join_class(node);
         if grew {
             self.grown.push(node);
         }
     }
 
-    /// As `refresh`, when the node's description changed: what was known of it is void.
+    /// As `refresh`, when the node's description changed.
     pub(super) fn redescribe(&mut self, state: &State, node: NodeId) {
-        self.shapes.values_mut().for_each(|shape| shape.forget_allowed(node));
         self.refresh(state, node);
-        self.touch(node);
         self.grown.push(node);
     }
 
-    /// The node's region and zone as the index knows them.
-    pub(super) fn place_of(&self, node: NodeId) -> Option<&(Name, Name)> {
-        self.slot(node).map(|slot| &slot.place)
+    /// What was promised and still fits.
+    fn keep_promises(&mut self, now: Option<Room>, before: Option<Room>) -> Option<Room> {
+        let mut now = now;
+        for promise in before.into_iter().flat_map(|before| before.promises) {
+            let Some(shape) = &mut self.shapes[promise.shape.0 as usize] else { continue };
+            let kept = now.as_mut().is_some_and(|room| {
+                room.open
+                    && shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
+                    && room.promise(promise, &shape.want)
+            });
+            shape.promises -= usize::from(!kept);
+        }
+        now
     }
 
-    fn slot_now(&self, state: &State, node: NodeId) -> Option<Slot> {
-        state.node(node).map(|node| Slot::of(state, node, self.is_held(node.id)))
+    /// The node's region and zone as the index knows them.
+    pub(super) fn zone_of(&self, node: NodeId) -> Option<ZoneId> {
+        self.room(node).map(|room| self.kinds.zone_of(room.kind))
+    }
+
+    fn room_now(&mut self, state: &State, node: NodeId) -> Option<Room> {
+        let node = state.node(node)?;
+        let kind = self.kinds.of(&node.spec);
+        let open = node.is_open() && !self.is_held(node.id) && !state.is_preempting(node);
+        Some(Room::of(node, kind, open, &mut self.names))
+    }
+
+    /// Whether the node's room is as the state has it.
+    pub(super) fn is_true(&mut self, state: &State, node: NodeId) -> bool {
+        let now = self.room_now(state, node);
+        match (self.room(node), &now) {
+            (Some(room), Some(now)) => room.matches(now),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn is_held(&self, node: NodeId) -> bool {
@@ -147,110 +211,78 @@ impl Index {
         }
     }
 
-    /// Gives back what a plan took. To those that wait nothing has grown.
-    pub(super) fn untake(&mut self, state: &State, node: NodeId) {
-        self.slots[node.0 as usize] = self.slot_now(state, node);
-        self.touch(node);
+    /// A task has ended: its room is promised to its like, if rooms are promised at all.
+    pub(super) fn give(&mut self, state: &State, node: NodeId, ended: &Ended) {
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it held a task");
+        if !room.open || room.is_odd() {
+            self.refresh(state, node);
+            return;
+        }
+        let shape = ended.shape.filter(|_| self.promising);
+        let promise = shape.map(|shape| super::room::Promise { shape, devices: ended.devices });
+        room.give(&ended.want, ended.devices);
+        if let Some(promise) = promise
+            && room.promise(promise, &ended.want)
+        {
+            let shape = self.shapes[promise.shape.0 as usize].as_mut();
+            let shape = shape.expect("invariant: it was just known");
+            shape.promised.push(node);
+            shape.promises += 1;
+            self.briefs[node.0 as usize] = room.brief();
+        } else {
+            self.reclassify(node);
+        }
+        self.grown.push(node);
+    }
+
+    /// Follows a change of the node's slack.
+    pub(super) fn reclassify(&mut self, node: NodeId) {
+        self.leave_class(node);
+        self.join_class(node);
+        let room = self.rooms[node.0 as usize].as_ref();
+        self.briefs[node.0 as usize] = room.map(Room::brief).unwrap_or_default();
+    }
+
+    pub(super) fn leave_class(&mut self, node: NodeId) {
+        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
+        let Some((class, place)) = room.class.take() else { return };
+        if let Some(moved) = self.classes.leave(class, place) {
+            let moved = self.rooms[moved.0 as usize].as_mut();
+            moved.expect("invariant: a member has a room").class = Some((class, place));
+        }
+    }
+
+    pub(super) fn join_class(&mut self, node: NodeId) {
+        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
+        if room.open && !room.sidelined {
+            room.class = Some(self.classes.join(node, room));
+        }
+        if self.classes.is_crowded(self.rooms.len()) {
+            self.classify_anew();
+        }
+    }
+
+    fn classify_anew(&mut self) {
+        self.classes.restart(self.rooms.len());
+        for (node, room) in (0..).map(NodeId).zip(&mut self.rooms) {
+            let Some(room) = room else { continue };
+            let joins = room.open && !room.sidelined;
+            room.class = joins.then(|| self.classes.join(node, room));
+        }
+    }
+
+    /// Keeps the job that is being placed off a node of which it may have no more, or lets it in again.
+    pub(super) fn sideline(&mut self, node: NodeId, sidelined: bool) {
+        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
+        room.sidelined = sidelined;
+        self.leave_class(node);
+        self.join_class(node);
     }
 
     /// Shapes whose jobs' other tasks decide where the next may go.
     pub(super) fn spreading_shapes(&self) -> Vec<ShapeId> {
-        let spreading = self.shapes.iter().filter(|(_, shape)| shape.key.spreads());
-        spreading.map(|(id, _)| *id).collect()
-    }
-
-    fn touch(&mut self, node: NodeId) {
-        let version = &mut self.versions[node.0 as usize];
-        *version = version.wrapping_add(1);
-        self.changed.push(node);
-    }
-
-    /// Takes room on a node for a plan.
-    pub(super) fn take(&mut self, shape: ShapeId, node: NodeId, count: u32) -> DeviceSet {
-        let request = &self.shapes[&shape].key.request;
-        let slot = self.slots[node.0 as usize].as_mut().expect("invariant: a candidate is there");
-        let devices = slot.devices_for(request.gpu_millis).expect("invariant: a candidate fits");
-        slot.take(request, count, devices);
-        self.touch(node);
-        devices
-    }
-
-    /// How many tasks of the shape the node can take, `limit` at most.
-    pub(super) fn fits(&self, shape: ShapeId, node: NodeId, limit: u32) -> u32 {
-        self.slot(node).map_or(0, |slot| slot.fits(&self.shape(shape).key.request, limit))
-    }
-
-    /// The best node for a task of the shape in each group of zones, the best first. One group for most shapes.
-    pub(super) fn best(&mut self, state: &State, id: ShapeId) -> Vec<(Candidate, (Name, Name))> {
-        self.catch_up(state, id);
-        let mut shape = self.shapes.remove(&id).expect("invariant: a shape in use is kept");
-        let mut best = Vec::new();
-        for (place, heap) in &mut shape.heaps {
-            while let Some(Reverse(candidate)) = heap.peek() {
-                if self.versions[candidate.node.0 as usize] == candidate.version {
-                    best.push((*candidate, place.clone()));
-                    break;
-                }
-                heap.pop();
-                shape.candidates -= 1;
-            }
-        }
-        best.sort_unstable();
-        self.shapes.insert(id, shape);
-        best
-    }
-
-    /// Drops the best node of a group: the shape's job cannot use it although it fits.
-    pub(super) fn skip(&mut self, id: ShapeId, place: &(Name, Name)) {
-        let shape = self.shape_mut(id);
-        if let Some(heap) = shape.heaps.get_mut(place)
-            && heap.pop().is_some()
-        {
-            shape.candidates -= 1;
-        }
-    }
-
-    fn catch_up(&mut self, state: &State, id: ShapeId) {
-        self.uses += 1;
-        let mut shape = self.shapes.remove(&id).expect("invariant: a shape in use is kept");
-        shape.used = self.uses;
-        let crowded = shape.candidates > 4 * self.slots.len() + 1024;
-        let changed = match shape.seen {
-            Some(seen) if !crowded => self.changed.since(seen),
-            _ => None,
-        };
-        if let Some(changed) = changed {
-            changed.for_each(|node| self.consider(&mut shape, state, node));
-        } else {
-            shape.reset();
-            let all = (0..).map(NodeId).take(self.slots.len());
-            all.for_each(|node| self.consider(&mut shape, state, node));
-        }
-        shape.seen = Some(self.changed.end());
-        self.shapes.insert(id, shape);
-    }
-
-    fn consider(&self, shape: &mut Shape, state: &State, node: NodeId) {
-        let Some(slot) = self.slot(node) else { return };
-        if !slot.fits_one(&shape.key.request) || !self.allows(shape, state, node) {
-            return;
-        }
-        let score = slot.score(&shape.key.request);
-        let version = self.versions[node.0 as usize];
-        let place =
-            if shape.key.spreads_over_zones() { slot.place.clone() } else { Default::default() };
-        shape.heaps.entry(place).or_default().push(Reverse(Candidate { score, node, version }));
-        shape.candidates += 1;
-    }
-
-    fn allows(&self, shape: &mut Shape, state: &State, node: NodeId) -> bool {
-        let index = node.0 as usize;
-        if shape.allowed.len() <= index {
-            shape.allowed.resize(self.slots.len(), None);
-        }
-        *shape.allowed[index].get_or_insert_with(|| {
-            state.node(node).is_some_and(|node| filter::allows(&node.spec, &shape.key.constraints))
-        })
+        let spreading = self.all_shapes().filter(|(_, shape)| shape.key.spreads());
+        spreading.map(|(id, _)| id).collect()
     }
 
     /// Sets a shape aside until a node grows that can take it.
@@ -261,14 +293,14 @@ impl Index {
 
     /// Wakes a shape whatever its nodes say. Whether it was parked.
     pub(super) fn wake(&mut self, id: ShapeId) -> bool {
-        self.shapes.get_mut(&id).is_some_and(|shape| shape.parked.take().is_some())
+        let shape = self.shapes.get_mut(id.0 as usize).and_then(Option::as_mut);
+        shape.is_some_and(|shape| shape.parked.take().is_some())
     }
 
     /// Wakes the parked shapes among `parked` that a grown node can take now, or on which `makes_room` says that room
     /// for them could be made.
     pub(super) fn wake_grown(
         &mut self,
-        state: &State,
         parked: &BTreeSet<ShapeId>,
         makes_room: impl Fn(ShapeId, &ShapeKey, NodeId) -> bool,
     ) -> Vec<ShapeId> {
@@ -278,15 +310,16 @@ impl Index {
             return woken;
         }
         for id in parked {
-            let mut shape = self.shapes.remove(id).expect("invariant: a parked shape is kept");
+            let shape = self.shapes[id.0 as usize].as_mut();
+            let shape = shape.expect("invariant: a parked shape is kept");
             if let Some(since) = shape.parked.filter(|since| *since < end) {
                 let takes = |shape: &mut Shape, node: NodeId| {
-                    self.allows(shape, state, node)
-                        && (self.slot(node).is_some_and(|slot| slot.fits_one(&shape.key.request))
-                            || makes_room(*id, &shape.key, node))
+                    let Some(room) = self.rooms[node.0 as usize].as_ref() else { return false };
+                    shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
+                        && (room.fits_free(&shape.want) || makes_room(*id, &shape.key, node))
                 };
                 let wake = match self.grown.since(since) {
-                    Some(mut nodes) => nodes.any(|node| takes(&mut shape, node)),
+                    Some(mut nodes) => nodes.any(|node| takes(shape, node)),
                     None => true,
                 };
                 shape.parked = (!wake).then_some(end);
@@ -294,8 +327,16 @@ impl Index {
                     woken.push(*id);
                 }
             }
-            self.shapes.insert(*id, shape);
         }
         woken
     }
+}
+
+/// What a task that ended held.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// Its shape, if others of it may come.
+    pub(super) shape: Option<ShapeId>,
+    pub(super) want: Want,
+    pub(super) devices: DeviceSet,
 }

@@ -7,22 +7,27 @@
 //! is derived from the state and can be built anew from it.
 
 mod changes;
+mod classes;
 mod explain;
 mod filter;
+mod find;
 mod index;
+mod kind;
 mod place;
 mod preempt;
 mod queue;
+mod room;
 mod shape;
-mod slot;
+mod spread;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use explain::explain;
-use index::Index;
+use index::{Ended, Index};
 use queue::{Lane, Queue};
-use shape::{ShapeId, ShapeKey};
+pub use shape::ShapeId;
+use shape::ShapeKey;
 
 use crate::{
     event::{Event, Placement},
@@ -137,6 +142,8 @@ pub struct Scheduler {
     running: BTreeMap<Priority, u64>,
     /// Live allocations under notice.
     leaving: u64,
+    /// What the task held whose end is being applied.
+    ended: Option<Ended>,
 }
 
 impl Scheduler {
@@ -173,11 +180,16 @@ impl Scheduler {
             }
             Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
+                let devices = allocation.devices;
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
                 } else {
                     self.leaving -= 1;
                 }
+                let job = state.job(at.job).expect("invariant: a live allocation has a job");
+                let shape = self.index.known_shape(&ShapeKey::of(job));
+                let want = self.index.want_of(&job.spec.request);
+                self.ended = Some(Ended { shape, want, devices });
             }
             Event::NoticeGiven { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
@@ -229,7 +241,8 @@ impl Scheduler {
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
             Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
                 self.promises_void |= self.is_promised(state, at.node);
-                self.index.refresh(state, at.node);
+                let ended = self.ended.take().expect("invariant: seen before it ended");
+                self.index.give(state, at.node, &ended);
                 self.job_changed(state, at.job);
             }
             Event::TasksDropped { job, .. } => self.job_changed(state, *job),
@@ -274,9 +287,6 @@ impl Scheduler {
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
-        for placement in placements {
-            self.node_changed(state, placement.node);
-        }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);

@@ -1,14 +1,16 @@
 //! Places the pending tasks of one job: as many as fit, or all or nothing for a gang.
 
-use std::collections::BTreeMap;
-
 use super::{
+    classes::Score,
+    find::Spot,
     index::Index,
-    shape::{ShapeId, place_limit, zone_skew},
+    kind::ZoneId,
+    shape::ShapeId,
+    spread::Spread,
 };
 use crate::{
     event::Placement,
-    model::{AllocationId, Job, JobSpec, Name, NodeId, TaskIndex, TaskPhase, Topology},
+    model::{AllocationId, Job, Name, NodeId, TaskIndex},
     state::State,
 };
 
@@ -24,145 +26,153 @@ pub(super) fn place(
 ) -> Vec<Placement> {
     let gang = job.spec.gang;
     let wanted = if gang { job.counts.pending } else { limit.min(job.counts.pending) };
-    let mut spread = (!job.spec.constraints.spreads.is_empty()).then(|| Spread::of(state, job));
-    let mut placing = Placing { placements: Vec::new(), next: state.next_ids().3 };
-    let mut placed = 0;
-    'runs: for (first, count) in job.pending_runs(wanted) {
-        let mut task = first;
-        let mut left = count;
-        while left > 0 {
-            let Some((node, run)) = choose(index, state, shape, spread.as_ref(), left) else {
-                break 'runs;
-            };
-            let devices = index.take(shape, node, run);
-            if let Some(spread) = &mut spread {
-                spread.add(state, node, run);
-            }
-            placing.push(task, run, node, devices);
-            task = TaskIndex(task.0 + run);
-            left -= run;
-            placed += run;
-        }
-    }
+    let mut spots = Vec::new();
+    let placed = if job.spec.constraints.spreads.is_empty() {
+        take_anywhere(index, shape, wanted, &mut spots)
+    } else {
+        Spreading::new(index, state, shape, job).take(wanted, &mut spots)
+    };
     if gang && placed < wanted {
-        undo(index, state, shape, &placing.placements);
+        spots.iter().rev().for_each(|spot| index.untake(shape, spot));
         return Vec::new();
     }
-    placing.placements
+    placements(job, &spots, state.next_ids().3)
 }
 
-/// Gives the room back. Nodes that were skipped because of these placements must be candidates again.
-fn undo(index: &mut Index, state: &State, shape: ShapeId, placements: &[Placement]) {
-    for placement in placements {
-        index.untake(state, placement.node);
+fn take_anywhere(index: &mut Index, shape: ShapeId, wanted: u32, spots: &mut Vec<Spot>) -> u32 {
+    let mut placed = 0;
+    while placed < wanted {
+        let Some(spot) = index.take_best(shape, wanted - placed) else { break };
+        placed += spot.count;
+        spots.push(spot);
     }
-    if index.shape(shape).key.spreads() {
-        index.shape_mut(shape).reset();
-    }
+    placed
 }
 
-/// The best node and how many tasks it takes.
-fn choose(
-    index: &mut Index,
-    state: &State,
+/// Deals the room taken out to the job's pending tasks.
+fn placements(job: &Job, spots: &[Spot], mut next: AllocationId) -> Vec<Placement> {
+    let placed = spots.iter().map(|spot| spot.count).sum();
+    let mut placements = Vec::with_capacity(spots.len());
+    let mut runs = job.pending_runs(placed).into_iter();
+    let (mut first, mut left) = (TaskIndex(0), 0);
+    for spot in spots {
+        let mut count = spot.count;
+        while count > 0 {
+            if left == 0 {
+                (first, left) = runs.next().expect("invariant: so many are pending");
+            }
+            let run = count.min(left);
+            let (node, devices) = (spot.node, spot.devices);
+            placements.push(Placement { task: first, count: run, node, allocation: next, devices });
+            next = AllocationId(next.0 + u64::from(run));
+            first = TaskIndex(first.0 + run);
+            (left, count) = (left - run, count - run);
+        }
+    }
+    placements
+}
+
+/// A job whose tasks are spread, while it is being placed. Nodes of which it may have no more are out of the classes.
+struct Spreading<'a> {
+    index: &'a mut Index,
     shape: ShapeId,
-    spread: Option<&Spread>,
-    limit: u32,
-) -> Option<(NodeId, u32)> {
-    loop {
-        let best = index.best(state, shape);
-        let Some(spread) = spread else {
-            let (candidate, _) = best.first()?;
-            return Some((candidate.node, index.fits(shape, candidate.node, limit)));
+    spread: Spread,
+    /// The best node of each zone as far as it is known; `Some(None)` where there is none.
+    best: Vec<Option<Option<(Score, NodeId)>>>,
+    over_zones: bool,
+    sidelined: Vec<NodeId>,
+}
+
+impl<'a> Spreading<'a> {
+    fn new(index: &'a mut Index, state: &State, shape: ShapeId, job: &Job) -> Self {
+        let over_zones = index.shape(shape).key.spreads_over_zones();
+        let zones = if over_zones { index.kinds.zone_count() } else { 1 };
+        let spread = Spread::of(state, job);
+        let best = vec![None; zones];
+        let mut spreading =
+            Self { index, shape, spread, best, over_zones, sidelined: Vec::new() };
+        let full: Vec<NodeId> = spreading.spread.full_nodes().collect();
+        full.into_iter().for_each(|node| spreading.sideline(node));
+        spreading
+    }
+
+    fn take(mut self, wanted: u32, spots: &mut Vec<Spot>) -> u32 {
+        let mut placed = 0;
+        while placed < wanted {
+            let Some((zone, node, room)) = self.choose() else { break };
+            let spot = self.index.take(self.shape, node, room.min(wanted - placed));
+            let name = self.index.zone_of(node).map(|zone| self.index.kinds.zone(zone).clone());
+            self.spread.add(node, name.expect("invariant: it has a room"), spot.count);
+            if self.spread.node_room(node) == 0 {
+                self.sideline(node);
+            }
+            self.best[zone] = None;
+            placed += spot.count;
+            spots.push(spot);
+        }
+        for node in std::mem::take(&mut self.sidelined) {
+            self.index.sideline(node, false);
+        }
+        placed
+    }
+
+    fn sideline(&mut self, node: NodeId) {
+        self.index.sideline(node, true);
+        self.sidelined.push(node);
+    }
+
+    /// The zone and node for the next task, and how many may go there.
+    fn choose(&mut self) -> Option<(usize, NodeId, u32)> {
+        let mut open = Vec::with_capacity(self.best.len());
+        for zone in 0..self.best.len() {
+            let name = self.zone_name(zone);
+            if self.spread.zone_room(&name) == 0 {
+                continue;
+            }
+            if self.best[zone].is_none() {
+                self.best[zone] = Some(self.find(zone));
+            }
+            if let Some(Some((score, node))) = self.best[zone] {
+                open.push((zone, name, score, node));
+            }
+        }
+        let emptiest = open.iter().map(|(_, name, ..)| self.spread.in_zone(name)).min()?;
+        let rooms = open.into_iter().map(|(zone, name, score, node)| {
+            (score, node, zone, self.spread.room(node, &name, emptiest))
+        });
+        let best = rooms.filter(|(.., room)| *room > 0).min();
+        best.map(|(_, node, zone, room)| (zone, node, room))
+    }
+
+    fn zone_name(&self, zone: usize) -> (Name, Name) {
+        if self.over_zones {
+            self.index.kinds.zone(zone_id(zone)).clone()
+        } else {
+            Default::default()
+        }
+    }
+
+    fn find(&mut self, zone: usize) -> Option<(Score, NodeId)> {
+        let zone = zone_id(zone);
+        if let Some(found) = self.index.tightest(self.shape, zone) {
+            return Some(found);
+        }
+        let rooms: Vec<bool> = if self.over_zones {
+            let rooms = self.index.rooms.iter();
+            let kinds = &self.index.kinds;
+            rooms.map(|room| room.as_ref().is_some_and(|r| kinds.zone_of(r.kind) == zone)).collect()
+        } else {
+            Vec::new()
         };
-        let emptiest = best.iter().map(|(_, zone)| spread.in_zone(zone)).min()?;
-        let mut full = None;
-        for (candidate, zone) in &best {
-            let room = spread.room(candidate.node, zone, emptiest);
-            if room > 0 {
-                let run = index.fits(shape, candidate.node, limit.min(room));
-                return Some((candidate.node, run));
-            }
-            if spread.node_room(candidate.node) == 0 || spread.zone_room(zone) == 0 {
-                full.get_or_insert_with(|| zone.clone());
-            }
-        }
-        index.skip(shape, &full?);
-    }
-}
-
-struct Placing {
-    placements: Vec<Placement>,
-    next: AllocationId,
-}
-
-impl Placing {
-    fn push(
-        &mut self,
-        task: TaskIndex,
-        count: u32,
-        node: NodeId,
-        devices: crate::model::DeviceSet,
-    ) {
-        self.placements.push(Placement { task, count, node, allocation: self.next, devices });
-        self.next = AllocationId(self.next.0 + u64::from(count));
-    }
-}
-
-/// Where the job's tasks lie, those of the plan included.
-pub(super) struct Spread {
-    node_limit: Option<u32>,
-    zone_limit: Option<u32>,
-    zone_skew: Option<u32>,
-    nodes: BTreeMap<NodeId, u32>,
-    zones: BTreeMap<(Name, Name), u32>,
-}
-
-impl Spread {
-    pub(super) fn of(state: &State, job: &Job) -> Self {
-        let spec: &JobSpec = &job.spec;
-        let mut spread = Self {
-            node_limit: place_limit(spec, Topology::Node),
-            zone_limit: place_limit(spec, Topology::Zone),
-            zone_skew: zone_skew(spec),
-            nodes: BTreeMap::new(),
-            zones: BTreeMap::new(),
+        let spread = &self.spread;
+        let among = |node: NodeId| {
+            spread.node_room(node) > 0 && rooms.get(node.0 as usize).copied().unwrap_or(true)
         };
-        if spec.constraints.spreads.is_empty() {
-            return spread;
-        }
-        for task in &job.tasks {
-            if let TaskPhase::Placed(id) = task.phase {
-                let allocation = state.allocation(id).expect("invariant: a placed task is live");
-                spread.add(state, allocation.at.node, 1);
-            }
-        }
-        spread
+        let node = self.index.break_any(self.shape, Some(&among))?;
+        Some((Score::LAST, node))
     }
+}
 
-    pub(super) fn add(&mut self, state: &State, node: NodeId, count: u32) {
-        *self.nodes.entry(node).or_default() += count;
-        let spec = &state.node(node).expect("invariant: a node with tasks is there").spec;
-        *self.zones.entry((spec.region.clone(), spec.zone.clone())).or_default() += count;
-    }
-
-    pub(super) fn in_zone(&self, zone: &(Name, Name)) -> u32 {
-        self.zones.get(zone).copied().unwrap_or(0)
-    }
-
-    pub(super) fn node_room(&self, node: NodeId) -> u32 {
-        let taken = self.nodes.get(&node).copied().unwrap_or(0);
-        self.node_limit.map_or(u32::MAX, |limit| limit.saturating_sub(taken))
-    }
-
-    pub(super) fn zone_room(&self, zone: &(Name, Name)) -> u32 {
-        self.zone_limit.map_or(u32::MAX, |limit| limit.saturating_sub(self.in_zone(zone)))
-    }
-
-    /// How many more tasks the node may take when the emptiest zone with room has `emptiest`.
-    pub(super) fn room(&self, node: NodeId, zone: &(Name, Name), emptiest: u32) -> u32 {
-        let most = self.zone_skew.map_or(u32::MAX, |skew| emptiest.saturating_add(skew));
-        let even = most.saturating_sub(self.in_zone(zone));
-        self.node_room(node).min(self.zone_room(zone)).min(even)
-    }
+fn zone_id(zone: usize) -> ZoneId {
+    ZoneId(u32::try_from(zone).expect("invariant: fewer than 2^32"))
 }

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{filter, place::Spread};
+use super::{filter, spread::Spread};
 use crate::{
     model::{
         Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, GpuDevices, Job, JobId,
@@ -143,7 +143,7 @@ impl<'a> Making<'a> {
             future.take(&job.spec.request);
             self.futures.insert(node.id, future);
             self.chosen.extend(victims);
-            spread.add(self.state, node.id, 1);
+            spread.add_in(self.state, node.id);
             self.offer(&mut offers, job, node);
         }
         tasks

@@ -1,19 +1,21 @@
 //! Tasks that are alike to the scheduler.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{changes::Cursor, slot::Score};
+use super::{
+    changes::Cursor,
+    classes::{Followed, Score},
+    kind::{Allowed, ZoneId},
+    room::Want,
+};
 use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
 
-/// A shape's place in the index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ShapeId(pub(super) u32);
+/// A shape's place in the index. Never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShapeId(pub(super) u32);
 
 /// What makes tasks alike: they fit the same nodes and rank them alike.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ShapeKey {
     pub(super) request: Resources,
     pub(super) constraints: Constraints,
@@ -21,28 +23,28 @@ pub(super) struct ShapeKey {
     pub(super) job: Option<JobId>,
 }
 
-/// A candidate: valid while the node's version is still this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate {
-    pub(super) score: Score,
-    pub(super) node: NodeId,
-    pub(super) version: u32,
-}
+/// Classes that may have room, best first; those that have none any more are dropped when they surface.
+pub(super) type Ranking = BinaryHeap<Reverse<(Score, u32)>>;
 
-/// One shape with the nodes that can take its tasks, best first.
+/// One shape and where there is room for it.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) key: ShapeKey,
-    /// By zone for shapes that spread over zones, under one empty name otherwise.
-    pub(super) heaps: BTreeMap<(Name, Name), BinaryHeap<Reverse<Candidate>>>,
-    /// Candidates in all heaps, the outdated ones included.
-    pub(super) candidates: usize,
-    /// Node changes seen; `None` until the heaps are built.
-    pub(super) seen: Option<Cursor>,
+    pub(super) want: Want,
+    pub(super) allowed: Allowed,
+    /// By zone for shapes that spread over zones, else one.
+    pub(super) rankings: Vec<(ZoneId, Ranking)>,
+    pub(super) followed: Option<Followed>,
+    /// Nodes that promised room, the next to use last; some may have broken it.
+    pub(super) promised: Vec<NodeId>,
+    /// Promises that hold.
+    pub(super) promises: usize,
+    /// What a promise to it is worth beside those to others.
+    pub(super) worth: u64,
+    /// Shapes whose tasks ask for at least as much of everything, the cheapest first, as of a number of shapes.
+    pub(super) larger: (u32, Vec<ShapeId>),
     /// Set while no node can take a task: node growth seen since.
     pub(super) parked: Option<Cursor>,
-    /// Whether a node's description allows the shape, as far as it was asked.
-    pub(super) allowed: Vec<Option<bool>>,
     /// How many lanes of the queue hold it.
     pub(super) lanes: u32,
     /// When it was last planned, to know which shape to drop.
@@ -70,30 +72,37 @@ impl ShapeKey {
 }
 
 impl Shape {
-    pub(super) fn new(key: ShapeKey) -> Self {
+    pub(super) fn new(key: ShapeKey, want: Want) -> Self {
         Self {
+            worth: u64::from(want.gpus.millis()),
             key,
-            heaps: BTreeMap::new(),
-            candidates: 0,
-            seen: None,
+            want,
+            allowed: Allowed::default(),
+            rankings: Vec::new(),
+            followed: None,
+            promised: Vec::new(),
+            promises: 0,
+            larger: (0, Vec::new()),
             parked: None,
-            allowed: Vec::new(),
             lanes: 0,
             used: 0,
         }
     }
 
-    /// Forgets its candidates; they are gathered anew when they are next asked for.
-    pub(super) fn reset(&mut self) {
-        self.heaps.clear();
-        self.candidates = 0;
-        self.seen = None;
+    /// The ranking of the zone.
+    pub(super) fn ranking(&mut self, zone: ZoneId) -> &mut Ranking {
+        let at = self.rankings.iter().position(|(known, _)| *known == zone);
+        let at = at.unwrap_or_else(|| {
+            self.rankings.push((zone, Ranking::new()));
+            self.rankings.len() - 1
+        });
+        &mut self.rankings[at].1
     }
 
-    pub(super) fn forget_allowed(&mut self, node: NodeId) {
-        if let Some(allowed) = self.allowed.get_mut(node.0 as usize) {
-            *allowed = None;
-        }
+    /// Forgets where there is room; it is gathered anew when it is next asked for.
+    pub(super) fn reset(&mut self) {
+        self.rankings.clear();
+        self.followed = None;
     }
 }
 

@@ -58,7 +58,7 @@ impl Scheduler {
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
             top.is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
         };
-        for shape in self.index.wake_grown(state, &self.parked, makes_room) {
+        for shape in self.index.wake_grown(&self.parked, makes_room) {
             self.unpark(state, shape);
         }
     }
@@ -172,10 +172,10 @@ impl Scheduler {
     }
 
     pub(super) fn node_redescribed(&mut self, state: &State, id: NodeId) {
-        let before = self.index.place_of(id).cloned();
+        let before = self.index.zone_of(id);
         self.promises_void |= self.is_promised(state, id);
         self.index.redescribe(state, id);
-        if self.index.place_of(id).cloned() == before {
+        if self.index.zone_of(id) == before {
             return;
         }
         for shape in self.index.spreading_shapes() {

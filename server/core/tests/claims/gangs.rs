@@ -64,8 +64,8 @@ fn a_gang_is_evicted_whole() {
         > at +2m
           +2m evicted acme/ring/0 from a OwnerReturned
           +2m evicted acme/ring/1 from b OwnerReturned
-          +2m placed acme/ring/0 on b
-          +2m placed acme/ring/1 on c
+          +2m placed acme/ring/0 on c
+          +2m placed acme/ring/1 on b
     "#]]
     .assert_eq(&play(
         "node a b cpu=2
@@ -91,21 +91,21 @@ fn a_gang_that_loses_a_node_leaves_the_others_with_notice() {
         > job acme/ring count=3 cpu=2 gang
           submitted acme/ring
           placed acme/ring/0 on a
-          placed acme/ring/1 on b
-          placed acme/ring/2 on c
+          placed acme/ring/1 on c
+          placed acme/ring/2 on b
         > at +1m
           +1m lost a
           +1m evicted acme/ring/0 from a NodeLost
-          +1m notice acme/ring/1 on b at +3m NodeLost
-          +1m notice acme/ring/2 on c at +3m NodeLost
+          +1m notice acme/ring/1 on c at +3m NodeLost
+          +1m notice acme/ring/2 on b at +3m NodeLost
         > node d cpu=2
           registered d
         > at +5m
-          +3m evicted acme/ring/1 from b NodeLost
-          +3m evicted acme/ring/2 from c NodeLost
-          +3m placed acme/ring/0 on b
-          +3m placed acme/ring/1 on c
-          +3m placed acme/ring/2 on d
+          +3m evicted acme/ring/1 from c NodeLost
+          +3m evicted acme/ring/2 from b NodeLost
+          +3m placed acme/ring/0 on d
+          +3m placed acme/ring/1 on b
+          +3m placed acme/ring/2 on c
     "#]]
     .assert_eq(&play(
         "node a cpu=2 ttl=60s
@@ -154,8 +154,8 @@ fn an_attempt_that_failed_leaves_no_trace_on_zones() {
           submitted acme/ring
         > node c cpu=2 zone=2
           registered c
-          placed acme/ring/0 on a
-          placed acme/ring/1 on b
+          placed acme/ring/0 on b
+          placed acme/ring/1 on a
           placed acme/ring/2 on c
     "#]]
     .assert_eq(&play(
@@ -211,25 +211,25 @@ fn a_gang_stays_under_notice_while_one_of_its_nodes_drains() {
         > job acme/ring count=3 cpu=2 gang
           submitted acme/ring
           placed acme/ring/0 on a
-          placed acme/ring/1 on b
-          placed acme/ring/2 on c
+          placed acme/ring/1 on c
+          placed acme/ring/2 on b
         > drain a grace=1m
           3 notices
           a drains until +1m
           notice acme/ring/0 on a at +1m NodeDrained
-          notice acme/ring/1 on b at +1m NodeDrained
-          notice acme/ring/2 on c at +1m NodeDrained
+          notice acme/ring/1 on c at +1m NodeDrained
+          notice acme/ring/2 on b at +1m NodeDrained
         > drain b grace=5m
           b drains until +5m
         > uncordon a
           a is open
           notice acme/ring/0 on a at +5m NodeDrained
-          notice acme/ring/1 on b at +5m NodeDrained
-          notice acme/ring/2 on c at +5m NodeDrained
+          notice acme/ring/1 on c at +5m NodeDrained
+          notice acme/ring/2 on b at +5m NodeDrained
         > at +10m
           +5m evicted acme/ring/0 from a NodeDrained
-          +5m evicted acme/ring/1 from b NodeDrained
-          +5m evicted acme/ring/2 from c NodeDrained
+          +5m evicted acme/ring/1 from c NodeDrained
+          +5m evicted acme/ring/2 from b NodeDrained
     "#]]
     .assert_eq(&play(
         "node a b c cpu=2

@@ -1,0 +1,221 @@
+//! Nodes of one kind with the same slack are one class: what a shape thinks of it is reckoned once a class.
+//!
+//! Shapes follow the list of classes that came to have members, each at its own pace. In a fleet where hardly two nodes
+//! are alike, amounts are rounded down, so that classes stay few; whoever picks a member then looks at it.
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::{
+    kind::KindId,
+    room::{Amounts, GpuWant, Room, Want},
+};
+use crate::model::NodeId;
+
+/// Classes with members beyond which amounts are rounded further, as a part of the nodes, and at least.
+const NODES_PER_CLASS: usize = 4;
+const FEW_CLASSES: usize = 2_048;
+
+/// Amounts are rounded to at most 8 cores and 32 GiB.
+const COARSEST: u32 = 5;
+
+/// Members of a class that are looked at for one that fits.
+const LOOKS: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ClassKey {
+    kind: KindId,
+    slack: Amounts,
+    shares: Box<[u16]>,
+    whole: u16,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    pub(super) kind: KindId,
+    /// No member has more: where amounts are rounded, more than some have.
+    most: Amounts,
+    /// What is left of the shared devices, ascending.
+    shares: Box<[u16]>,
+    whole: u16,
+    has_gpus: bool,
+    members: Vec<NodeId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Classes {
+    by_key: HashMap<ClassKey, u32, FxBuildHasher>,
+    all: Vec<Class>,
+    /// How many have members.
+    live: usize,
+    /// Classes that came to have members, oldest first.
+    log: Vec<u32>,
+    log_base: u64,
+    /// Grows when positions change their meaning.
+    epoch: u32,
+    grain: u32,
+}
+
+/// How far a shape has followed the classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Followed {
+    epoch: u32,
+    log: u64,
+}
+
+/// Lower is better; the derived order is the policy. It packs tight: leave whole what is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Score {
+    /// Spends what is scarcer than asked for: a GPU node on work without GPUs, an untouched device on a share.
+    spends_scarce: bool,
+    /// What would be left of the GPUs that are touched: of the device for a share, whole devices otherwise.
+    gpus_left: u16,
+    /// What would be left of CPU and memory, four GiB taken for a core.
+    left: u32,
+}
+
+impl Score {
+    /// Worse than any other.
+    pub(super) const LAST: Self = Self { spends_scarce: true, gpus_left: u16::MAX, left: u32::MAX };
+}
+
+impl Class {
+    /// Whether some member may have room for a task.
+    pub(super) fn may_fit(&self, want: &Want) -> bool {
+        !self.members.is_empty()
+            && self.most.fits(want)
+            && match want.gpus {
+                GpuWant::None => true,
+                GpuWant::Share(millis) => {
+                    self.whole > 0 || self.shares.last().is_some_and(|left| *left >= millis)
+                }
+                GpuWant::Whole(count) => self.whole >= count,
+            }
+    }
+
+    pub(super) fn score(&self, want: &Want) -> Score {
+        let (spends_scarce, gpus_left) = match want.gpus {
+            GpuWant::None => (self.has_gpus, 0),
+            GpuWant::Share(millis) => {
+                match self.shares.get(self.shares.partition_point(|left| *left < millis)) {
+                    Some(left) => (false, left - millis),
+                    None => (true, self.whole),
+                }
+            }
+            GpuWant::Whole(count) => (false, self.whole - count),
+        };
+        let [cpu, memory, ..] = self.most.columns;
+        let cpu = u64::try_from(cpu - want.columns[0]).unwrap_or(0);
+        let memory = u64::try_from(memory - want.columns[1]).unwrap_or(0);
+        let left = u32::try_from(cpu + (memory >> 22)).unwrap_or(u32::MAX);
+        Score { spends_scarce, gpus_left, left }
+    }
+}
+
+impl Classes {
+    pub(super) fn get(&self, class: u32) -> &Class {
+        &self.all[class as usize]
+    }
+
+    /// A member with room; some may have less than the class is known for.
+    pub(super) fn pick(&self, class: u32, fits: impl Fn(NodeId) -> bool) -> Option<NodeId> {
+        let members = &self.all[class as usize].members;
+        members.iter().take(LOOKS).copied().find(|node| fits(*node))
+    }
+
+    /// Adds a node by its slack and returns where it is.
+    pub(super) fn join(&mut self, node: NodeId, room: &Room) -> (u32, u32) {
+        let mut shares: Vec<u16> = room.slack_gpus.shares().collect();
+        shares.sort_unstable();
+        let (slack, most) = self.rounded(&room.slack);
+        let whole = room.slack_gpus.whole();
+        let key = ClassKey { kind: room.kind, slack, shares: shares.into(), whole };
+        let next = position(self.all.len());
+        let class = *self.by_key.entry(key).or_insert_with_key(|key| {
+            self.all.push(Class {
+                kind: room.kind,
+                most,
+                shares: key.shares.clone(),
+                whole,
+                has_gpus: !room.gpus.is_empty(),
+                members: Vec::new(),
+            });
+            next
+        });
+        let members = &mut self.all[class as usize].members;
+        members.push(node);
+        let place = position(members.len() - 1);
+        if place == 0 {
+            self.live += 1;
+            self.log.push(class);
+        }
+        (class, place)
+    }
+
+    /// Takes a node out; the node that moves to its place is returned with it.
+    pub(super) fn leave(&mut self, class: u32, place: u32) -> Option<NodeId> {
+        let members = &mut self.all[class as usize].members;
+        members.swap_remove(place as usize);
+        self.live -= usize::from(members.is_empty());
+        members.get(place as usize).copied()
+    }
+
+    fn rounded(&self, slack: &Amounts) -> (Amounts, Amounts) {
+        let (mut down, mut most) = (slack.clone(), slack.clone());
+        if self.grain > 0 {
+            for (column, bits) in [(0, 8 + self.grain), (1, 30 + self.grain)] {
+                down.columns[column] = slack.columns[column] >> bits << bits;
+                most.columns[column] = down.columns[column] + (1 << bits) - 1;
+            }
+        }
+        (down, most)
+    }
+
+    /// Whether it is time to begin anew: too many are empty, or too many are not. The caller lets all nodes join
+    /// again after [`Self::restart`].
+    pub(super) fn is_crowded(&self, nodes: usize) -> bool {
+        self.all.len() > 4 * self.live + FEW_CLASSES || self.is_too_fine(nodes)
+    }
+
+    fn is_too_fine(&self, nodes: usize) -> bool {
+        self.grain < COARSEST && self.live > FEW_CLASSES.max(nodes / NODES_PER_CLASS)
+    }
+
+    pub(super) fn restart(&mut self, nodes: usize) {
+        let grain = self.grain + u32::from(self.is_too_fine(nodes));
+        *self = Self { epoch: self.epoch + 1, grain, ..Self::default() };
+    }
+
+    /// Where those stand who follow from now on.
+    pub(super) fn end(&self) -> Followed {
+        Followed { epoch: self.epoch, log: self.log_base + self.log.len() as u64 }
+    }
+
+    /// The classes that came to have members since, or `None` when all are to be looked at.
+    pub(super) fn since(&self, followed: Followed) -> Option<&[u32]> {
+        let skipped = usize::try_from(followed.log.checked_sub(self.log_base)?).ok()?;
+        (followed.epoch == self.epoch).then(|| &self.log[skipped..])
+    }
+
+    /// Classes with members.
+    pub(super) fn live(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.all).filter(|(_, class)| !class.members.is_empty()).map(|(at, _)| at)
+    }
+
+    /// Forgets what is so old that whoever has not seen it had better look at all classes.
+    pub(super) fn trim(&mut self) {
+        if self.log.len() > 4 * self.all.len() + 1024 {
+            let old = self.log.len() / 2;
+            self.log.drain(..old);
+            self.log_base += old as u64;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+fn position(index: usize) -> u32 {
+    u32::try_from(index).expect("invariant: fewer than 2^32")
+}

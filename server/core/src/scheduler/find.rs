@@ -1,0 +1,296 @@
+//! Where a task of a shape goes: to room promised to its shape, else to the tightest slack, else to room promised to
+//! larger shapes, else wherever breaking promises does the least harm. Only a shape for which no node has room even so
+//! is left without.
+
+use std::cmp::Reverse;
+
+use super::{
+    index::Index,
+    kind::ZoneId,
+    room::{GpuWant, Room},
+    shape::{Shape, ShapeId},
+};
+use crate::model::{DeviceSet, NodeId};
+
+/// Nodes that are compared before promises are broken.
+const COMPARED: usize = 16;
+
+/// Promises to one larger shape that are looked at for one on a node of an allowed kind.
+const LOOKS: usize = 8;
+
+/// Room taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    pub(super) node: NodeId,
+    /// How many tasks.
+    pub(super) count: u32,
+    pub(super) devices: DeviceSet,
+    /// Whether it had been promised to the shape.
+    pub(super) promised: bool,
+}
+
+impl Index {
+    /// Takes room for at most `limit` tasks on the best node.
+    pub(super) fn take_best(&mut self, id: ShapeId, limit: u32) -> Option<Spot> {
+        if let Some(spot) = self.take_promised(id, limit) {
+            return Some(spot);
+        }
+        if let Some((_, node)) = self.tightest(id, ZoneId::default()) {
+            return Some(self.take(id, node, limit));
+        }
+        let node = self.break_larger(id).or_else(|| self.break_any(id, None))?;
+        Some(self.take(id, node, limit))
+    }
+
+    fn take_promised(&mut self, id: ShapeId, limit: u32) -> Option<Spot> {
+        let shape = self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        if shape.promises == 0 {
+            shape.promised.clear();
+            return None;
+        }
+        while let Some(node) = shape.promised.pop() {
+            let Some(room) = &mut self.rooms[node.0 as usize] else { continue };
+            let Some(devices) = room.redeem(id, &shape.want) else { continue };
+            let mut count = 1;
+            let alike = shape.want.gpus == GpuWant::None;
+            while alike && count < limit && shape.promised.last() == Some(&node) {
+                if room.redeem(id, &shape.want).is_none() {
+                    break;
+                }
+                shape.promised.pop();
+                count += 1;
+            }
+            shape.promises -= count as usize;
+            self.briefs[node.0 as usize] = room.brief();
+            return Some(Spot { node, count, devices, promised: true });
+        }
+        None
+    }
+
+    /// Takes room beside what is promised on a node that has some.
+    pub(super) fn take(&mut self, id: ShapeId, node: NodeId, limit: u32) -> Spot {
+        let shape = self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept");
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: a candidate is there");
+        let count = room.times_in_slack(&shape.want, limit);
+        let devices = room.take(&shape.want, count);
+        self.reclassify(node);
+        Spot { node, count, devices, promised: false }
+    }
+
+    /// Gives back what a plan took. To those that wait nothing has grown.
+    pub(super) fn untake(&mut self, id: ShapeId, spot: &Spot) {
+        let shape = self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept");
+        let room = self.rooms[spot.node.0 as usize].as_mut().expect("invariant: it was taken from");
+        for _ in 0..spot.count {
+            room.give(&shape.want, spot.devices);
+        }
+        self.reclassify(spot.node);
+    }
+
+    /// The node with the tightest slack for a task of the shape, in the zone if the shape spreads over zones.
+    pub(super) fn tightest(
+        &mut self,
+        id: ShapeId,
+        zone: ZoneId,
+    ) -> Option<(super::classes::Score, NodeId)> {
+        self.follow(id);
+        let shape = self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        let want = &shape.want;
+        let (_, ranking) = shape.rankings.iter_mut().find(|(known, _)| *known == zone)?;
+        while let Some(Reverse((score, class))) = ranking.peek() {
+            if self.classes.get(*class).may_fit(want) {
+                let fits = |node: NodeId| {
+                    self.rooms[node.0 as usize].as_ref().is_some_and(|room| room.fits_slack(want))
+                };
+                if let Some(node) = self.classes.pick(*class, fits) {
+                    return Some((*score, node));
+                }
+            }
+            ranking.pop();
+        }
+        None
+    }
+
+    /// Ranks the classes that came to have members since the shape was last asked for.
+    fn follow(&mut self, id: ShapeId) {
+        self.uses += 1;
+        let Self { shapes, classes, kinds, uses, .. } = self;
+        let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        shape.used = *uses;
+        let entries: usize = shape.rankings.iter().map(|(_, ranking)| ranking.len()).sum();
+        let crowded = entries > 2 * classes.len() + 64;
+        let consider = |shape: &mut Shape, at: u32| {
+            let class = classes.get(at);
+            if !class.may_fit(&shape.want)
+                || !shape.allowed.ask(kinds, class.kind, &shape.key.constraints)
+            {
+                return;
+            }
+            let zonal = shape.key.spreads_over_zones();
+            let zone = if zonal { kinds.zone_of(class.kind) } else { ZoneId::default() };
+            let score = class.score(&shape.want);
+            shape.ranking(zone).push(Reverse((score, at)));
+        };
+        let news = shape.followed.filter(|_| !crowded).and_then(|followed| classes.since(followed));
+        if let Some(news) = news {
+            news.iter().for_each(|at| consider(shape, *at));
+        } else {
+            shape.reset();
+            classes.live().for_each(|at| consider(shape, at));
+        }
+        shape.followed = Some(classes.end());
+        classes.trim();
+    }
+
+    /// Breaks the cheapest promise to a larger shape that leaves room for one task.
+    fn break_larger(&mut self, id: ShapeId) -> Option<NodeId> {
+        if !self.promising {
+            return None;
+        }
+        self.know_larger(id);
+        for at in 0..self.shape(id).larger.1.len() {
+            let larger = self.shape(id).larger.1[at];
+            if self.shape(larger).promises == 0 {
+                continue;
+            }
+            if let Some((node, promise)) = self.promise_for(id, larger) {
+                self.break_promise(node, promise);
+                self.reclassify(node);
+                return Some(node);
+            }
+        }
+        None
+    }
+
+    /// A promise to `larger` on a node that tasks of `id` may use.
+    fn promise_for(&mut self, id: ShapeId, larger: ShapeId) -> Option<(NodeId, usize)> {
+        let mut looks = 0;
+        let mut at = self.shape(larger).promised.len();
+        while at > 0 && looks < LOOKS {
+            at -= 1;
+            let node = self.shape(larger).promised[at];
+            let Self { rooms, shapes, kinds, .. } = &mut *self;
+            let room = rooms[node.0 as usize].as_ref();
+            let promise = room.and_then(|room| room.promises.iter().position(|p| p.shape == larger));
+            let (Some(room), Some(promise)) = (room, promise) else {
+                let larger = shapes[larger.0 as usize].as_mut();
+                larger.expect("invariant: it is kept").promised.remove(at);
+                continue;
+            };
+            looks += 1;
+            let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+            if shape.allowed.ask(kinds, room.kind, &shape.key.constraints) {
+                return Some((node, promise));
+            }
+        }
+        None
+    }
+
+    /// Makes `larger` of the shape current.
+    fn know_larger(&mut self, id: ShapeId) {
+        if self.shape(id).larger.0 == self.shapes_version {
+            return;
+        }
+        let small = self.shape(id);
+        let covers = |large: &Shape| {
+            large.key.job.is_none() && large.want.covers(&small.want) && large.want != small.want
+        };
+        let larger = self.all_shapes().filter(|(_, large)| covers(large));
+        let mut larger: Vec<(u64, ShapeId)> =
+            larger.map(|(id, large)| (large.worth, id)).collect();
+        larger.sort_unstable();
+        let larger = larger.into_iter().map(|(_, id)| id).collect();
+        let version = self.shapes_version;
+        self.shape_mut(id).larger = (version, larger);
+    }
+
+    /// Breaks the promises of a node that has room for a task without them, those that are worth least.
+    pub(super) fn break_any(
+        &mut self,
+        id: ShapeId,
+        among: Option<&dyn Fn(NodeId) -> bool>,
+    ) -> Option<NodeId> {
+        let mut best: Option<(u64, NodeId, Vec<usize>)> = None;
+        let mut compared = 0;
+        let count = self.rooms.len();
+        for step in 0..count {
+            let at = (self.scan_from + step) % count;
+            let Self { rooms, briefs, shapes, kinds, .. } = &mut *self;
+            let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+            if !briefs[at].may_fit(&shape.want)
+                || !shape.allowed.ask(kinds, briefs[at].kind(), &shape.key.constraints)
+            {
+                continue;
+            }
+            let node = NodeId(u32::try_from(at).expect("invariant: fewer than 2^32"));
+            let room = rooms[at].as_ref().expect("invariant: it has a brief");
+            if !room.fits_free(&shape.want) || among.is_some_and(|among| !among(node)) {
+                continue;
+            }
+            let (worth, broken) = self.harm(id, node);
+            if best.as_ref().is_none_or(|(least, ..)| worth < *least) {
+                best = Some((worth, node, broken));
+            }
+            compared += 1;
+            if compared == COMPARED || worth == 0 {
+                self.scan_from = at + 1;
+                break;
+            }
+        }
+        let (_, node, mut broken) = best?;
+        broken.sort_unstable();
+        for promise in broken.into_iter().rev() {
+            self.break_promise(node, promise);
+        }
+        self.reclassify(node);
+        Some(node)
+    }
+
+    /// The promises of a node that must be broken for one task, and what they are worth.
+    fn harm(&self, id: ShapeId, node: NodeId) -> (u64, Vec<usize>) {
+        let want = &self.shape(id).want;
+        let room = self.room(node).expect("invariant: it was just seen");
+        let worth = |at: &usize| self.shape(room.promises[*at].shape).worth;
+        let mut order: Vec<usize> = (0..room.promises.len()).collect();
+        order.sort_unstable_by_key(|at| (worth(at), *at));
+        let fits = |kept: &[bool]| {
+            let mut without = room.clone();
+            for at in (0..kept.len()).rev().filter(|at| !kept[*at]) {
+                let want = &self.shape(room.promises[at].shape).want;
+                without.slack.add(want, 1);
+                without.slack_gpus.give(room.promises[at].devices, want.gpus);
+            }
+            Room::fits_slack(&without, want)
+        };
+        let mut kept = vec![true; order.len()];
+        for at in &order {
+            let mut single = vec![true; order.len()];
+            single[*at] = false;
+            if fits(&single) {
+                return (worth(at), vec![*at]);
+            }
+        }
+        for at in &order {
+            if fits(&kept) {
+                break;
+            }
+            kept[*at] = false;
+        }
+        for at in order.iter().rev() {
+            if !kept[*at] {
+                kept[*at] = true;
+                kept[*at] = fits(&kept);
+            }
+        }
+        let broken: Vec<usize> = (0..kept.len()).filter(|at| !kept[*at]).collect();
+        (broken.iter().map(worth).sum(), broken)
+    }
+
+    pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it promised");
+        let shape = self.shapes[room.promises[at].shape.0 as usize].as_mut();
+        let shape = shape.expect("invariant: a shape with promises is kept");
+        room.break_promise(at, &shape.want);
+        shape.promises -= 1;
+    }
+}
