@@ -99,6 +99,8 @@ pub enum Command {
     ReportTasks(Vec<TaskReport>),
     /// Set the cell's policy.
     SetPolicy(crate::model::Policy),
+    /// Keep room for tasks to come, as a planner found best. Changes nothing that is committed.
+    Promise(crate::planner::Promises),
 }
 
 /// An object by name, at a known revision if one is given.

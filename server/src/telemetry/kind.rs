@@ -49,6 +49,7 @@ kinds! {
     CancelJob: "cancel_job",
     ReportTasks: "report_tasks",
     SetPolicy: "set_policy",
+    Promise: "promise",
 }
 
 #[cfg(test)]

@@ -20,9 +20,10 @@ use std::{
 use timers::Timers;
 
 use crate::{
-    command::{Outcome, Request},
+    command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
     model::{EvictionReason, JobId, NodeId, Revision, Time},
+    planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
     state::State,
@@ -113,6 +114,12 @@ impl Engine {
         next.map(|time| time.max(self.now))
     }
 
+    /// What a planner should solve now, if enough has changed since the last time. What it finds comes back as
+    /// [`Command::Promise`].
+    pub fn problem(&mut self) -> Option<Problem> {
+        self.scheduler.problem(&self.state)
+    }
+
     fn execute(&mut self, request: Request) -> Result<Outcome, Rejection> {
         if let Some(asked) = &request.request_id
             && let Some(known) = self.state.remembered(&asked.id)
@@ -122,6 +129,9 @@ impl Engine {
             } else {
                 Err(Rejection::RequestIdReused(asked.id.to_string()))
             };
+        }
+        if let Command::Promise(promises) = &request.command {
+            self.scheduler.adopt(promises);
         }
         let Decision { events, detail } = decide::decide(&self.state, self.now, request.command)?;
         if request.validate_only {

@@ -59,7 +59,7 @@ pub enum EvictionReason {
 }
 
 /// A set of a node's GPU devices by index, 0 to 63.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceSet(pub u64);
 
 impl DeviceSet {

@@ -15,6 +15,7 @@ mod index;
 mod kind;
 mod place;
 mod preempt;
+mod promise;
 mod queue;
 mod room;
 mod shape;
@@ -142,6 +143,8 @@ pub struct Scheduler {
     running: BTreeMap<Priority, u64>,
     /// Live allocations under notice.
     leaving: u64,
+    /// Tasks seen by the demand profile when rooms were last promised, and how many times they were.
+    planned: promise::Planned,
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
 }
@@ -235,7 +238,11 @@ impl Scheduler {
                 nodes.into_iter().for_each(|node| self.node_changed(state, node));
             }
             Event::TenantUpdated { id, .. } => self.refresh_share(state, *id),
-            Event::JobSubmitted { id, .. } | Event::JobResized { id, .. } => {
+            Event::JobSubmitted { id, spec, .. } => {
+                self.planned.arrived += u64::from(spec.count);
+                self.enqueue(state, *id);
+            }
+            Event::JobResized { id, .. } => {
                 self.enqueue(state, *id);
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),

@@ -196,6 +196,7 @@ impl State {
     }
 
     fn add_job(&mut self, id: JobId, tenant: TenantId, name: &Name, spec: &Arc<JobSpec>) {
+        Arc::make_mut(&mut self.profile).observe(spec);
         self.insert_job(Job {
             id,
             tenant,

@@ -7,12 +7,14 @@
 mod apply;
 mod check;
 mod hold;
+mod profile;
 mod restore;
 
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
+pub use profile::{DemandKey, Profile};
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
 };
@@ -48,6 +50,7 @@ pub struct State {
     waiting: Waiting,
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
+    profile: Arc<Profile>,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -72,6 +75,7 @@ impl Default for State {
             requests_by_age: Default::default(),
             waiting: Default::default(),
             requested: Default::default(),
+            profile: Default::default(),
         }
     }
 }
@@ -268,6 +272,12 @@ impl State {
     #[must_use]
     pub fn requested(&self) -> &Resources {
         &self.requested
+    }
+
+    /// What tenants ask for.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// The ids that come next.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Remembered, State};
+use super::{Profile, Remembered, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobSpec, JobState,
     LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources, Revision, Task,
@@ -230,6 +230,11 @@ impl Restore {
             slot: 0,
         });
         Ok(())
+    }
+
+    /// Sets what tenants ask for.
+    pub fn profile(&mut self, profile: Profile) {
+        self.state.profile = Arc::new(profile);
     }
 
     /// Adds a remembered answer.

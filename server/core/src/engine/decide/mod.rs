@@ -36,6 +36,7 @@ pub(super) fn decide(state: &State, now: Time, command: Command) -> Result<Decis
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))
         }
+        Command::Promise(_) => Ok(done(Vec::new())),
     }
 }
 

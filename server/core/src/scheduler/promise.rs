@@ -1,0 +1,321 @@
+//! Rooms promised to shapes: what a planner is asked, and what becomes of its answer.
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::{
+    Scheduler,
+    index::Index,
+    kind::KindId,
+    room::{GpuWant, Promise, Room},
+    shape::{ShapeId, ShapeKey},
+};
+use crate::{
+    model::{DeviceSet, NodeId},
+    planner::{Demand, Problem, Promises, Site},
+    state::State,
+};
+
+/// Tasks that must have arrived since the last plan, at least.
+const ARRIVALS: u64 = 500;
+/// Nodes for each task that must have arrived, on larger fleets.
+const NODES_PER_ARRIVAL: u64 = 4;
+/// Tasks that must be known before the first plan.
+const KNOWN_TASKS: u64 = 100;
+/// Sites in one problem. Of a larger fleet a site stands for several nodes that are alike, or comes another time.
+const SITES: usize = 1_500;
+
+/// How far plans have come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Planned {
+    /// Tasks that arrived since the last problem was stated.
+    pub(super) arrived: u64,
+    problems: u64,
+    /// The node at which the sites of the next problem begin.
+    next: usize,
+}
+
+/// What makes nodes alike to the planner.
+type Alike = (KindId, super::room::Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
+
+impl Scheduler {
+    /// States what is expected and where there is room, if enough has changed since it was last stated.
+    pub(crate) fn problem(&mut self, state: &State) -> Option<Problem> {
+        let nodes = state.node_count() as u64;
+        let wanted = ARRIVALS.max(nodes / NODES_PER_ARRIVAL);
+        let first = self.planned.problems == 0 && state.profile().tasks() >= KNOWN_TASKS;
+        if nodes == 0 || !first && self.planned.arrived < wanted {
+            return None;
+        }
+        self.planned.arrived = 0;
+        self.planned.problems += 1;
+        let sites = self.sites();
+        Some(self.stated(state, sites))
+    }
+
+    /// Open nodes, those that are alike together.
+    fn sites(&mut self) -> Vec<Vec<NodeId>> {
+        let index = &self.index;
+        let open = (0..).map(NodeId).zip(&index.rooms);
+        let open: Vec<(NodeId, &Room)> =
+            open.filter_map(|(node, room)| Some((node, room.as_ref().filter(|r| r.open)?))).collect();
+        if open.len() <= SITES {
+            return open.into_iter().map(|(node, _)| vec![node]).collect();
+        }
+        let mut groups: Vec<Vec<NodeId>> = Vec::new();
+        let mut by_likeness: HashMap<Alike, usize, FxBuildHasher> = HashMap::default();
+        for (node, room) in &open {
+            let at = *by_likeness.entry(likeness(room)).or_insert_with(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            groups[at].push(*node);
+        }
+        let mut sites = Vec::new();
+        let mut singles = Vec::new();
+        for group in groups {
+            let count = group.len() * SITES / open.len();
+            if count == 0 {
+                singles.extend(group);
+                continue;
+            }
+            let mut dealt = vec![Vec::new(); count];
+            for (at, node) in group.into_iter().enumerate() {
+                dealt[at % count].push(node);
+            }
+            sites.extend(dealt);
+        }
+        singles.sort_unstable();
+        let count = SITES.saturating_sub(sites.len()).min(singles.len());
+        let begin = self.planned.next;
+        sites.extend((begin..begin + count).map(|at| vec![singles[at % singles.len()]]));
+        self.planned.next = if singles.is_empty() { 0 } else { (begin + count) % singles.len() };
+        sites
+    }
+
+    fn stated(&mut self, state: &State, rooms: Vec<Vec<NodeId>>) -> Problem {
+        let shapes: Vec<(ShapeId, u64)> = state
+            .profile()
+            .entries()
+            .map(|(key, weight)| {
+                let (request, constraints) = (key.request.clone(), key.constraints.clone());
+                let key = ShapeKey { request, constraints, job: None };
+                (self.index.shape_of(key), *weight)
+            })
+            .collect();
+        let dimensions = Dimensions::of(&self.index, &shapes);
+        let positions: HashMap<ShapeId, u32, FxBuildHasher> =
+            (0..).zip(&shapes).map(|(at, (shape, _))| (*shape, at)).collect();
+        let site = |nodes: Vec<NodeId>| {
+            let room = self.index.room(nodes[0]).expect("invariant: it was just seen");
+            let promised = room.promises.iter();
+            let promised = promised.filter_map(|p| Some((*positions.get(&p.shape)?, p.devices)));
+            Site {
+                kind: room.kind.0,
+                free: dimensions.free(room),
+                devices: room.gpus.left().into(),
+                lendable: room.gpus.lendable(),
+                promised: promised.collect(),
+                nodes,
+            }
+        };
+        let sites: Vec<Site> = rooms.into_iter().map(site).collect();
+        let demands = dimensions.demands(&mut self.index, &shapes, &sites);
+        for demand in &demands {
+            self.index.shape_mut(demand.shape).worth = demand.worth;
+        }
+        self.index.shapes_version += 1;
+        Problem {
+            demands,
+            sites,
+            dropped_shapes: self.index.dropped_shapes,
+            number: self.planned.problems,
+        }
+    }
+
+    /// Promises what a planner found best, as far as it still fits.
+    pub(crate) fn adopt(&mut self, promises: &Promises) {
+        if promises.dropped_shapes != self.index.dropped_shapes {
+            return;
+        }
+        self.index.promising = true;
+        for (node, wanted) in &promises.nodes {
+            self.index.promise_anew(*node, wanted);
+        }
+    }
+}
+
+fn likeness(room: &Room) -> Alike {
+    let mut promised: Vec<(ShapeId, DeviceSet)> =
+        room.promises.iter().map(|promise| (promise.shape, promise.devices)).collect();
+    promised.sort_unstable();
+    (room.kind, room.free.clone(), room.gpus.left().into(), room.gpus.lendable(), promised)
+}
+
+impl Index {
+    /// Breaks what the node promises and promises this instead.
+    fn promise_anew(&mut self, node: NodeId, wanted: &[(ShapeId, DeviceSet)]) {
+        if !self.room(node).is_some_and(|room| room.open) {
+            return;
+        }
+        while let Some(last) = self.room(node).and_then(|room| room.promises.len().checked_sub(1)) {
+            self.break_promise(node, last);
+        }
+        for (shape_id, devices) in wanted {
+            let Some(shape) = self.shapes[shape_id.0 as usize].as_mut() else { continue };
+            let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it is open");
+            let promise = Promise { shape: *shape_id, devices: *devices };
+            if shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
+                && room.promise(promise, &shape.want)
+            {
+                shape.promises += 1;
+                shape.promised.push(node);
+            }
+            if shape.promised.len() > 2 * shape.promises + 64 {
+                let rooms = &self.rooms;
+                let holds = |node: &NodeId| {
+                    let room = rooms[node.0 as usize].as_ref();
+                    room.is_some_and(|room| room.promises.iter().any(|p| p.shape == *shape_id))
+                };
+                shape.promised.retain(holds);
+            }
+        }
+        self.reclassify(node);
+    }
+}
+
+/// The columns and countables that any expected task asks for.
+struct Dimensions {
+    columns: Vec<usize>,
+    counts: Vec<usize>,
+}
+
+impl Dimensions {
+    fn of(index: &Index, shapes: &[(ShapeId, u64)]) -> Self {
+        let wants = || shapes.iter().map(|(shape, _)| &index.shape(*shape).want);
+        let columns = (0..4).filter(|at| wants().any(|want| want.columns[*at] > 0)).collect();
+        let counts = wants().flat_map(|want| want.counts.iter().map(|(column, _)| *column));
+        let mut counts: Vec<usize> = counts.collect();
+        counts.sort_unstable();
+        counts.dedup();
+        Self { columns, counts }
+    }
+
+    fn free(&self, room: &Room) -> Box<[i64]> {
+        let columns = self.columns.iter().map(|at| room.free.columns[*at]);
+        columns.chain(self.counts.iter().map(|at| room.free.count(*at))).collect()
+    }
+
+    /// How many tasks of each shape fill the sites, in the mix in which they were submitted.
+    fn demands(&self, index: &mut Index, shapes: &[(ShapeId, u64)], sites: &[Site]) -> Vec<Demand> {
+        let kinds = index.kinds.len();
+        let mut demands: Vec<Demand> = Vec::with_capacity(shapes.len());
+        for (id, _) in shapes {
+            let Index { shapes, kinds: known, .. } = &mut *index;
+            let shape = shapes[id.0 as usize].as_mut().expect("invariant: it was just made");
+            let want = &shape.want;
+            let columns = self.columns.iter().map(|at| want.columns[*at]);
+            let count = |column: &usize| {
+                want.counts.iter().find(|(at, _)| at == column).map_or(0, |(_, amount)| *amount)
+            };
+            let kinds = (0..kinds).map(|kind| KindId(u32::try_from(kind).unwrap_or(u32::MAX)));
+            let (allowed, constraints) = (&mut shape.allowed, &shape.key.constraints);
+            demands.push(Demand {
+                shape: *id,
+                amounts: columns.chain(self.counts.iter().map(count)).collect(),
+                gpu_share: if let GpuWant::Share(millis) = want.gpus { millis } else { 0 },
+                gpu_devices: if let GpuWant::Whole(count) = want.gpus { count } else { 0 },
+                wanted: 0,
+                worth: 0,
+                allowed: kinds.map(|kind| allowed.ask(known, kind, constraints)).collect(),
+            });
+        }
+        let weights: Vec<u64> = shapes.iter().map(|(_, weight)| *weight).collect();
+        let pressures = pressures(&demands, &weights, sites);
+        let Some(most) = pressures.iter().map(|(_, pressure)| *pressure).max().filter(|m| *m > 0)
+        else {
+            return demands;
+        };
+        fill(&mut demands, &weights, most);
+        weigh(&mut demands, &pressures, most);
+        demands
+    }
+}
+
+/// What a task asks for in each dimension, the GPUs last.
+fn amounts(demand: &Demand) -> impl Iterator<Item = u64> {
+    let gpus = u64::from(demand.gpu_share) + u64::from(demand.gpu_devices) * 1000;
+    demand.amounts.iter().map(|amount| amount.unsigned_abs()).chain([gpus])
+}
+
+/// One as a fraction.
+const ONE: u128 = 1 << 64;
+
+/// Of each dimension what is free in all, and which part of it all weights' tasks ask for.
+fn pressures(demands: &[Demand], weights: &[u64], sites: &[Site]) -> Vec<(u64, u128)> {
+    let dimensions = sites.first().map_or(0, |site| site.free.len());
+    let mut free = vec![0_u64; dimensions + 1];
+    for site in sites {
+        for (sum, free) in free.iter_mut().zip(&site.free) {
+            *sum += free.max(&0).unsigned_abs();
+        }
+        free[dimensions] += usable_gpus(site);
+    }
+    let mut asked = vec![0_u128; dimensions + 1];
+    for (demand, weight) in demands.iter().zip(weights) {
+        for (sum, amount) in asked.iter_mut().zip(amounts(demand)) {
+            *sum += u128::from(amount) * u128::from(*weight);
+        }
+    }
+    let pressure = |(free, asked): (u64, u128)| {
+        (free, if asked == 0 { 0 } else { (asked << 20) / u128::from(free.max(1)) })
+    };
+    free.into_iter().zip(asked).map(pressure).collect()
+}
+
+fn usable_gpus(site: &Site) -> u64 {
+    let touched = site.devices.iter().filter(|left| **left < 1000);
+    let whole = usize::from(site.lendable).saturating_sub(touched.clone().count());
+    let shared: u64 = touched.map(|left| u64::from(*left)).sum();
+    whole as u64 * 1000 + shared
+}
+
+/// Scales the mix so that what is free in the tightest dimension is asked for exactly.
+fn fill(demands: &mut [Demand], weights: &[u64], most: u128) {
+    let mut parts: Vec<(u128, usize)> = Vec::with_capacity(demands.len());
+    let (mut whole, mut all) = (0, 0_u128);
+    for (at, weight) in weights.iter().enumerate() {
+        let exact = (u128::from(*weight) << 52) / most;
+        all += exact;
+        let count = u32::try_from(exact >> 32).unwrap_or(u32::MAX);
+        demands[at].wanted = count;
+        whole += u128::from(count);
+        parts.push((exact & 0xffff_ffff, at));
+    }
+    let missing = usize::try_from((all >> 32) - whole).unwrap_or(0);
+    parts.sort_unstable_by(|a, b| b.cmp(a));
+    for (_, at) in parts.into_iter().take(missing) {
+        demands[at].wanted += 1;
+    }
+}
+
+/// What tasks are worth: the parts of the fleet that they take, each counting by how scarce it is beside the
+/// scarcest. A thousandth of a device is about a thousand where GPUs are the scarcest.
+fn weigh(demands: &mut [Demand], pressures: &[(u64, u128)], most: u128) {
+    let scarcity = |pressure: u128| {
+        let mut scarcity = ONE >> 32;
+        for _ in 0..16 {
+            scarcity = scarcity * (pressure >> 8) / (most >> 8).max(1);
+        }
+        scarcity
+    };
+    let (gpus, _) = pressures[pressures.len() - 1];
+    let unit = u128::from(gpus.max(1_000_000)) * 1000;
+    for demand in demands {
+        let mut worth = 0;
+        for (amount, (free, pressure)) in amounts(demand).zip(pressures) {
+            worth += u128::from(amount) * unit / u128::from((*free).max(1)) * scarcity(*pressure);
+        }
+        demand.worth = u64::try_from(worth >> 32).unwrap_or(u64::MAX).max(1);
+    }
+}

@@ -1,0 +1,104 @@
+//! What tenants ask for: how often each kind of task was submitted of late. Packing prepares for its like.
+//!
+//! Weights decay with the number of tasks seen, not with time: a quiet night does not make a cell forget its days.
+
+use std::fmt;
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::model::{Constraints, JobSpec, Resources};
+
+/// What one task adds.
+const TASK: u64 = 1 << 20;
+/// Tasks after which all weights shrink by a sixteenth: half of what is known is of the last 11,000 tasks.
+const TASKS_PER_DECAY: u64 = 1_024;
+/// Kinds of tasks kept; the rarest go first.
+const KINDS: usize = 1_024;
+
+/// What tasks of one kind ask for. Spreads do not matter: they are between tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DemandKey {
+    /// What each task asks for.
+    pub request: Resources,
+    /// Where it may go, spreads aside.
+    pub constraints: Constraints,
+}
+
+/// How often each kind of task was submitted, lately counting more.
+#[derive(Clone, Default)]
+pub struct Profile {
+    entries: Vec<(DemandKey, u64)>,
+    by_key: HashMap<DemandKey, usize, FxBuildHasher>,
+    /// Tasks seen since weights last shrank.
+    seen: u64,
+}
+
+impl Profile {
+    /// As kept in a checkpoint.
+    #[must_use]
+    pub fn restore(entries: Vec<(DemandKey, u64)>, seen: u64) -> Self {
+        let by_key = (0..).zip(&entries).map(|(at, (key, _))| (key.clone(), at)).collect();
+        Self { entries, by_key, seen }
+    }
+
+    /// Each kind of task and its weight, which means something beside the others only.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &(DemandKey, u64)> {
+        self.entries.iter()
+    }
+
+    /// Tasks seen since weights last shrank.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// All weights as a number of tasks.
+    #[must_use]
+    pub fn tasks(&self) -> u64 {
+        self.entries.iter().map(|(_, weight)| weight).sum::<u64>() / TASK
+    }
+
+    /// Takes in that a job was submitted.
+    pub(super) fn observe(&mut self, spec: &JobSpec) {
+        let mut constraints = spec.constraints.clone();
+        constraints.spreads.clear();
+        let key = DemandKey { request: spec.request.clone(), constraints };
+        let at = self.by_key.get(&key).copied().unwrap_or_else(|| {
+            if self.entries.len() >= KINDS {
+                self.drop_rarest();
+            }
+            self.by_key.insert(key.clone(), self.entries.len());
+            self.entries.push((key, 0));
+            self.entries.len() - 1
+        });
+        // A huge job is one wish, not a rule: it counts for at most what is forgotten at once.
+        let tasks = u64::from(spec.count).min(TASKS_PER_DECAY);
+        self.entries[at].1 += tasks * TASK;
+        self.seen += tasks;
+        if self.seen >= TASKS_PER_DECAY {
+            self.seen -= TASKS_PER_DECAY;
+            for (_, weight) in &mut self.entries {
+                *weight -= *weight / 16;
+            }
+        }
+    }
+
+    fn drop_rarest(&mut self) {
+        let rarest = (0..self.entries.len()).min_by_key(|at| (self.entries[*at].1, *at));
+        let Some(at) = rarest else { return };
+        let (key, _) = self.entries.swap_remove(at);
+        self.by_key.remove(&key);
+        if let Some((moved, _)) = self.entries.get(at) {
+            self.by_key.insert(moved.clone(), at);
+        }
+    }
+}
+
+/// The index is derived, and its order is nobody's business.
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entries, seen, .. } = self;
+        f.debug_struct("Profile").field("entries", entries).field("seen", seen).finish()
+    }
+}
