@@ -15,7 +15,7 @@ const TRIED_MORE: usize = 12;
 const COMPARED: usize = 3;
 
 /// What a worsening that is taken at the beginning costs on average.
-const WARM: i64 = 200 * 1000;
+const WARM: i64 = 20 * 1000;
 
 /// Betters the layout by so many attempts.
 pub(super) fn improve(layout: &mut Layout, attempts: u64, seed: u64) {

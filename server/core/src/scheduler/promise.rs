@@ -1,5 +1,7 @@
 //! Rooms promised to shapes: what a planner is asked, and what becomes of its answer.
 
+use std::mem;
+
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -16,12 +18,12 @@ use crate::{
     state::State,
 };
 
-/// Tasks that must have arrived since the last plan, at least.
-const ARRIVALS: u64 = 500;
-/// Nodes for each task that must have arrived, on larger fleets.
+/// Tasks that must have arrived since the last plan: a part of all that were seen, so that the first tasks of a new cell
+/// are learned from at once; at least; at most, and on larger fleets one for some nodes.
+const PART_OF_SEEN: u64 = 4;
+const FEWEST_ARRIVALS: u64 = 8;
+const MOST_ARRIVALS: u64 = 500;
 const NODES_PER_ARRIVAL: u64 = 4;
-/// Tasks that must be known before the first plan.
-const KNOWN_TASKS: u64 = 100;
 /// Sites in one problem. Of a larger fleet a site stands for several nodes that are alike, or comes another time.
 const SITES: usize = 1_500;
 
@@ -30,9 +32,22 @@ const SITES: usize = 1_500;
 pub(super) struct Planned {
     /// Tasks that arrived since the last problem was stated.
     pub(super) arrived: u64,
+    /// Tasks that had arrived before, those known from before the scheduler began included.
+    seen: u64,
     problems: u64,
     /// The node at which the sites of the next problem begin.
     next: usize,
+}
+
+impl Planned {
+    /// Tasks that must arrive before it is worth planning anew.
+    fn due(&self, state: &State) -> u64 {
+        if self.problems == 0 && state.profile().tasks() >= FEWEST_ARRIVALS {
+            return 0;
+        }
+        let most = MOST_ARRIVALS.max(state.node_count() as u64 / NODES_PER_ARRIVAL);
+        (self.seen / PART_OF_SEEN).clamp(FEWEST_ARRIVALS, most)
+    }
 }
 
 /// What makes nodes alike to the planner.
@@ -41,13 +56,10 @@ type Alike = (KindId, super::room::Amounts, Box<[u16]>, u16, Vec<(ShapeId, Devic
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.
     pub(crate) fn problem(&mut self, state: &State) -> Option<Problem> {
-        let nodes = state.node_count() as u64;
-        let wanted = ARRIVALS.max(nodes / NODES_PER_ARRIVAL);
-        let first = self.planned.problems == 0 && state.profile().tasks() >= KNOWN_TASKS;
-        if nodes == 0 || !first && self.planned.arrived < wanted {
+        if state.node_count() == 0 || self.planned.arrived < self.planned.due(state) {
             return None;
         }
-        self.planned.arrived = 0;
+        self.planned.seen += mem::take(&mut self.planned.arrived);
         self.planned.problems += 1;
         let sites = self.sites();
         Some(self.stated(state, sites))
