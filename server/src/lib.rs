@@ -5,6 +5,7 @@
 //! [`server`] puts these together; the binary `offpeakd` and the tests start it.
 
 mod feed;
+mod reason;
 mod view;
 
 pub mod api;
