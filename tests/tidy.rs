@@ -23,7 +23,7 @@ struct Edge {
     why: &'static str,
 }
 
-const EDGES: [Edge; 8] = [
+const EDGES: [Edge; 9] = [
     Edge {
         folder: "server/core/src/",
         forbidden: &[
@@ -69,6 +69,23 @@ const EDGES: [Edge; 8] = [
         folder: "server/src/view/",
         forbidden: &["crate::api", "crate::driver", "sled", "tonic"],
         why: "the view folds events and answers reads",
+    },
+    Edge {
+        folder: "server/src/simulate/",
+        forbidden: &[
+            "crate::api",
+            "crate::cell",
+            "crate::driver",
+            "crate::feed",
+            "crate::server",
+            "crate::store",
+            "crate::view",
+            "offpeak",
+            "sled",
+            "tokio",
+            "tonic",
+        ],
+        why: "a simulation is files and the core, without a server around it",
     },
     Edge {
         folder: "client/src/",

@@ -2,9 +2,11 @@
 //!
 //! A request comes in through `api`, is handed to the [`cell`], decided by the core on the [`driver`]'s engine thread,
 //! appended to the [`store`]'s log, folded into the view and published to the feed, and only then answered.
-//! [`server`] puts these together; the binary `offpeakd` and the tests start it.
+//! [`server`] puts these together; the binary `offpeakd` and the tests start it. [`simulate`] drives the same core on a
+//! virtual clock, from files.
 
 mod feed;
+mod reason;
 mod view;
 
 pub mod api;
@@ -16,5 +18,6 @@ pub mod driver;
 pub mod record;
 pub mod recover;
 pub mod server;
+pub mod simulate;
 pub mod store;
 pub mod telemetry;

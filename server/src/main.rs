@@ -1,4 +1,4 @@
-//! `offpeakd`: the scheduler service and the tools for its store.
+//! `offpeakd`: the scheduler service, the tools for its store, and its simulation.
 
 use std::{
     error::Error,
@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use offpeak_server::{
     config::{Config, Sources},
     server::{Running, Server},
+    simulate::Simulate,
     store::{self, BackupSummary, Report},
     telemetry,
 };
@@ -88,6 +89,8 @@ enum Command {
     },
     /// Print the effective configuration as TOML
     Config(Box<Sources>),
+    /// Try a fleet and its tasks from CSV files, on a virtual clock
+    Simulate(Box<Simulate>),
 }
 
 #[derive(Args, Debug)]
@@ -106,6 +109,10 @@ impl Offpeakd {
             Command::Fsck { store, json } => fsck(&store.data_dir, json),
             Command::Config(sources) => {
                 io::stdout().write_all(sources.load()?.to_toml()?.as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Simulate(simulate) => {
+                io::stdout().write_all(simulate.run()?.as_bytes())?;
                 Ok(ExitCode::SUCCESS)
             }
         }

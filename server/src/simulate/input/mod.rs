@@ -1,0 +1,39 @@
+//! What is simulated, read from CSV files.
+//!
+//! `source` opens a file, unpacks gzip and knows standard input. `table` finds the columns, hands out rows and takes
+//! note of every fault by file, line and column; `fields` turns a cell's text into a value or says what would be
+//! accepted. `nodes`, `tasks` and `load` know the columns of their files. Nothing is guessed: an unknown column is a
+//! fault, since a misspelt one would silently change what is simulated.
+
+mod fields;
+mod load;
+mod nodes;
+mod problems;
+mod source;
+mod table;
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+use offpeak_core::model::NodeSpec;
+
+pub(super) use load::{LoadSamples, load};
+pub(super) use nodes::nodes;
+pub use problems::Problems;
+pub use source::InputError;
+pub(super) use source::is_standard;
+pub(super) use tasks::{END_SLACK, FOR_GOOD, HISTORY, JobRow, history, tasks};
+
+/// All that is simulated.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// The fleet.
+    pub(super) nodes: Vec<NodeSpec>,
+    /// What is asked for, in the order of the file.
+    pub(super) tasks: Vec<JobRow>,
+    /// What was asked for yesterday.
+    pub(super) history: Vec<JobRow>,
+    /// Owners' load, ascending by time.
+    pub(super) load: Vec<LoadSamples>,
+}

@@ -1,0 +1,130 @@
+//! `offpeakd simulate`: the real engine on a virtual clock, driven by files, to try a fleet or a policy before buying it.
+//!
+//! `input` reads nodes, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
+//! `run` submits the tasks as they arrive and lets everything due in between happen at its time; `timeline` holds what
+//! becomes due outside the engine. `ledger` folds the engine's events into what became of every task, and `report`,
+//! `summary` and `decisions` write it down. `mix` knows the distinct requests of the run and what they leave unusable.
+//!
+//! Deliberately absent: a store, a network, threads, and any say in a decision. The wall clock is read around steps to
+//! tell how long they took and for nothing else, so two runs decide the same.
+
+mod decisions;
+mod dimensions;
+mod input;
+mod ledger;
+mod mix;
+mod report;
+mod run;
+mod stopwatch;
+mod summary;
+mod timeline;
+
+use std::{fs::File, io, path::PathBuf};
+
+use clap::Args;
+use offpeak_core::model::{Millis, Policy};
+
+use crate::config::Span;
+use input::Inputs;
+pub use input::{InputError, Problems};
+use report::Report;
+
+/// What to simulate.
+#[derive(Args, Clone, Debug)]
+pub struct Simulate {
+    /// CSV of the fleet, a node a row; "-" is standard input, and gzip is recognized, here and below
+    #[arg(long, value_name = "FILE")]
+    nodes: PathBuf,
+    /// CSV of what is asked for, a job of identical tasks a row
+    #[arg(long, value_name = "FILE")]
+    tasks: PathBuf,
+    /// CSV of yesterday's tasks, from which the engine learns what to expect
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// CSV of the owners' load in thousandths of capacity, a node a column
+    #[arg(long, value_name = "FILE")]
+    load: Option<PathBuf>,
+    /// Seconds between two steps of the load, where it counts steps
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    load_step: u64,
+    /// Where to write what became of every task, as CSV
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// What the forecast adds to the greatest load of the last day, in thousandths of it
+    #[arg(long, value_name = "PERMILLE", default_value_t = Policy::default().forecast_margin_permille)]
+    forecast_margin_permille: u32,
+    /// How long before an eviction the notice comes
+    #[arg(long, value_name = "SPAN", default_value_t = Policy::default().notice.into())]
+    notice: Span,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// Two files are to be read from the same stream.
+    #[error("only one of the files can be standard input")]
+    StandardInputTwice,
+    /// Standard output has the summary.
+    #[error("the decisions need a file of their own: standard output has the summary")]
+    DecisionsToStandardOutput,
+    /// A file could not be used; nothing was simulated.
+    #[error("nothing was simulated")]
+    Input(#[from] InputError),
+    /// The decisions could not be written.
+    #[error("could not write the decisions to {}", .path.display())]
+    Decisions {
+        /// Where to.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl Simulate {
+    /// Runs the simulation, writes the decisions if they are asked for, and gives back what is to be printed.
+    ///
+    /// # Errors
+    /// When a file cannot be read, has faults or cannot be written.
+    pub fn run(&self) -> Result<String, SimulateError> {
+        let files =
+            [Some(&self.nodes), Some(&self.tasks), self.history.as_ref(), self.load.as_ref()];
+        if files.into_iter().flatten().filter(|path| input::is_standard(path)).count() > 1 {
+            return Err(SimulateError::StandardInputTwice);
+        }
+        if self.decisions.as_deref().is_some_and(input::is_standard) {
+            return Err(SimulateError::DecisionsToStandardOutput);
+        }
+        let inputs = self.read()?;
+        // Created before anything is simulated, so that nothing is in vain.
+        let out =
+            self.decisions.as_ref().map(File::create).transpose().map_err(self.unwritten())?;
+        let end = run::run(&inputs, self.policy());
+        if let Some(out) = out {
+            decisions::write(out, &inputs, &end).map_err(self.unwritten())?;
+        }
+        let report = Report::of(&inputs, &end);
+        Ok(if self.json { report.to_json() } else { summary::of(&report) })
+    }
+
+    fn unwritten(&self) -> impl Fn(io::Error) -> SimulateError {
+        let path = self.decisions.clone().unwrap_or_default();
+        move |source| SimulateError::Decisions { path: path.clone(), source }
+    }
+
+    fn read(&self) -> Result<Inputs, InputError> {
+        let nodes = input::nodes(&self.nodes)?;
+        let tasks = input::tasks(&self.tasks)?;
+        let history = self.history.as_deref().map(input::history).transpose()?.unwrap_or_default();
+        let step = Millis(self.load_step.saturating_mul(Millis::SECOND.0));
+        let load = self.load.as_deref().map(|path| input::load(path, &nodes, step)).transpose()?;
+        Ok(Inputs { nodes, tasks, history, load: load.unwrap_or_default() })
+    }
+
+    fn policy(&self) -> Policy {
+        let forecast_margin_permille = self.forecast_margin_permille;
+        Policy { forecast_margin_permille, notice: self.notice.into(), ..Policy::default() }
+    }
+}

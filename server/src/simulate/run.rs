@@ -1,0 +1,251 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use offpeak_core::{
+    command::{Command, Request, Target},
+    engine::{Engine, Step},
+    model::{Labels, Millis, Name, Policy, Priority, Quota, TenantSpec, Time},
+    scheduler::{PendingReason, explain},
+    state::State,
+};
+
+use super::{
+    dimensions::Dimensions,
+    input::{FOR_GOOD, HISTORY, Inputs, JobRow},
+    ledger::{Held, Ledger},
+    mix::Mix,
+    stopwatch::Stopwatch,
+    timeline::{Timeline, ask},
+};
+
+/// When the first task can arrive: a midnight far enough from the epoch for any history.
+pub(super) const ORIGIN: Time = Time(20_000 * DAY.0);
+
+const DAY: Millis = Millis(24 * Millis::HOUR.0);
+
+/// The last moment that is simulated, if there is still something to happen: just before the 10,000 years are over after
+/// which the first task that must not be preempted could be.
+const LAST: Time = Time(ORIGIN.0 + FOR_GOOD.0 - 1);
+
+/// What a simulation came to.
+pub(super) struct End {
+    pub(super) ledger: Ledger,
+    pub(super) mix: Mix,
+    pub(super) dimensions: Dimensions,
+    pub(super) arrived: Arrived,
+    pub(super) stopwatch: Stopwatch,
+    /// Why tasks of a shape wait, for each that has some waiting.
+    pub(super) reasons: BTreeMap<usize, Vec<PendingReason>>,
+}
+
+/// How things stood when the last batch had been decided.
+pub(super) struct Arrived {
+    pub(super) held: Held,
+    /// By dimension, the mean of what was held since the first batch.
+    pub(super) mean: Vec<u64>,
+    pub(super) fragmentation: Vec<Option<u64>>,
+}
+
+/// A simulation under way.
+struct Run<'i> {
+    inputs: &'i Inputs,
+    engine: Engine,
+    now: Time,
+    timeline: Timeline<'i>,
+    mix: Mix,
+    ledger: Ledger,
+    stopwatch: Stopwatch,
+    /// By dimension, what was held times how long.
+    held_millis: Vec<u128>,
+}
+
+/// Lets all tasks arrive and everything happen that follows.
+pub(super) fn run(inputs: &Inputs, policy: Policy) -> End {
+    let dimensions = Dimensions::of(inputs);
+    let mut order: Vec<usize> = (0..inputs.tasks.len()).collect();
+    // The sort is stable: rows of the same time keep the order of the file.
+    order.sort_by_key(|row| inputs.tasks[*row].submit);
+
+    let mut run = Run::new(inputs, &dimensions, policy.job_retention);
+    run.accept(vec![ask(Command::SetPolicy(policy))]);
+    run.learn_history();
+    // What is due at the beginning itself, such as a first load sample, needs the nodes to be there.
+    run.advance(Time(ORIGIN.0 - 1));
+    run.pass_time(ORIGIN);
+    run.accept(tenants(inputs));
+    run.accept(vec![ask(Command::RegisterNodes(inputs.nodes.clone()))]);
+    for batch in order.chunk_by(|a, b| inputs.tasks[*a].submit == inputs.tasks[*b].submit) {
+        run.advance(ORIGIN.after(inputs.tasks[batch[0]].submit));
+        run.submit(batch);
+        // Between two batches the engine is idle: whatever plans beside it is consulted here.
+    }
+    let arrived = run.arrived(&dimensions);
+    run.advance(LAST);
+    let reasons = run.reasons();
+    let Run { ledger, mix, stopwatch, .. } = run;
+    End { ledger, mix, dimensions, arrived, stopwatch, reasons }
+}
+
+impl<'i> Run<'i> {
+    /// A cell that is empty and begins whole days before the first task, so long that the history is over and forgotten.
+    fn new(inputs: &'i Inputs, dimensions: &Dimensions, retention: Millis) -> Self {
+        let past = match inputs.history.last() {
+            Some(last) => last.submit.0.saturating_add(retention.0).div_ceil(DAY.0) * DAY.0,
+            None => 0,
+        };
+        let begin = Time(ORIGIN.0.saturating_sub(past));
+        Self {
+            inputs,
+            engine: Engine::new(State::default(), begin),
+            now: begin,
+            timeline: Timeline::new(inputs, ORIGIN),
+            mix: Mix::of(&inputs.tasks, dimensions),
+            ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
+            stopwatch: Stopwatch::default(),
+            held_millis: vec![0; dimensions.len()],
+        }
+    }
+
+    /// Submits what was asked for yesterday and cancels it at once, while there is no node: it is seen, and nothing
+    /// of it stays.
+    fn learn_history(&mut self) {
+        if self.inputs.history.is_empty() {
+            return;
+        }
+        let tenant = name(HISTORY);
+        self.accept(vec![create(tenant.clone())]);
+        let begin = self.now;
+        for batch in self.inputs.history.chunk_by(|a, b| a.submit == b.submit) {
+            self.advance(begin.after(batch[0].submit));
+            // What is refused, such as more than can be counted, is not learned from.
+            self.step(batch.iter().map(|row| submit(row, tenant.clone(), begin)).collect());
+            let cancel = |row: &JobRow| {
+                let target = Target { name: row.name.clone(), expected: None };
+                ask(Command::CancelJob { tenant: tenant.clone(), target })
+            };
+            self.step(batch.iter().map(cancel).collect());
+        }
+    }
+
+    /// Submits rows that arrive together and steps until nothing is left to do now.
+    fn submit(&mut self, batch: &[usize]) {
+        let request = |row: &usize| {
+            let row = &self.inputs.tasks[*row];
+            submit(row, row.tenant.clone(), ORIGIN)
+        };
+        let requests = batch.iter().map(request).collect();
+        let (mut step, mut taken) = self.timed_step(requests);
+        for (row, reply) in batch.iter().zip(std::mem::take(&mut step.replies)) {
+            self.ledger.answered(*row, reply);
+        }
+        self.follow(&step);
+        while self.engine.next_wakeup().is_some_and(|due| due <= self.now) {
+            let (step, more) = self.timed_step(Vec::new());
+            taken += more;
+            self.follow(&step);
+        }
+        self.stopwatch.record(taken);
+    }
+
+    /// Lets everything happen that is due until then, each at its time.
+    fn advance(&mut self, until: Time) {
+        while let Some(next) = self.next_moment().filter(|next| *next <= until) {
+            self.pass_time(next);
+            let requests = self.timeline.take_due(self.now, self.engine.state());
+            self.accept(requests);
+        }
+        self.pass_time(until);
+    }
+
+    fn next_moment(&self) -> Option<Time> {
+        [self.engine.next_wakeup(), self.timeline.next()].into_iter().flatten().min()
+    }
+
+    fn pass_time(&mut self, until: Time) {
+        let until = until.max(self.now);
+        let span = u128::from(until.since(self.now).0);
+        for (sum, held) in self.held_millis.iter_mut().zip(&self.ledger.held.amounts) {
+            *sum += u128::from(*held) * span;
+        }
+        self.now = until;
+    }
+
+    /// Steps with requests that cannot be refused, because the input was checked.
+    fn accept(&mut self, requests: Vec<Request>) {
+        for reply in self.step(requests).replies {
+            reply.expect("invariant: checked input is accepted");
+        }
+    }
+
+    fn step(&mut self, requests: Vec<Request>) -> Step {
+        let step = self.engine.step(self.now, requests);
+        self.follow(&step);
+        step
+    }
+
+    fn timed_step(&mut self, requests: Vec<Request>) -> (Step, Duration) {
+        let begun = Instant::now();
+        let step = self.engine.step(self.now, requests);
+        (step, begun.elapsed())
+    }
+
+    fn follow(&mut self, step: &Step) {
+        for event in &step.batch.events {
+            self.timeline.follow(event, self.now, self.engine.state());
+        }
+        self.ledger.follow(&step.batch.events, self.now, &self.mix);
+    }
+
+    fn arrived(&self, dimensions: &Dimensions) -> Arrived {
+        let first = self.inputs.tasks.iter().map(|row| row.submit).min().unwrap_or_default();
+        let span = u128::from(self.now.since(ORIGIN.after(first)).0);
+        let held = self.ledger.held.clone();
+        let mean = self.held_millis.iter().zip(&held.amounts).map(|(sum, held)| {
+            // A single batch has no time to take a mean over.
+            let mean = sum.checked_div(span).and_then(|mean| u64::try_from(mean).ok());
+            mean.unwrap_or(*held)
+        });
+        let mean = mean.collect();
+        let fragmentation = self.mix.fragmentation(self.engine.state(), dimensions);
+        Arrived { held, mean, fragmentation }
+    }
+
+    /// Why tasks wait, asked once for each shape.
+    fn reasons(&self) -> BTreeMap<usize, Vec<PendingReason>> {
+        let state = self.engine.state();
+        let mut reasons = BTreeMap::new();
+        for (record, shape) in self.ledger.rows.iter().zip(&self.mix.of_row) {
+            let Some(job) = record.job.filter(|_| record.waiting() > 0) else { continue };
+            reasons.entry(*shape).or_insert_with(|| {
+                explain(state, state.job(job).expect("invariant: a job with waiting tasks is kept"))
+            });
+        }
+        reasons
+    }
+}
+
+/// Everyone who will ask for something: who the customers are is known beforehand, what they will ask for is not.
+fn tenants(inputs: &Inputs) -> Vec<Request> {
+    let names: BTreeSet<&Name> = inputs.tasks.iter().map(|row| &row.tenant).collect();
+    names.into_iter().map(|name| create(name.clone())).collect()
+}
+
+fn create(name: Name) -> Request {
+    ask(Command::CreateTenant(TenantSpec {
+        name,
+        quota: Quota::default(),
+        weight: 1,
+        priority_ceiling: Priority(i32::MAX),
+        labels: Labels::new(),
+    }))
+}
+
+fn submit(row: &JobRow, tenant: Name, origin: Time) -> Request {
+    ask(Command::SubmitJob { tenant, name: row.name.clone(), spec: row.job(origin) })
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("invariant: it is a name")
+}

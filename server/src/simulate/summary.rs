@@ -1,0 +1,114 @@
+use std::fmt::Write as _;
+
+use super::report::{Report, Resource};
+
+/// The report for people.
+pub(super) fn of(report: &Report) -> String {
+    let mut text = String::new();
+    tasks(report, &mut text);
+    reasons(report, &mut text);
+    resources(report, &mut text);
+    let (nodes, timings) = (&report.nodes, &report.timings);
+    let lines = [
+        ("nodes", format!("{} of {} used, {} at most", nodes.used, nodes.total, nodes.used_peak)),
+        (
+            "decisions",
+            format!(
+                "{} a second, {} batches in {:.3} s",
+                timings.decisions_per_second, timings.batches, timings.deciding_seconds
+            ),
+        ),
+        (
+            "a batch took",
+            format!(
+                "p50 {} us, p90 {} us, p99 {} us, p99.9 {} us, max {} us",
+                timings.batch_micros.p50,
+                timings.batch_micros.p90,
+                timings.batch_micros.p99,
+                timings.batch_micros.p999,
+                timings.batch_micros.max
+            ),
+        ),
+    ];
+    for (name, value) in lines {
+        line(&mut text, format_args!("{name:<14}{value}"));
+    }
+    text
+}
+
+fn tasks(report: &Report, text: &mut String) {
+    let tasks = &report.tasks;
+    line(text, format_args!("{:<26}{:>12}", "tasks", tasks.submitted));
+    for (name, count) in [
+        ("placed", tasks.placed),
+        ("succeeded", tasks.succeeded),
+        ("pending", tasks.pending),
+        ("evicted", tasks.evicted),
+        ("missed their deadline", tasks.missed_deadline),
+        ("refused", tasks.refused),
+    ] {
+        if count > 0 {
+            line(text, format_args!("  {name:<24}{count:>12}"));
+        }
+    }
+    text.push('\n');
+}
+
+fn reasons(report: &Report, text: &mut String) {
+    if !report.evictions.is_empty() {
+        line(text, format_args!("{:<26}{:>12}", "evictions", "times"));
+        for (reason, times) in &report.evictions {
+            line(text, format_args!("  {reason:<24}{times:>12}"));
+        }
+        text.push('\n');
+    }
+    if !report.pending_reasons.is_empty() {
+        line(text, format_args!("{:<26}{:>12}", "waiting for", "tasks"));
+        for reason in &report.pending_reasons {
+            let name = match &reason.dimension {
+                Some(dimension) => format!("{} in {dimension}", reason.blocker),
+                None => reason.blocker.to_owned(),
+            };
+            line(text, format_args!("  {name:<24}{:>12}", reason.tasks));
+        }
+        text.push('\n');
+    }
+}
+
+fn resources(report: &Report, text: &mut String) {
+    let told = |resource: &&Resource| resource.capacity > 0;
+    let width = report.resources.iter().filter(told).map(|r| r.name.len()).max();
+    let width = width.unwrap_or(0).max("resource".len());
+    line(
+        text,
+        format_args!(
+            "{:<width$}{:>20}{:>20}{:>9}{:>9}{:>9}{:>13}",
+            "resource", "capacity", "allocated", "share", "mean", "peak", "fragmented"
+        ),
+    );
+    for resource in report.resources.iter().filter(told) {
+        let share = |amount| percent(amount as f64 / resource.capacity as f64);
+        let fragmented = resource.fragmentation.map_or_else(|| "-".to_owned(), percent);
+        line(
+            text,
+            format_args!(
+                "{:<width$}{:>20}{:>20}{:>9}{:>9}{:>9}{fragmented:>13}",
+                resource.name,
+                resource.capacity,
+                resource.allocated,
+                share(resource.allocated),
+                share(resource.allocated_mean),
+                share(resource.allocated_peak),
+            ),
+        );
+    }
+    text.push('\n');
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+    writeln!(text, "{what}").expect("invariant: a string takes what is written");
+}
