@@ -39,7 +39,7 @@ impl Engine {
     fn timeout_due(&mut self, id: AllocationId) {
         let Some(allocation) = self.state.allocation(id) else { return };
         let at = allocation.at;
-        let from = allocation.started.unwrap_or(allocation.placed);
+        let from = allocation.started().unwrap_or(allocation.placed);
         let limit = self.state.job(at.job).and_then(|job| job.spec.max_runtime);
         if limit.is_some_and(|limit| from.after(limit) <= self.now) {
             self.emit(Event::TaskEnded { at, end: TaskEnd::TimedOut, message: "".into() });

@@ -160,7 +160,7 @@ fn too_many_requests(state: &State) -> bool {
 /// When the task has run for its `max_runtime`, counted from its start, or its placement until it starts.
 fn timeout(state: &State, allocation: &Allocation) -> Option<(Time, Due)> {
     let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
-    let from = allocation.started.unwrap_or(allocation.placed);
+    let from = allocation.started().unwrap_or(allocation.placed);
     Some((from.after(job.spec.max_runtime?), Due::Timeout(allocation.at.id)))
 }
 

@@ -7,6 +7,7 @@ mod name;
 mod node;
 mod policy;
 mod resources;
+mod tasks;
 mod tenant;
 mod time;
 
@@ -20,5 +21,6 @@ pub use name::{Label, Labels, Name, TextError};
 pub use node::{GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, Taint};
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -1,4 +1,4 @@
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 
 use super::{Counts, JobId, Labels, Name, Priority, Resources, Revision, TenantId, Time};
 
@@ -71,6 +71,8 @@ pub struct Tenant {
     pub usage: Usage,
     /// Its jobs, the ended ones that are still kept included.
     pub jobs: OrdSet<JobId>,
+    /// Those of its jobs by name that are not called after their own ids.
+    pub(crate) job_names: OrdMap<Name, JobId>,
     /// How many of its jobs are not ended.
     pub unfinished_jobs: u64,
     /// When it was created.

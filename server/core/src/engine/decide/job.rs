@@ -40,13 +40,13 @@ pub(super) fn submit(
 
 /// A name for a job that came without one.
 fn free_name(state: &State, tenant: &Tenant, id: JobId) -> Name {
-    let mut candidate = id.0;
+    let mut candidate = id;
     loop {
-        let name = Name::parse(&format!("job-{candidate}")).expect("invariant: it is a name");
+        let name = Name::of_job(candidate);
         if state.job_named(tenant.id, &name).is_none() {
             return name;
         }
-        candidate += 1;
+        candidate = candidate.next();
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn report(state: &State, reports: Vec<TaskReport>) -> Decision {
         let at = allocation.at;
         let end = match report.outcome {
             TaskOutcome::Started => {
-                if allocation.started.is_none() && started.insert(id) {
+                if allocation.started().is_none() && started.insert(id) {
                     events.push(Event::TaskStarted { at });
                 }
                 continue;
