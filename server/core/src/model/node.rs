@@ -102,7 +102,7 @@ pub struct Node {
     pub noticed: Resources,
     /// How much of each device is lent.
     pub devices: GpuDevices,
-    /// The allocations on it, in no particular order.
+    /// The allocations on it, oldest first.
     pub allocations: Vec<AllocationId>,
     /// When it was registered.
     pub created: Time,
@@ -186,6 +186,24 @@ impl Node {
         room.gpu_millis = u64::MAX;
         let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
         gone || devices.touched() > self.lendable_devices() || !kept.fits_in(&room)
+    }
+}
+
+impl Node {
+    /// Adds `count` allocations from `first` on. They are the youngest ones unless a state is being built anew.
+    pub(crate) fn add_allocations(&mut self, first: AllocationId, count: u32) {
+        let ids = (first.0..first.0 + u64::from(count)).map(AllocationId);
+        if self.allocations.last().is_none_or(|last| *last < first) {
+            self.allocations.extend(ids);
+            return;
+        }
+        let at = self.allocations.partition_point(|id| *id < first);
+        self.allocations.splice(at..at, ids);
+    }
+
+    pub(crate) fn remove_allocation(&mut self, id: AllocationId) {
+        let at = self.allocations.binary_search(&id);
+        self.allocations.remove(at.expect("invariant: a live allocation is on its node"));
     }
 }
 
