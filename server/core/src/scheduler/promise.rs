@@ -10,7 +10,7 @@ use super::{
     index::Index,
     kind::KindId,
     room::{GpuWant, Promise, Room},
-    shape::{ShapeId, ShapeKey},
+    shape::{KeyRef, ShapeId},
 };
 use crate::{
     model::{DeviceSet, NodeId},
@@ -112,11 +112,7 @@ impl Scheduler {
         let shapes: Vec<(ShapeId, u64)> = state
             .profile()
             .entries()
-            .map(|(key, weight)| {
-                let (request, constraints) = (key.request.clone(), key.constraints.clone());
-                let key = ShapeKey { request, constraints, job: None };
-                (self.index.shape_of(key), *weight)
-            })
+            .map(|(key, weight)| (self.index.shape_of(KeyRef::expected(key)), *weight))
             .collect();
         let dimensions = Dimensions::of(&self.index, &shapes);
         let positions: HashMap<ShapeId, u32, FxBuildHasher> =

@@ -2,12 +2,15 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+use hashbrown::Equivalent;
+
 use super::{
     changes::Cursor,
     classes::{Followed, Score},
     kind::{Allowed, ZoneId},
     room::Want,
 };
+use crate::state::DemandKey;
 use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
 
 /// A shape's place in the index. Never used again.
@@ -45,21 +48,50 @@ pub(super) struct Shape {
     pub(super) larger: (u32, Vec<ShapeId>),
     /// Set while no node can take a task: node growth seen since.
     pub(super) parked: Option<Cursor>,
-    /// How many lanes of the queue hold it.
-    pub(super) lanes: u32,
+    /// Whether any job of it waits.
+    pub(super) waits: bool,
     /// When it was last planned, to know which shape to drop.
     pub(super) used: u64,
 }
 
-impl ShapeKey {
-    pub(super) fn of(job: &Job) -> Self {
+/// A key without a copy of what makes it, to look for.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct KeyRef<'a> {
+    request: &'a Resources,
+    constraints: &'a Constraints,
+    job: Option<JobId>,
+}
+
+impl<'a> KeyRef<'a> {
+    pub(super) fn of(job: &'a Job) -> Self {
         let solo = job.spec.gang || !job.spec.constraints.spreads.is_empty();
         Self {
-            request: job.spec.request.clone(),
-            constraints: job.spec.constraints.clone(),
+            request: &job.spec.request,
+            constraints: &job.spec.constraints,
             job: solo.then_some(job.id),
         }
     }
+
+    /// Of tasks to come.
+    pub(super) fn expected(key: &'a DemandKey) -> Self {
+        Self { request: &key.request, constraints: &key.constraints, job: None }
+    }
+}
+
+impl Equivalent<ShapeKey> for KeyRef<'_> {
+    fn equivalent(&self, key: &ShapeKey) -> bool {
+        self.job == key.job && *self.request == key.request && *self.constraints == key.constraints
+    }
+}
+
+impl From<KeyRef<'_>> for ShapeKey {
+    fn from(key: KeyRef<'_>) -> Self {
+        let KeyRef { request, constraints, job } = key;
+        Self { request: request.clone(), constraints: constraints.clone(), job }
+    }
+}
+
+impl ShapeKey {
 
     /// Whether it matters where the job's other tasks lie.
     pub(super) fn spreads(&self) -> bool {
@@ -84,7 +116,7 @@ impl Shape {
             promises: 0,
             larger: (0, Vec::new()),
             parked: None,
-            lanes: 0,
+            waits: false,
             used: 0,
         }
     }
