@@ -133,7 +133,7 @@ impl Cell {
         let mut job = first_job;
         for spec in specs {
             let tenant = TenantId(self.next_turn().1 % self.tenants);
-            let name = name(&format!("job-{job}"));
+            let name = Name::of_job(job);
             batch.events.push(Event::JobSubmitted { id: job, tenant, name, spec });
             revision = revision.next();
             batch.commits.push(Commit { revision, time: NOW, end: batch.events.len() });
@@ -158,7 +158,7 @@ impl Cell {
         let mut revision = self.state.revision();
         let mut batch = Batch::default();
         for at in tasks {
-            let message = "".into();
+            let message = Arc::default();
             batch.events.push(Event::TaskEnded { at: *at, end: TaskEnd::Succeeded, message });
             batch.events.push(Event::JobEnded { id: at.job, state: JobState::Succeeded });
             revision = revision.next();
@@ -181,7 +181,7 @@ impl Cell {
     /// A job of many tasks, not yet placed.
     fn submit_large(&mut self) -> JobId {
         let (_, _, id, _) = self.state.next_ids();
-        let name = name(&format!("job-{id}"));
+        let name = Name::of_job(id);
         self.commit(vec![Event::JobSubmitted { id, tenant: TenantId(0), name, spec: spec(TASKS) }]);
         id
     }
@@ -202,7 +202,7 @@ impl Cell {
         let allocations = self.state.allocations_from(AllocationId(0));
         let of_job = allocations.filter(|allocation| allocation.at.job == job);
         let end = TaskEnd::Succeeded;
-        let ended = |at: AllocationRef| Event::TaskEnded { at, end, message: "".into() };
+        let ended = |at: AllocationRef| Event::TaskEnded { at, end, message: Arc::default() };
         let mut events: Vec<Event> = of_job.map(|allocation| ended(allocation.at)).collect();
         events.push(Event::JobEnded { id: job, state: JobState::Succeeded });
         self.commit(events);

@@ -3,6 +3,7 @@
 mod allocation;
 mod ids;
 mod job;
+mod job_ids;
 mod name;
 mod node;
 mod policy;
@@ -17,6 +18,7 @@ pub use job::{
     Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
     TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
 };
+pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};
 pub use node::{GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, Taint};
 pub use policy::Policy;

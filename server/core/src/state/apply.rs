@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use super::{
     Remembered, State,
     hold::{become_pending, counter},
@@ -9,9 +11,9 @@ use super::{
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, Job, JobId, JobSpec, JobState, LoadHistory, LoadSample, Name, Node, NodeId,
-        NodeMode, NodeSpec, Resources, Revision, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant,
-        TenantId, Time, Usage,
+        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadHistory, LoadSample, Name, Node,
+        NodeId, NodeMode, NodeSpec, Resources, Revision, TaskCounts, TaskIndex, TaskPhase, Tasks,
+        Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -171,8 +173,8 @@ impl State {
             id,
             spec: spec.clone(),
             usage: Usage::default(),
-            jobs: imbl::OrdSet::new(),
-            job_names: imbl::OrdMap::new(),
+            jobs: JobIds::default(),
+            job_names: OrdMap::new(),
             unfinished_jobs: 0,
             created: self.now,
             revision: self.revision,
@@ -206,7 +208,7 @@ impl State {
         let (id, pending) = (job.id, u64::from(job.counts.pending));
         self.next_job = self.next_job.max(id.next());
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
-        tenant.jobs.insert(id);
+        tenant.jobs.add(id);
         if job.name.job_id() != Some(id) {
             tenant.job_names.insert(job.name.clone(), id);
         }
@@ -252,7 +254,7 @@ impl State {
     fn forget_job(&mut self, id: JobId) {
         let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
-            tenant.jobs.remove(&id);
+            tenant.jobs.drop_one(|id| self.jobs.get(id.0).is_some());
             if job.name.job_id() != Some(id) {
                 tenant.job_names.remove(&job.name);
             }

@@ -1,7 +1,7 @@
 //! What must hold of every state, for tests and for `fsck`.
 
 use super::State;
-use crate::model::{GpuDevices, Resources, TaskCounts, TaskEnd, TaskPhase, Usage};
+use crate::model::{GpuDevices, JobId, Resources, TaskCounts, TaskEnd, TaskPhase, Usage};
 
 impl State {
     /// Compares everything that is kept with what follows from the rest.
@@ -85,11 +85,14 @@ impl State {
     fn check_tenants(&self) {
         assert_eq!(self.tenants.len(), self.tenant_names.len(), "every tenant has one name");
         let (mut waiting, mut requested) = (Resources::default(), Resources::default());
+        let mut listed = 0;
         for tenant in self.tenants() {
             let mut usage = Usage::default();
             let mut unfinished = 0;
-            for id in &tenant.jobs {
-                let job = self.job(*id).expect("a tenant's job exists");
+            let ids = tenant.jobs.from(JobId(0));
+            assert!(ids.is_sorted_by(|a, b| a < b), "a tenant's list is in order");
+            for job in self.jobs_of(tenant, JobId(0)) {
+                listed += 1;
                 assert_eq!(job.tenant, tenant.id, "a job has one tenant");
                 let (pending, placed) =
                     (u64::from(job.counts.pending), u64::from(job.counts.placed));
@@ -106,6 +109,7 @@ impl State {
             requested = requested.saturating_add(&usage.requested);
             assert!(tenant.spec.quota.excess(&usage.requested, usage.requested_tasks).is_none());
         }
+        assert_eq!(listed, self.jobs.len(), "every job is its tenant's");
         assert_eq!(waiting, self.waiting.resources, "what waits is summed");
         assert_eq!(requested, self.requested, "what is asked for is summed");
     }

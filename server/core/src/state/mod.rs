@@ -201,6 +201,15 @@ impl State {
         self.jobs.iter_from(first.0)
     }
 
+    /// A tenant's jobs from `first` on, oldest first.
+    pub fn jobs_of<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        first: JobId,
+    ) -> impl Iterator<Item = &'a Job> {
+        tenant.jobs.from(first).filter_map(|id| self.job(id))
+    }
+
     /// How many jobs are kept, the ended ones included.
     #[must_use]
     pub fn job_count(&self) -> usize {

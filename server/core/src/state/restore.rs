@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use super::{Remembered, State};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobSpec, JobState,
-    LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources, Revision, Task,
-    TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage,
+    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobIds, JobSpec,
+    JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources,
+    Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec,
+    Time, Usage,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -157,8 +160,8 @@ impl Restore {
             id: tenant.id,
             spec: tenant.spec,
             usage: Usage::default(),
-            jobs: imbl::OrdSet::new(),
-            job_names: imbl::OrdMap::new(),
+            jobs: JobIds::default(),
+            job_names: OrdMap::new(),
             unfinished_jobs: 0,
             created: tenant.created,
             revision: tenant.revision,

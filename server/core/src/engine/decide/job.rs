@@ -110,7 +110,7 @@ fn ended(state: &State, job: &Job, first: TaskIndex) -> Vec<Event> {
             },
             TaskPhase::Placed(id) => {
                 let at = state.allocation(id).expect("invariant: a placed task is live").at;
-                events.push(Event::TaskEnded { at, end, message: "".into() });
+                events.push(Event::TaskEnded { at, end, message: Arc::default() });
             }
             TaskPhase::Ended(_) => {}
         }

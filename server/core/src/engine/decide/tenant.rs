@@ -5,7 +5,7 @@ use crate::{
     command::{Target, TenantPatch},
     engine::Decision,
     event::Event,
-    model::{Tenant, TenantSpec},
+    model::{Job, JobId, Tenant, TenantSpec},
     rejection::Rejection,
     state::State,
 };
@@ -48,12 +48,12 @@ pub(super) fn delete(state: &State, target: &Target) -> Result<Decision, Rejecti
     if tenant.unfinished_jobs > 0 {
         return Err(Rejection::TenantInUse { tenant: name, jobs: tenant.unfinished_jobs });
     }
-    let forget = |id: &crate::model::JobId| Event::JobForgotten {
-        id: *id,
+    let forget = |job: &Job| Event::JobForgotten {
+        id: job.id,
         tenant: name.clone(),
-        name: state.job(*id).expect("invariant: a tenant's job exists").name.clone(),
+        name: job.name.clone(),
     };
-    let mut events: Vec<Event> = tenant.jobs.iter().map(forget).collect();
+    let mut events: Vec<Event> = state.jobs_of(tenant, JobId(0)).map(forget).collect();
     events.push(Event::TenantDeleted { id: tenant.id, name });
     Ok(done(events))
 }
