@@ -55,9 +55,11 @@ pub struct Engine {
     /// Work was left for the next step.
     unfinished: bool,
     touched_nodes: BTreeSet<NodeId>,
-    touched_jobs: BTreeSet<JobId>,
+    touched_jobs: Vec<JobId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
+    /// Empty: what the next command comes to is put here, so that not every one allocates.
+    room: Vec<Event>,
 }
 
 /// What a command comes to.
@@ -81,8 +83,9 @@ impl Engine {
             open: false,
             unfinished: true,
             touched_nodes: BTreeSet::new(),
-            touched_jobs: BTreeSet::new(),
+            touched_jobs: Vec::new(),
             evicted: BTreeMap::new(),
+            room: Vec::new(),
         }
     }
 
@@ -123,11 +126,14 @@ impl Engine {
                 Err(Rejection::RequestIdReused(asked.id.to_string()))
             };
         }
-        let Decision { events, detail } = decide::decide(&self.state, self.now, request.command)?;
+        let room = mem::take(&mut self.room);
+        let decision = decide::decide(&self.state, self.now, request.command, room)?;
+        let Decision { mut events, detail } = decision;
         if request.validate_only {
             return Ok(Outcome { revision: self.state.revision(), detail });
         }
-        events.into_iter().for_each(|event| self.emit(event));
+        events.drain(..).for_each(|event| self.emit(event));
+        self.room = events;
         self.follow_up();
         let remembers = request.request_id.is_some();
         let outcome = Outcome { revision: self.revision_of_commit(remembers), detail };

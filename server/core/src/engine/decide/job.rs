@@ -18,11 +18,13 @@ pub(super) fn submit(
     tenant: &Name,
     name: Name,
     spec: Arc<JobSpec>,
+    mut events: Vec<Event>,
 ) -> Result<Decision, Rejection> {
     let tenant = find_tenant(state, tenant)?;
     let (_, _, id, _) = state.next_ids();
-    let name = if name.is_empty() { free_name(state, tenant, id) } else { name };
-    if state.job_named(tenant.id, &name).is_some() {
+    let is_chosen = !name.is_empty();
+    let name = if is_chosen { name } else { free_name(state, tenant, id) };
+    if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
     let ceiling = tenant.spec.priority_ceiling;
@@ -35,7 +37,8 @@ pub(super) fn submit(
     }
     check_quota(state, tenant, &spec.request, spec.count)?;
     let detail = Detail::Job { id, name: name.clone() };
-    Ok(Decision { events: vec![Event::JobSubmitted { id, tenant: tenant.id, name, spec }], detail })
+    events.push(Event::JobSubmitted { id, tenant: tenant.id, name, spec });
+    Ok(Decision { events, detail })
 }
 
 /// A name for a job that came without one.
