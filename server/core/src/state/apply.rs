@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{
-    Remembered, State,
+    AHEAD, Remembered, State, ended,
     hold::{become_pending, counter},
 };
 use crate::{
@@ -24,9 +24,14 @@ impl State {
     /// # Panics
     /// When the batch does not follow this state.
     pub fn fold(&mut self, batch: &Batch) {
+        let mut at = 0;
         for (commit, events) in batch.iter() {
             self.begin(commit.revision, commit.time);
             for event in events {
+                if at % AHEAD == 0 {
+                    self.read_ahead(ended(&batch.events[at..]));
+                }
+                at += 1;
                 self.apply(event);
             }
         }
