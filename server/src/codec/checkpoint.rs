@@ -116,7 +116,7 @@ fn loads(history: &LoadHistory) -> format::Loads {
 fn tenant(tenant: &Tenant) -> format::Tenant {
     format::Tenant {
         id: tenant.id.0,
-        spec: (&tenant.spec).into(),
+        spec: tenant.spec.as_ref().into(),
         created: tenant.created.0,
         revision: tenant.revision.0,
     }

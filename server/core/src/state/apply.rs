@@ -62,7 +62,7 @@ impl State {
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
                 let tenant = tenant_mut(&mut self.tenants, *id);
-                tenant.spec = spec.clone();
+                tenant.spec = Arc::clone(spec);
                 tenant.revision = revision;
             }
             Event::TenantDeleted { id, name } => {
@@ -173,10 +173,10 @@ impl State {
         node.held_back = held_back(node, &self.policy);
     }
 
-    fn add_tenant(&mut self, id: TenantId, spec: &crate::model::TenantSpec) {
+    fn add_tenant(&mut self, id: TenantId, spec: &Arc<crate::model::TenantSpec>) {
         self.insert_tenant(Tenant {
             id,
-            spec: spec.clone(),
+            spec: Arc::clone(spec),
             usage: Usage::default(),
             jobs: JobIds::default(),
             job_names: OrdMap::new(),

@@ -158,7 +158,7 @@ impl Restore {
         }
         self.state.insert_tenant(Tenant {
             id: tenant.id,
-            spec: tenant.spec,
+            spec: Arc::new(tenant.spec),
             usage: Usage::default(),
             jobs: JobIds::default(),
             job_names: OrdMap::new(),
