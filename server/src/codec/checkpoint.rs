@@ -98,7 +98,7 @@ fn node(node: &Node) -> format::Node {
         deadline,
         lost: node.lost,
         last_report: node.last_report.0,
-        history: (node.history != LoadHistory::default()).then(|| loads(&node.history)),
+        history: (*node.history != LoadHistory::default()).then(|| loads(&node.history)),
         created: node.created.0,
         revision: node.revision.0,
     }

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadHistory, LoadSample, Name, Node,
-        NodeId, NodeMode, NodeSpec, Resources, Revision, TaskCounts, TaskIndex, TaskPhase, Tasks,
-        Tenant, TenantId, Time, Usage,
+        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name, Node, NodeId,
+        NodeMode, NodeSpec, Resources, Revision, SharedHistory, TaskCounts, TaskIndex, TaskPhase,
+        Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -112,7 +112,7 @@ impl State {
             mode: NodeMode::Open,
             lost: false,
             last_report: self.now,
-            history: LoadHistory::default(),
+            history: SharedHistory::default(),
             held_back: spec.reservation.clone(),
             lent: Resources::default(),
             noticed: Resources::default(),

@@ -139,7 +139,7 @@ impl Restore {
             mode: node.mode,
             lost: node.lost,
             last_report: node.last_report,
-            history: node.history,
+            history: node.history.into(),
             held_back: Resources::default(),
             lent: Resources::default(),
             noticed: Resources::default(),
