@@ -72,7 +72,7 @@ fn tenant(number: u32) -> Event {
         priority_ceiling: Priority(100),
         labels: Labels::new(),
     };
-    Event::TenantCreated { id: TenantId(number), spec }
+    Event::TenantCreated { id: TenantId(number), spec: Arc::new(spec) }
 }
 
 fn spec(count: u32) -> Arc<JobSpec> {

@@ -51,6 +51,14 @@ impl<T: Clone> Table<T> {
         self.chapters.get(chapter)?.as_ref()?.places[page].as_ref()?.places[row].as_ref()
     }
 
+    /// How many copies share the object's page; 0 without one.
+    #[inline]
+    pub(crate) fn sharers(&self, id: u64) -> usize {
+        let (chapter, page, _) = place(id);
+        let chapter = self.chapters.get(chapter).and_then(Option::as_ref);
+        chapter.and_then(|chapter| chapter.places[page].as_ref()).map_or(0, Arc::strong_count)
+    }
+
     /// The object for a change. The page is no longer shared then, whether or not the object is there.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {

@@ -98,7 +98,7 @@ fn node(node: &Node) -> format::Node {
         deadline,
         lost: node.lost,
         last_report: node.last_report.0,
-        history: (node.history != LoadHistory::default()).then(|| loads(&node.history)),
+        history: (*node.history != LoadHistory::default()).then(|| loads(&node.history)),
         created: node.created.0,
         revision: node.revision.0,
     }
@@ -116,7 +116,7 @@ fn loads(history: &LoadHistory) -> format::Loads {
 fn tenant(tenant: &Tenant) -> format::Tenant {
     format::Tenant {
         id: tenant.id.0,
-        spec: (&tenant.spec).into(),
+        spec: tenant.spec.as_ref().into(),
         created: tenant.created.0,
         revision: tenant.revision.0,
     }

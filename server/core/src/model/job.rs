@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use super::{
     AllocationId, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex, Tasks,
@@ -49,6 +52,16 @@ pub struct Constraints {
     pub tolerations: Vec<Toleration>,
     /// How the job's own tasks lie to each other.
     pub spreads: Vec<Spread>,
+}
+
+impl Constraints {
+    /// Hashes what differs most often, spreads aside: equal constraints have equal hashes, and most have none at all.
+    pub(crate) fn hash_briefly<H: Hasher>(&self, state: &mut H) {
+        for names in [&self.regions, &self.zones, &self.gpu_models] {
+            names.iter().for_each(|name| name.hash(state));
+        }
+        self.labels.iter().for_each(|selector| selector.hash(state));
+    }
 }
 
 /// A demand on a node's labels.

@@ -20,7 +20,9 @@ pub use job::{
 };
 pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};
-pub use node::{GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, Taint};
+pub use node::{
+    GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, SharedHistory, Taint,
+};
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use tasks::Tasks;

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use super::{
     AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, Labels, Millis, Name, NodeId, Policy,
@@ -75,6 +75,10 @@ pub struct LoadHistory {
     pub hours: Vec<(u64, Resources)>,
 }
 
+/// A [`LoadHistory`] in one word: nothing for a node without telemetry, and shared between copies of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedHistory(Option<Arc<LoadHistory>>);
+
 /// How much of each device is lent, in thousandths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GpuDevices(pub Vec<u16>);
@@ -93,7 +97,7 @@ pub struct Node {
     /// The last sign of life, or when reports were last asked for.
     pub last_report: Time,
     /// What the owner used.
-    pub history: LoadHistory,
+    pub history: SharedHistory,
     /// max(reservation, forecast), kept beside its inputs because every placement asks for it.
     pub held_back: Resources,
     /// What allocations hold, those under notice included.
@@ -301,6 +305,29 @@ impl GpuDevices {
 /// What a request takes of each of its devices.
 fn share(gpu_millis: u64) -> u16 {
     u16::try_from(gpu_millis.min(GPU_MILLIS_PER_DEVICE)).expect("invariant: at most 1000")
+}
+
+static NO_HISTORY: LoadHistory = LoadHistory { newest: None, hours: Vec::new() };
+
+impl Deref for SharedHistory {
+    type Target = LoadHistory;
+
+    fn deref(&self) -> &LoadHistory {
+        self.0.as_ref().map_or(&NO_HISTORY, |history| history)
+    }
+}
+
+impl From<LoadHistory> for SharedHistory {
+    fn from(history: LoadHistory) -> Self {
+        Self((history != NO_HISTORY).then(|| Arc::new(history)))
+    }
+}
+
+impl SharedHistory {
+    /// Takes a newer sample in.
+    pub fn record(&mut self, time: Time, load: &Resources) {
+        Arc::make_mut(self.0.get_or_insert_default()).record(time, load);
+    }
 }
 
 impl LoadHistory {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use imbl::OrdMap;
 
 use super::{Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision, TenantId, Time};
@@ -66,7 +68,7 @@ pub struct Tenant {
     /// Its id.
     pub id: TenantId,
     /// What was asked for.
-    pub spec: TenantSpec,
+    pub spec: Arc<TenantSpec>,
     /// What its tasks ask for and hold.
     pub usage: Usage,
     /// Its jobs, the ended ones that are still kept included.

@@ -33,12 +33,19 @@ pub(super) struct Queue {
     groups: HashMap<GroupKey, Group, FxBuildHasher>,
     /// Jobs that have been at the front of their groups, by lane.
     backlogs: BTreeMap<Lane, BTreeSet<JobId>>,
-    /// Groups that may have somebody to offer, by priority and share.
-    order: BTreeMap<Reverse<Priority>, BTreeSet<(u64, TenantId)>>,
+    /// Groups that may have somebody to offer, by priority, the highest first, and share, the least last. Lists are short
+    /// or change little, and a sorted list takes no memory for what comes and goes.
+    order: Vec<Level>,
     shares: HashMap<TenantId, u64, FxBuildHasher>,
     parked: BTreeSet<ShapeId>,
-    /// Jobs waiting of each shape, and those of each priority among them.
-    shapes: HashMap<ShapeId, BTreeMap<Priority, u32>, FxBuildHasher>,
+    /// By shape how many jobs wait of each priority, ascending.
+    shapes: Vec<Vec<(Priority, u32)>>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    priority: Priority,
+    tenants: Vec<Reverse<(u64, TenantId)>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -64,8 +71,7 @@ impl Queue {
     /// Adds a job that does not wait yet.
     pub(super) fn push(&mut self, lane: Lane, job: JobId) {
         self.waiting.insert(job, lane);
-        let priorities = self.shapes.entry(lane.shape).or_default();
-        *priorities.entry(lane.priority).or_default() += 1;
+        self.count(lane);
         let parked = !self.parked.is_empty() && self.parked.contains(&lane.shape);
         let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
         if !parked && group.fresh.back().is_none_or(|(newest, _)| *newest < job) {
@@ -76,18 +82,30 @@ impl Queue {
         }
     }
 
+    fn count(&mut self, lane: Lane) {
+        let shape = lane.shape.0 as usize;
+        if self.shapes.len() <= shape {
+            self.shapes.resize_with(shape + 1, Vec::new);
+        }
+        let priorities = &mut self.shapes[shape];
+        match priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority) {
+            Ok(at) => priorities[at].1 += 1,
+            Err(at) => priorities.insert(at, (lane.priority, 1)),
+        }
+    }
+
     /// Removes a job. Whether it was the last of its shape.
     pub(super) fn remove(&mut self, job: JobId) -> Option<(Lane, bool)> {
         let lane = self.waiting.remove(&job)?;
-        let priorities = self.shapes.get_mut(&lane.shape).expect("invariant: the job waited");
-        let count = priorities.get_mut(&lane.priority).expect("invariant: the job waited");
-        *count -= 1;
-        if *count == 0 {
-            priorities.remove(&lane.priority);
+        let priorities = &mut self.shapes[lane.shape.0 as usize];
+        let at = priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority);
+        let at = at.expect("invariant: the job waited");
+        priorities[at].1 -= 1;
+        if priorities[at].1 == 0 {
+            priorities.remove(at);
         }
         let last = priorities.is_empty();
-        if last {
-            self.shapes.remove(&lane.shape);
+        if last && !self.parked.is_empty() {
             self.parked.remove(&lane.shape);
         }
         self.take_back(lane, job);
@@ -96,14 +114,15 @@ impl Queue {
 
     /// Whether several tenants compete at the priority that is next: then their shares must be current.
     pub(super) fn is_contested(&self) -> bool {
-        self.order.first_key_value().is_some_and(|(_, tenants)| tenants.len() > 1)
+        self.order.first().is_some_and(|level| level.tenants.len() > 1)
     }
 
     /// The next job and its lane.
     pub(super) fn next(&mut self) -> Option<(Lane, JobId)> {
         loop {
-            let (Reverse(priority), tenants) = self.order.first_key_value()?;
-            let (priority, (_, tenant)) = (*priority, *tenants.first()?);
+            let Level { priority, tenants } = self.order.first()?;
+            let Reverse((_, tenant)) = *tenants.last()?;
+            let priority = *priority;
             if let Some((job, shape)) = self.front(tenant, priority) {
                 return Some((Lane { shape, priority, tenant }, job));
             }
@@ -191,14 +210,16 @@ impl Queue {
     /// Moves the jobs of a parked shape to their backlogs, also those that have not come to the front yet.
     fn settle(&mut self, shape: ShapeId) {
         let backlogged: usize = self.backlogs_of(shape).map(|(_, jobs)| jobs.len()).sum();
-        let waiting = self.shapes.get(&shape).map_or(0, |all| all.values().sum::<u32>() as usize);
+        let waiting = self.shapes.get(shape.0 as usize).map_or(0, |priorities| {
+            priorities.iter().map(|(_, count)| *count as usize).sum()
+        });
         if backlogged == waiting {
             return;
         }
         let groups: Vec<GroupKey> = self
             .order
             .iter()
-            .flat_map(|(priority, tenants)| tenants.iter().map(|(_, t)| (*t, priority.0)))
+            .flat_map(|level| level.tenants.iter().map(|Reverse((_, t))| (*t, level.priority)))
             .collect();
         for (tenant, priority) in groups {
             let lane = Lane { shape, priority, tenant };
@@ -216,7 +237,7 @@ impl Queue {
 
     /// The highest priority of any job of a shape.
     pub(super) fn top_priority(&self, shape: ShapeId) -> Option<Priority> {
-        self.shapes.get(&shape)?.last_key_value().map(|(priority, _)| *priority)
+        self.shapes.get(shape.0 as usize)?.last().map(|(priority, _)| *priority)
     }
 
     pub(super) fn set_share(&mut self, tenant: TenantId, share: u64) {
@@ -224,10 +245,10 @@ impl Queue {
         if old == share {
             return;
         }
-        for (Reverse(priority), tenants) in &mut self.order {
-            if tenants.remove(&(old, tenant)) {
-                tenants.insert((share, tenant));
-                let group = self.groups.get_mut(&(tenant, *priority));
+        for level in &mut self.order {
+            if level.remove(old, tenant) {
+                level.insert(share, tenant);
+                let group = self.groups.get_mut(&(tenant, level.priority));
                 group.expect("invariant: a listed group is kept").listed = Some(share);
             }
         }
@@ -252,7 +273,12 @@ impl Queue {
         if group.listed.is_none() {
             let share = self.shares.get(&tenant).copied().unwrap_or(0);
             group.listed = Some(share);
-            self.order.entry(Reverse(priority)).or_default().insert((share, tenant));
+            let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
+            let at = at.unwrap_or_else(|at| {
+                self.order.insert(at, Level { priority, tenants: Vec::new() });
+                at
+            });
+            self.order[at].insert(share, tenant);
         }
     }
 
@@ -260,11 +286,28 @@ impl Queue {
     fn unlist(&mut self, tenant: TenantId, priority: Priority) {
         let Some(group) = self.groups.get_mut(&(tenant, priority)) else { return };
         let Some(share) = group.listed.take() else { return };
-        let tenants = self.order.get_mut(&Reverse(priority));
-        let tenants = tenants.expect("invariant: a listed group is in the order");
-        tenants.remove(&(share, tenant));
-        if tenants.is_empty() {
-            self.order.remove(&Reverse(priority));
+        let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
+        let at = at.expect("invariant: a listed group is in the order");
+        self.order[at].remove(share, tenant);
+        if self.order[at].tenants.is_empty() && self.order.len() > 1 {
+            self.order.remove(at);
         }
+    }
+}
+
+impl Level {
+    fn insert(&mut self, share: u64, tenant: TenantId) {
+        let entry = Reverse((share, tenant));
+        if let Err(at) = self.tenants.binary_search(&entry) {
+            self.tenants.insert(at, entry);
+        }
+    }
+
+    fn remove(&mut self, share: u64, tenant: TenantId) -> bool {
+        let at = self.tenants.binary_search(&Reverse((share, tenant)));
+        at.is_ok_and(|at| {
+            self.tenants.remove(at);
+            true
+        })
     }
 }

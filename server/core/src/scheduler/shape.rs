@@ -1,6 +1,10 @@
 //! Tasks that are alike to the scheduler.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    hash::{Hash, Hasher},
+};
 
 use hashbrown::Equivalent;
 
@@ -18,7 +22,7 @@ use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Res
 pub struct ShapeId(pub(super) u32);
 
 /// What makes tasks alike: they fit the same nodes and rank them alike.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ShapeKey {
     pub(super) request: Resources,
     pub(super) constraints: Constraints,
@@ -55,7 +59,7 @@ pub(super) struct Shape {
 }
 
 /// A key without a copy of what makes it, to look for.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct KeyRef<'a> {
     request: &'a Resources,
     constraints: &'a Constraints,
@@ -75,6 +79,21 @@ impl<'a> KeyRef<'a> {
     /// Of tasks to come.
     pub(super) fn expected(key: &'a DemandKey) -> Self {
         Self { request: &key.request, constraints: &key.constraints, job: None }
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request.hash(state);
+        self.constraints.hash_briefly(state);
+        self.job.hash(state);
+    }
+}
+
+impl Hash for ShapeKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { request, constraints, job } = self;
+        KeyRef { request, constraints, job: *job }.hash(state);
     }
 }
 

@@ -77,6 +77,10 @@ impl Scheduler {
         let mut demands = Vec::new();
         let mut left = preempt::TASKS_PER_PLAN;
         let leaving = if self.index.shape(shape).key.job.is_some() { self.leaving } else { 0 };
+        let top = self.queue.top_priority(shape);
+        if !top.is_some_and(|top| has_below(&self.running, leaving, top)) {
+            return demands;
+        }
         for (priority, id) in self.queue.jobs(shape) {
             if left == 0 || !has_below(&self.running, leaving, priority) {
                 break;

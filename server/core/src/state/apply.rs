@@ -5,15 +5,15 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{
-    Remembered, State,
+    AHEAD, Remembered, State, ended,
     hold::{become_pending, counter},
 };
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadHistory, LoadSample, Name, Node,
-        NodeId, NodeMode, NodeSpec, Resources, Revision, TaskCounts, TaskIndex, TaskPhase, Tasks,
-        Tenant, TenantId, Time, Usage,
+        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name, Node, NodeId,
+        NodeMode, NodeSpec, Resources, Revision, SharedHistory, TaskCounts, TaskIndex, TaskPhase,
+        Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -24,9 +24,14 @@ impl State {
     /// # Panics
     /// When the batch does not follow this state.
     pub fn fold(&mut self, batch: &Batch) {
+        let mut at = 0;
         for (commit, events) in batch.iter() {
             self.begin(commit.revision, commit.time);
             for event in events {
+                if at % AHEAD == 0 {
+                    self.read_ahead(ended(&batch.events[at..]));
+                }
+                at += 1;
                 self.apply(event);
             }
         }
@@ -57,7 +62,7 @@ impl State {
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
                 let tenant = tenant_mut(&mut self.tenants, *id);
-                tenant.spec = spec.clone();
+                tenant.spec = Arc::clone(spec);
                 tenant.revision = revision;
             }
             Event::TenantDeleted { id, name } => {
@@ -107,7 +112,7 @@ impl State {
             mode: NodeMode::Open,
             lost: false,
             last_report: self.now,
-            history: LoadHistory::default(),
+            history: SharedHistory::default(),
             held_back: spec.reservation.clone(),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -168,10 +173,10 @@ impl State {
         node.held_back = held_back(node, &self.policy);
     }
 
-    fn add_tenant(&mut self, id: TenantId, spec: &crate::model::TenantSpec) {
+    fn add_tenant(&mut self, id: TenantId, spec: &Arc<crate::model::TenantSpec>) {
         self.insert_tenant(Tenant {
             id,
-            spec: spec.clone(),
+            spec: Arc::clone(spec),
             usage: Usage::default(),
             jobs: JobIds::default(),
             job_names: OrdMap::new(),

@@ -4,6 +4,7 @@
 //! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
+mod ahead;
 mod apply;
 mod check;
 mod hold;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,

@@ -103,13 +103,15 @@ struct Asked<'a>(&'a JobSpec);
 
 impl Hash for Asked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(&self.0.request, &self.0.constraints, state);
+        self.0.request.hash(state);
+        self.0.constraints.hash_briefly(state);
     }
 }
 
 impl Hash for DemandKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(&self.request, &self.constraints, state);
+        self.request.hash(state);
+        self.constraints.hash_briefly(state);
     }
 }
 
@@ -123,12 +125,6 @@ impl Equivalent<DemandKey> for Asked<'_> {
             && asked.labels == known.labels
             && asked.tolerations == known.tolerations
     }
-}
-
-/// Spreads aside.
-fn hash<H: Hasher>(request: &Resources, constraints: &Constraints, state: &mut H) {
-    let Constraints { regions, zones, gpu_models, labels, tolerations, spreads: _ } = constraints;
-    (request, regions, zones, gpu_models, labels, tolerations).hash(state);
 }
 
 /// The index is derived, and its order is nobody's business.

@@ -139,7 +139,7 @@ impl Restore {
             mode: node.mode,
             lost: node.lost,
             last_report: node.last_report,
-            history: node.history,
+            history: node.history.into(),
             held_back: Resources::default(),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -158,7 +158,7 @@ impl Restore {
         }
         self.state.insert_tenant(Tenant {
             id: tenant.id,
-            spec: tenant.spec,
+            spec: Arc::new(tenant.spec),
             usage: Usage::default(),
             jobs: JobIds::default(),
             job_names: OrdMap::new(),

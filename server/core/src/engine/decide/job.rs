@@ -23,7 +23,7 @@ pub(super) fn submit(
     let tenant = find_tenant(state, tenant)?;
     let (_, _, id, _) = state.next_ids();
     let is_chosen = !name.is_empty();
-    let name = if is_chosen { name } else { free_name(state, tenant, id) };
+    let name = if is_chosen { name } else { free_name(tenant, id) };
     if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
@@ -41,12 +41,12 @@ pub(super) fn submit(
     Ok(Decision { events, detail })
 }
 
-/// A name for a job that came without one.
-fn free_name(state: &State, tenant: &Tenant, id: JobId) -> Name {
+/// A name for the next job, which came without one: only a name that was chosen can be in its way.
+fn free_name(tenant: &Tenant, id: JobId) -> Name {
     let mut candidate = id;
     loop {
         let name = Name::of_job(candidate);
-        if state.job_named(tenant.id, &name).is_none() {
+        if !tenant.job_names.contains_key(&name) {
             return name;
         }
         candidate = candidate.next();
