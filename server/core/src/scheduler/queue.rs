@@ -114,14 +114,22 @@ impl Queue {
 
     /// Whether several tenants compete at the priority that is next: then their shares must be current.
     pub(super) fn is_contested(&self) -> bool {
-        self.order.first().is_some_and(|level| level.tenants.len() > 1)
+        let next = self.order.iter().find(|level| !level.tenants.is_empty());
+        next.is_some_and(|level| level.tenants.len() > 1)
     }
 
     /// The next job and its lane.
     pub(super) fn next(&mut self) -> Option<(Lane, JobId)> {
         loop {
             let Level { priority, tenants } = self.order.first()?;
-            let Reverse((_, tenant)) = *tenants.last()?;
+            let Some(Reverse((_, tenant))) = tenants.last().copied() else {
+                // Kept for its memory as long as it was the only one.
+                if self.order.len() == 1 {
+                    return None;
+                }
+                self.order.remove(0);
+                continue;
+            };
             let priority = *priority;
             if let Some((job, shape)) = self.front(tenant, priority) {
                 return Some((Lane { shape, priority, tenant }, job));
