@@ -31,7 +31,10 @@ const MOVES_PER_LOOK: u64 = 256;
 const PAIRS_TRIED: usize = 6;
 
 /// What a move costs beside its comparisons, in units.
-const MOVE_COST: u64 = 8;
+const MOVE_COST: u64 = 15;
+
+/// What a comparison of an item and a room costs, in units, and how many dimensions cost a unit more.
+const TEST_COST: (u64, usize) = (3, 6);
 
 /// The best packing that the effort finds, from a partial one on. `None` when the pool was never empty.
 pub(super) fn improve<'a, const N: usize>(
@@ -80,27 +83,30 @@ impl<const N: usize> Search<'_, N> {
             }
             self.temperature = temperature(effort);
             for _ in 0..MOVES_PER_LOOK {
-                let loss = (self.temperature * self.chance.patience()) >> 16;
-                if self.chance.below(256) < POOL_MOVES {
-                    self.enter(loss);
+                let (items, bins) = (scaled.items.len(), self.bins.len());
+                let (choice, one, other) = self.chance.three(items, items + bins);
+                if choice >= POOL_MOVES {
+                    self.rearrange(scaled, one, other);
+                } else {
+                    self.enter();
                     if self.bins.pool().is_empty() {
                         break;
                     }
-                } else {
-                    self.rearrange(scaled, loss);
                 }
             }
-            effort.spend(MOVES_PER_LOOK * MOVE_COST + self.tests * N as u64);
+            let test_cost = TEST_COST.0 + (N / TEST_COST.1) as u64;
+            effort.spend(MOVES_PER_LOOK * MOVE_COST + self.tests * test_cost);
             self.tests = 0;
         }
         true
     }
 
     /// Tries to have an item of the pool enter a bin.
-    fn enter(&mut self, loss: i64) {
+    fn enter(&mut self) {
         let pool = self.bins.pool();
-        let item = pool[self.chance.below(pool.len())];
-        let bin = self.chance.below(self.bins.len());
+        let (_, spot, bin) = self.chance.three(pool.len(), self.bins.len());
+        let item = pool[spot];
+        let loss = self.loss();
         if !self.bins.allows(item, bin) {
             return;
         }
@@ -158,13 +164,10 @@ impl<const N: usize> Search<'_, N> {
     }
 
     /// Tries to have two items of different bins change places, or one move over.
-    fn rearrange(&mut self, scaled: &Scaled<N>, loss: i64) {
-        let items = scaled.items.len();
-        let one = self.chance.below(items);
+    fn rearrange(&mut self, scaled: &Scaled<N>, one: usize, other: usize) {
         let Some(left) = self.bins.place(one) else { return };
-        let other = self.chance.below(items + self.bins.len());
-        if other >= items {
-            self.move_over(one, left, other - items, loss);
+        if let Some(to) = other.checked_sub(scaled.items.len()) {
+            self.move_over(one, left, to);
             return;
         }
         let Some(right) = self.bins.place(other) else { return };
@@ -176,7 +179,7 @@ impl<const N: usize> Search<'_, N> {
             return;
         }
         let moved = self.bins.weight(one) - self.bins.weight(other);
-        if self.gain(left, right, moved) + loss < 0 {
+        if self.gain(left, right, moved) + self.loss() < 0 {
             return;
         }
         if self.bins.allows(one, right) && self.bins.allows(other, left) {
@@ -184,16 +187,23 @@ impl<const N: usize> Search<'_, N> {
         }
     }
 
-    fn move_over(&mut self, item: usize, from: usize, to: usize, loss: i64) {
+    fn move_over(&mut self, item: usize, from: usize, to: usize) {
         self.tests += 1;
         if from == to || !fits(self.bins.room(to), self.bins.demand(item)) {
             return;
         }
-        if self.gain(from, to, self.bins.weight(item)) + loss < 0 || !self.bins.allows(item, to) {
+        if self.gain(from, to, self.bins.weight(item)) + self.loss() < 0
+            || !self.bins.allows(item, to)
+        {
             return;
         }
         self.bins.take_out(item);
         self.bins.put(item, to);
+    }
+
+    /// A loss that is accepted now.
+    fn loss(&mut self) -> i64 {
+        (self.temperature * self.chance.patience()) >> 16
     }
 
     fn exchange_fits(&self, one: usize, other: usize, left: usize, right: usize) -> bool {

@@ -50,8 +50,14 @@ impl Chance {
 
     /// A number below `bound`, which is at most 2^32.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        let drawn = ((self.next() >> 32) * bound as u64) >> 32;
-        usize::try_from(drawn).expect("invariant: below a usize")
+        below(self.next() >> 32, 32, bound)
+    }
+
+    /// Three numbers of one draw: below 256, and below bounds that are far below 2^28.
+    pub(super) fn three(&mut self, one: usize, other: usize) -> (usize, usize, usize) {
+        let drawn = self.next();
+        let (first, second) = (drawn >> 36, (drawn >> 8) & ((1 << 28) - 1));
+        (below(drawn & 255, 8, 256), below(first, 28, one), below(second, 28, other))
     }
 
     /// Minus the binary logarithm of a number between 0 and 1, in 2^-16: exponentially distributed, and as such the
@@ -63,4 +69,9 @@ impl Chance {
         let patience = (u64::from(zeros) << 16) + (1 << 16) - fraction;
         i64::try_from(patience).expect("invariant: at most 65 * 2^16")
     }
+}
+
+/// Brings a number of some bits below a bound, all numbers below it being about as likely.
+fn below(drawn: u64, bits: u32, bound: usize) -> usize {
+    usize::try_from((drawn * bound as u64) >> bits).expect("invariant: below a usize")
 }

@@ -22,10 +22,12 @@
 mod anneal;
 mod bins;
 mod construct;
+mod cover;
 mod effort;
 mod scaled;
 #[cfg(test)]
 mod tests;
+mod triples;
 
 use bins::Bins;
 use effort::Effort;
@@ -38,10 +40,13 @@ const MAX_DIMENSIONS: usize = 16;
 const MAX_ITEMS: u64 = 1_000_000;
 
 /// Effort for an item, in units: what a small batch may cost.
-const EFFORT_PER_ITEM: u64 = 4_000_000;
+const EFFORT_PER_ITEM: u64 = 6_000_000;
 
 /// Effort of the largest batch, in units: about 0.7 s of a core.
-const EFFORT_MAX: u64 = 400_000_000;
+const EFFORT_MAX: u64 = 600_000_000;
+
+/// The share of the effort for what is left beside triples that fill bins, as a divisor.
+const REST_SHARE: u64 = 4;
 
 /// All that one batch is: what is wanted, and where there is room.
 #[derive(Clone, Debug, Default)]
@@ -123,27 +128,75 @@ pub(crate) fn pack(problem: &Problem, effort: u64) -> Option<Packing> {
 fn pack_lanes<const N: usize>(problem: &Problem, effort: u64) -> Option<Packing> {
     let scaled = Scaled::<N>::new(problem)?;
     let mut effort = Effort::new(effort);
-    let start = construct::construct(&scaled, &mut effort);
-    let best = anneal::improve(&scaled, start, &mut effort)?;
-    Some(packing(&scaled, &best))
+    let brimful = pack_triples(problem, &scaled, &mut effort);
+    if let Some(packing) = brimful.as_ref().filter(|it| it.bins.len() <= scaled.least_opened) {
+        return Some(packing.clone());
+    }
+    let found = search(&scaled, &mut effort);
+    [found, brimful].into_iter().flatten().min_by_key(|packing| opened(problem, packing))
+}
+
+/// Fills bins greedily and then opens fewer.
+fn search<const N: usize>(scaled: &Scaled<N>, effort: &mut Effort) -> Option<Packing> {
+    let start = construct::construct(scaled, effort);
+    let best = anneal::improve(scaled, start, effort)?;
+    Some(packing(scaled, &best))
+}
+
+/// Triples that fill bins to the brim, and whatever else is wanted beside them.
+fn pack_triples<const N: usize>(
+    problem: &Problem,
+    scaled: &Scaled<N>,
+    effort: &mut Effort,
+) -> Option<Packing> {
+    let triples = triples::choose_triples(scaled, effort)?;
+    let class = scaled.bins.iter().position(|&bins| bins > 0)?;
+    let mut rest = problem.clone();
+    rest.classes[class].bins =
+        rest.classes[class].bins.checked_sub(u32::try_from(triples.len()).ok()?)?;
+    let mut bins = Vec::new();
+    for triple in triples {
+        let kinds = triple.map(|item| scaled.items[item]);
+        for kind in kinds {
+            rest.kinds[kind].count -= 1;
+        }
+        bins.push(Filled { class, held: counted(kinds.to_vec()) });
+    }
+    let scaled = Scaled::<N>::new(&rest)?;
+    let mut own = Effort::new(effort.left() / REST_SHARE);
+    let others = search(&scaled, &mut own)?;
+    effort.spend(effort.left() / REST_SHARE - own.left());
+    bins.extend(others.bins);
+    bins.sort_unstable();
+    Some(Packing { bins })
+}
+
+/// How many bins a packing opens that were not in use.
+fn opened(problem: &Problem, packing: &Packing) -> usize {
+    packing.bins.iter().filter(|bin| !problem.classes[bin.class].used).count()
 }
 
 fn packing<const N: usize>(scaled: &Scaled<N>, bins: &Bins<'_, N>) -> Packing {
     let mut filled: Vec<Filled> = Vec::with_capacity(bins.len());
     for bin in 0..bins.len() {
-        let mut kinds: Vec<usize> = bins.held(bin).iter().map(|&item| scaled.items[item]).collect();
-        kinds.sort_unstable();
-        let mut held: Vec<(usize, u32)> = Vec::new();
-        for kind in kinds {
-            match held.last_mut() {
-                Some((last, count)) if *last == kind => *count += 1,
-                _ => held.push((kind, 1)),
-            }
-        }
+        let held = counted(bins.held(bin).iter().map(|&item| scaled.items[item]).collect());
         if !held.is_empty() {
             filled.push(Filled { class: bins.class(bin), held });
         }
     }
     filled.sort_unstable();
     Packing { bins: filled }
+}
+
+/// Kinds, ascending, and how often each is there.
+fn counted(mut kinds: Vec<usize>) -> Vec<(usize, u32)> {
+    kinds.sort_unstable();
+    let mut held: Vec<(usize, u32)> = Vec::new();
+    for kind in kinds {
+        match held.last_mut() {
+            Some((last, count)) if *last == kind => *count += 1,
+            _ => held.push((kind, 1)),
+        }
+    }
+    held
 }
