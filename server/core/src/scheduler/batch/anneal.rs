@@ -8,7 +8,8 @@
 
 use super::{
     bins::Bins,
-    effort::{Chance, Effort},
+    effort::{Chance, Draw, Effort},
+    near::Near,
     scaled::{Scaled, Vector, WEIGHT_SHIFT, fits, give, take},
 };
 
@@ -22,13 +23,19 @@ const TEMPERATURE: i64 = 32_000;
 const HALVINGS: u64 = 6;
 
 /// Of 256 moves, those that start from the pool.
-const POOL_MOVES: usize = 64;
+const POOL_MOVES: u64 = 64;
+
+/// Of 256 moves, those that exchange items that are alike.
+const NEAR_MOVES: u64 = 96;
 
 /// Moves between two looks at the effort.
 const MOVES_PER_LOOK: u64 = 256;
 
 /// Pairs of items tried when no single item of a bin makes enough room.
 const PAIRS_TRIED: usize = 6;
+
+/// What a move that is made costs, in comparisons.
+const MOVE_MADE_TESTS: u64 = 4;
 
 /// What a move costs beside its comparisons, in units.
 const MOVE_COST: u64 = 15;
@@ -42,8 +49,9 @@ pub(super) fn improve<'a, const N: usize>(
     start: Bins<'a, N>,
     effort: &mut Effort,
 ) -> Option<Bins<'a, N>> {
+    let near = Near::new(scaled, effort);
     let mut search =
-        Search { bins: start, chance: Chance::new(), temperature: TEMPERATURE, tests: 0 };
+        Search { bins: start, near, chance: Chance::new(), temperature: TEMPERATURE, tests: 0 };
     let mut best = None;
     loop {
         if !search.empty_pool(scaled, effort) {
@@ -62,6 +70,7 @@ pub(super) fn improve<'a, const N: usize>(
 /// Where the search stands.
 struct Search<'a, const N: usize> {
     bins: Bins<'a, N>,
+    near: Near,
     chance: Chance,
     temperature: i64,
     /// Items compared with rooms since effort was last spent.
@@ -83,15 +92,9 @@ impl<const N: usize> Search<'_, N> {
             }
             self.temperature = temperature(effort);
             for _ in 0..MOVES_PER_LOOK {
-                let (items, bins) = (scaled.items.len(), self.bins.len());
-                let (choice, one, other) = self.chance.three(items, items + bins);
-                if choice >= POOL_MOVES {
-                    self.rearrange(scaled, one, other);
-                } else {
-                    self.enter();
-                    if self.bins.pool().is_empty() {
-                        break;
-                    }
+                self.step(scaled);
+                if self.bins.pool().is_empty() {
+                    break;
                 }
             }
             let test_cost = TEST_COST.0 + (N / TEST_COST.1) as u64;
@@ -101,11 +104,23 @@ impl<const N: usize> Search<'_, N> {
         true
     }
 
+    fn step(&mut self, scaled: &Scaled<N>) {
+        let draw = self.chance.draw();
+        let items = scaled.items.len();
+        let one = draw.first(items);
+        if draw.choice() < POOL_MOVES {
+            self.enter(draw);
+        } else if draw.choice() >= POOL_MOVES + NEAR_MOVES {
+            self.rearrange(scaled, one, draw.second(items + self.bins.len()));
+        } else if let Some(like) = self.near.item(scaled.items[one], draw, &mut self.chance) {
+            self.rearrange(scaled, one, like);
+        }
+    }
+
     /// Tries to have an item of the pool enter a bin.
-    fn enter(&mut self) {
+    fn enter(&mut self, draw: Draw) {
         let pool = self.bins.pool();
-        let (_, spot, bin) = self.chance.three(pool.len(), self.bins.len());
-        let item = pool[spot];
+        let (item, bin) = (pool[draw.first(pool.len())], draw.second(self.bins.len()));
         let loss = self.loss();
         if !self.bins.allows(item, bin) {
             return;
@@ -128,6 +143,7 @@ impl<const N: usize> Search<'_, N> {
             self.bins.take_out(other);
         }
         self.bins.put(item, bin);
+        self.tests += MOVE_MADE_TESTS;
     }
 
     /// The lightest item, or else pair of those tried, that has to leave a bin for another item to fit.
@@ -184,6 +200,7 @@ impl<const N: usize> Search<'_, N> {
         }
         if self.bins.allows(one, right) && self.bins.allows(other, left) {
             self.bins.exchange(one, other);
+            self.tests += MOVE_MADE_TESTS;
         }
     }
 
@@ -199,6 +216,7 @@ impl<const N: usize> Search<'_, N> {
         }
         self.bins.take_out(item);
         self.bins.put(item, to);
+        self.tests += MOVE_MADE_TESTS;
     }
 
     /// A loss that is accepted now.

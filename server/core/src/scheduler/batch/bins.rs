@@ -141,10 +141,18 @@ impl<'a, const N: usize> Bins<'a, N> {
     /// Has two items of different bins change places, which must leave room in both.
     pub(super) fn exchange(&mut self, one: usize, other: usize) {
         let (left, right) = (self.place[one], self.place[other]);
-        self.take_out(one);
-        self.take_out(other);
-        self.put(one, right);
-        self.put(other, left);
+        let (leaving, coming) = (self.demand(one), self.demand(other));
+        give(&mut self.room[left], leaving);
+        take(&mut self.room[left], coming);
+        give(&mut self.room[right], coming);
+        take(&mut self.room[right], leaving);
+        let moved = self.weight(one) - self.weight(other);
+        self.fill[left] -= moved;
+        self.fill[right] += moved;
+        self.held[left][self.spot[one]] = other;
+        self.held[right][self.spot[other]] = one;
+        self.place.swap(one, other);
+        self.spot.swap(one, other);
     }
 }
 

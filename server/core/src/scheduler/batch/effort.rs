@@ -53,11 +53,9 @@ impl Chance {
         below(self.next() >> 32, 32, bound)
     }
 
-    /// Three numbers of one draw: below 256, and below bounds that are far below 2^28.
-    pub(super) fn three(&mut self, one: usize, other: usize) -> (usize, usize, usize) {
-        let drawn = self.next();
-        let (first, second) = (drawn >> 36, (drawn >> 8) & ((1 << 28) - 1));
-        (below(drawn & 255, 8, 256), below(first, 28, one), below(second, 28, other))
+    /// What up to three numbers can be had of.
+    pub(super) fn draw(&mut self) -> Draw {
+        Draw(self.next())
     }
 
     /// Minus the binary logarithm of a number between 0 and 1, in 2^-16: exponentially distributed, and as such the
@@ -68,6 +66,27 @@ impl Chance {
         let fraction = ((drawn << zeros) << 1) >> 48;
         let patience = (u64::from(zeros) << 16) + (1 << 16) - fraction;
         i64::try_from(patience).expect("invariant: at most 65 * 2^16")
+    }
+}
+
+/// One random number, to be used in parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draw(u64);
+
+impl Draw {
+    /// A number below 256.
+    pub(super) fn choice(self) -> u64 {
+        self.0 & 255
+    }
+
+    /// A number below a bound that is far below 2^28.
+    pub(super) fn first(self, bound: usize) -> usize {
+        below(self.0 >> 36, 28, bound)
+    }
+
+    /// Another one.
+    pub(super) fn second(self, bound: usize) -> usize {
+        below((self.0 >> 8) & ((1 << 28) - 1), 28, bound)
     }
 }
 

@@ -24,6 +24,7 @@ mod bins;
 mod construct;
 mod cover;
 mod effort;
+mod near;
 mod scaled;
 #[cfg(test)]
 mod tests;
@@ -40,10 +41,10 @@ const MAX_DIMENSIONS: usize = 16;
 const MAX_ITEMS: u64 = 1_000_000;
 
 /// Effort for an item, in units: what a small batch may cost.
-const EFFORT_PER_ITEM: u64 = 6_000_000;
+const EFFORT_PER_ITEM: u64 = 5_000_000;
 
 /// Effort of the largest batch, in units: about 0.7 s of a core.
-const EFFORT_MAX: u64 = 600_000_000;
+const EFFORT_MAX: u64 = 500_000_000;
 
 /// The share of the effort for what is left beside triples that fill bins, as a divisor.
 const REST_SHARE: u64 = 4;
