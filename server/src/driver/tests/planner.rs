@@ -9,7 +9,7 @@ use offpeak_core::{
 };
 
 use super::{House, PATIENCE, create, node, recover, request};
-use crate::config::Config;
+use crate::{config::Config, store::Log};
 
 const LARGE: u64 = 600;
 const SMALL: u64 = 500;
@@ -89,6 +89,19 @@ async fn promises_arrive_and_leave_no_trace_in_the_log() {
     assert_eq!((placed[0], placed.len(), waiting), (1, 4, 0));
     let recovered = recover(&*house.log).expect("readable");
     assert_eq!(format!("{recovered:?}"), format!("{:?}", house.cell.snapshot()));
+    house.driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_restarted_cell_plans_from_what_its_checkpoint_tells() {
+    let house = House::seasoned(&Config { planner_attempts: 0, ..Config::default() }).await;
+    house.driver.stop().await;
+    assert_eq!(house.log.bounds().checkpoint, house.log.bounds().newest);
+
+    let house = House::on(house.log, &Config::default());
+    house.adopted(1).await;
+    let (placed, waiting) = house.fill().await;
+    assert_eq!((placed[0], placed.len(), waiting), (1, 4, 0));
     house.driver.stop().await;
 }
 
