@@ -26,8 +26,8 @@ const VARIABLE_PREFIX: &str = "OFFPEAKD_";
 /// Attempts of the planner a site that bring most of what there is to gain; ten times as many bring little more.
 pub(crate) const DEFAULT_PLANNER_ATTEMPTS: u32 = 150;
 
-/// With these a plan for the largest fleet takes half a minute, which a server that stops has to wait for.
-const MOST_PLANNER_ATTEMPTS: u32 = 10_000;
+/// With these a plan for a large fleet takes up to half a minute, which a server that stops has to wait for.
+const MOST_PLANNER_ATTEMPTS: u32 = 2_000;
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr, $variable:literal;)*) => {
