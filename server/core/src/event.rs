@@ -70,14 +70,14 @@ pub enum Event {
         /// The next free id.
         id: TenantId,
         /// What was asked for.
-        spec: TenantSpec,
+        spec: Arc<TenantSpec>,
     },
     /// A tenant's description changed.
     TenantUpdated {
         /// The tenant.
         id: TenantId,
         /// Its whole new description.
-        spec: TenantSpec,
+        spec: Arc<TenantSpec>,
     },
     /// A tenant left.
     TenantDeleted {

@@ -19,16 +19,18 @@ pub(crate) struct Table<T> {
 type Page<T> = Block<T, PAGE>;
 type Chapter<T> = Block<Arc<Page<T>>, CHAPTER>;
 
-/// A fixed number of places of which some are taken.
+/// A fixed number of places of which some are taken. The places lie in the block itself, so that an object is two
+/// steps from its table, and how many are taken beside what else every write looks at.
 #[derive(Clone, Debug)]
+#[repr(C)]
 struct Block<T, const N: usize> {
-    places: Box<[Option<T>; N]>,
     taken: usize,
+    places: [Option<T>; N],
 }
 
 impl<T, const N: usize> Default for Block<T, N> {
     fn default() -> Self {
-        Self { places: Box::new(array::from_fn(|_| None)), taken: 0 }
+        Self { taken: 0, places: array::from_fn(|_| None) }
     }
 }
 
@@ -43,38 +45,71 @@ impl<T: Clone> Table<T> {
         self.len
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: u64) -> Option<&T> {
         let (chapter, page, row) = place(id);
         self.chapters.get(chapter)?.as_ref()?.places[page].as_ref()?.places[row].as_ref()
     }
 
+    /// How many copies share the object's page; 0 without one.
+    #[inline]
+    pub(crate) fn sharers(&self, id: u64) -> usize {
+        let (chapter, page, _) = place(id);
+        let chapter = self.chapters.get(chapter).and_then(Option::as_ref);
+        chapter.and_then(|chapter| chapter.places[page].as_ref()).map_or(0, Arc::strong_count)
+    }
+
+    /// The object for a change. The page is no longer shared then, whether or not the object is there.
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.get(id)?;
         let (chapter, page, row) = place(id);
-        let chapter = Arc::make_mut(self.chapters[chapter].as_mut()?);
+        let chapter = Arc::make_mut(self.chapters.get_mut(chapter)?.as_mut()?);
         Arc::make_mut(chapter.places[page].as_mut()?).places[row].as_mut()
     }
 
     pub(crate) fn insert(&mut self, id: u64, object: T) {
-        let (chapter, page, row) = place(id);
+        let (_, _, row) = place(id);
+        let page = self.page_to_fill(id);
+        page.taken += 1;
+        assert!(page.places[row].replace(object).is_none(), "invariant: ids are never used again");
+        self.len += 1;
+    }
+
+    /// Inserts objects under `count` consecutive ids from `first` on.
+    pub(crate) fn insert_run(&mut self, first: u64, count: u32, mut object: impl FnMut(u64) -> T) {
+        let mut ids = first..first + u64::from(count);
+        while let Some(id) = ids.clone().next() {
+            let (_, _, row) = place(id);
+            let page = self.page_to_fill(id);
+            let mut taken = 0;
+            for (place, id) in page.places[row..].iter_mut().zip(&mut ids) {
+                assert!(place.is_none(), "invariant: ids are never used again");
+                *place = Some(object(id));
+                taken += 1;
+            }
+            page.taken += taken;
+            self.len += taken;
+        }
+    }
+
+    /// The page of an object that is about to be inserted.
+    #[inline]
+    fn page_to_fill(&mut self, id: u64) -> &mut Page<T> {
+        let (chapter, page, _) = place(id);
         if self.chapters.len() <= chapter {
             self.chapters.resize_with(chapter + 1, || None);
         }
         let chapter = Arc::make_mut(self.chapters[chapter].get_or_insert_default());
         let page = &mut chapter.places[page];
         chapter.taken += usize::from(page.is_none());
-        let page = Arc::make_mut(page.get_or_insert_default());
-        assert!(page.places[row].replace(object).is_none(), "invariant: ids are never used again");
-        page.taken += 1;
-        self.len += 1;
+        Arc::make_mut(page.get_or_insert_default())
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
-        self.get(id)?;
         let (at, page_at, row) = place(id);
-        let chapter = Arc::make_mut(self.chapters[at].as_mut()?);
+        let chapter = Arc::make_mut(self.chapters.get_mut(at)?.as_mut()?);
         let page = Arc::make_mut(chapter.places[page_at].as_mut()?);
-        let object = page.places[row].take();
+        let object = page.places[row].take()?;
         page.taken -= 1;
         self.len -= 1;
         if page.taken == 0 {
@@ -84,7 +119,7 @@ impl<T: Clone> Table<T> {
         if chapter.taken == 0 {
             self.chapters[at] = None;
         }
-        object
+        Some(object)
     }
 
     /// Objects from `first` on, in the order of their ids.

@@ -1,4 +1,4 @@
-use std::{ops::Bound, pin::Pin};
+use std::pin::Pin;
 
 use offpeak::v1::{
     AllocationFilter, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
@@ -230,8 +230,7 @@ impl JobList {
         let Some(tenant) = state.tenant_named(tenant.as_str()) else {
             return Box::new(std::iter::empty());
         };
-        let ids = tenant.jobs.range((Bound::Included(self.from), Bound::Unbounded));
-        Box::new(ids.filter_map(|id| state.job(*id)))
+        Box::new(state.jobs_of(tenant, self.from))
     }
 }
 

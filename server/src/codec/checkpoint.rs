@@ -47,7 +47,7 @@ pub fn encode_checkpoint<E>(
     let mut live = state.allocations_from(AllocationId(0)).peekable();
     while live.peek().is_some() {
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
-        put(EntryKind::Allocations(allocations(&piece)))?;
+        put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
@@ -103,7 +103,7 @@ fn node(node: &Node) -> format::Node {
         deadline,
         lost: node.lost,
         last_report: node.last_report.0,
-        history: (node.history != LoadHistory::default()).then(|| loads(&node.history)),
+        history: (*node.history != LoadHistory::default()).then(|| loads(&node.history)),
         created: node.created.0,
         revision: node.revision.0,
     }
@@ -121,7 +121,7 @@ fn loads(history: &LoadHistory) -> format::Loads {
 fn tenant(tenant: &Tenant) -> format::Tenant {
     format::Tenant {
         id: tenant.id.0,
-        spec: (&tenant.spec).into(),
+        spec: tenant.spec.as_ref().into(),
         created: tenant.created.0,
         revision: tenant.revision.0,
     }
@@ -133,7 +133,7 @@ fn job(job: &Job) -> format::Job {
         tenant: job.tenant.0,
         name: job.name.to_string(),
         spec: job.spec.as_ref().into(),
-        tasks: tasks_to_runs(&job.tasks),
+        tasks: tasks_to_runs(job.tasks.iter()),
         evictions: job.evictions,
         created: job.created.0,
         ended: job.ended.map(|(time, _)| time.0),
@@ -142,15 +142,15 @@ fn job(job: &Job) -> format::Job {
     }
 }
 
-fn allocations(rows: &[&Allocation]) -> format::Allocations {
-    let started = || (0..).zip(rows).filter_map(|(row, a)| Some((row, a.started?)));
+fn allocations(state: &State, rows: &[&Allocation]) -> format::Allocations {
+    let started = || (0..).zip(rows).filter_map(|(row, a)| Some((row, a.started()?)));
     let notices = || (0..).zip(rows).filter_map(|(row, a)| Some((row, a.notice?)));
     format::Allocations {
         ids: deltas(rows.iter().map(|a| a.at.id.0)),
         jobs: column(deltas(rows.iter().map(|a| a.at.job.0))),
         tasks: column(deltas(rows.iter().map(|a| u64::from(a.at.task.0)))),
         nodes: column(deltas(rows.iter().map(|a| u64::from(a.at.node.0)))),
-        attempts: rows.iter().map(|a| a.attempt).collect(),
+        attempts: rows.iter().map(|a| state.attempt_of(a)).collect(),
         devices: column(rows.iter().map(|a| a.devices.0)),
         placed: deltas(rows.iter().map(|a| a.placed.0)),
         started_rows: deltas(started().map(|(row, _)| row)),

@@ -118,12 +118,14 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::LoadReported(samples) => {
             Event::LoadReported { samples: samples_from_message(samples)? }
         }
-        EventKind::TenantCreated(tenant) => {
-            Event::TenantCreated { id: TenantId(tenant.id), spec: tenant.spec.try_into()? }
-        }
-        EventKind::TenantUpdated(tenant) => {
-            Event::TenantUpdated { id: TenantId(tenant.id), spec: tenant.spec.try_into()? }
-        }
+        EventKind::TenantCreated(tenant) => Event::TenantCreated {
+            id: TenantId(tenant.id),
+            spec: Arc::new(tenant.spec.try_into()?),
+        },
+        EventKind::TenantUpdated(tenant) => Event::TenantUpdated {
+            id: TenantId(tenant.id),
+            spec: Arc::new(tenant.spec.try_into()?),
+        },
         EventKind::TenantDeleted(tenant) => tenant_deleted(&tenant, names)?,
         EventKind::JobSubmitted(job) => job_submitted(job, names)?,
         EventKind::JobResized(job) => Event::JobResized { id: JobId(job.id), count: job.count },

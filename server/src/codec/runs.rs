@@ -79,17 +79,19 @@ pub(super) fn placements_from_runs(runs: &[u64]) -> Result<Vec<Placement>, Codec
 }
 
 /// Tasks as triples: how many, how often placed, how ended (0: not). Placed tasks count as pending.
-pub(super) fn tasks_to_runs(tasks: &[Task]) -> Vec<u32> {
-    let mut runs = Vec::new();
-    let ending = |task: &Task| match task.phase {
-        TaskPhase::Pending | TaskPhase::Placed(_) => 0,
-        TaskPhase::Ended(end) => end_code(end),
-    };
-    for run in tasks.chunk_by(|a, b| (a.attempts, ending(a)) == (b.attempts, ending(b))) {
-        let count = u32::try_from(run.len()).expect("invariant: fewer than 2^32 tasks");
-        runs.extend([count, run[0].attempts, ending(&run[0])]);
+pub(super) fn tasks_to_runs(tasks: impl IntoIterator<Item = Task>) -> Vec<u32> {
+    let mut runs: Vec<[u32; 3]> = Vec::new();
+    for task in tasks {
+        let code = match task.phase {
+            TaskPhase::Pending | TaskPhase::Placed(_) => 0,
+            TaskPhase::Ended(end) => end_code(end),
+        };
+        match runs.last_mut() {
+            Some([len, attempts, last]) if (*attempts, *last) == (task.attempts, code) => *len += 1,
+            _ => runs.push([1, task.attempts, code]),
+        }
     }
-    runs
+    runs.into_flattened()
 }
 
 /// The `count` tasks of a job.

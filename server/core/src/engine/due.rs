@@ -1,5 +1,7 @@
 //! What happens because its time has come.
 
+use std::sync::Arc;
+
 use super::{Engine, timers::Due};
 use crate::{
     event::Event,
@@ -39,10 +41,10 @@ impl Engine {
     fn timeout_due(&mut self, id: AllocationId) {
         let Some(allocation) = self.state.allocation(id) else { return };
         let at = allocation.at;
-        let from = allocation.started.unwrap_or(allocation.placed);
+        let from = allocation.started().unwrap_or(allocation.placed);
         let limit = self.state.job(at.job).and_then(|job| job.spec.max_runtime);
         if limit.is_some_and(|limit| from.after(limit) <= self.now) {
-            self.emit(Event::TaskEnded { at, end: TaskEnd::TimedOut, message: "".into() });
+            self.emit(Event::TaskEnded { at, end: TaskEnd::TimedOut, message: Arc::default() });
         }
     }
 

@@ -27,17 +27,17 @@ impl Engine {
                 self.touched_nodes.extend(samples.iter().map(|sample| sample.node));
             }
             Event::TaskEnded { at, .. } => {
-                self.touched_jobs.insert(at.job);
+                self.touch_job(at.job);
             }
             Event::TaskEvicted { at, reason } => {
-                self.touched_jobs.insert(at.job);
+                self.touch_job(at.job);
                 self.evicted.insert(at.job, *reason);
             }
             Event::TasksDropped { job, .. } => {
-                self.touched_jobs.insert(*job);
+                self.touch_job(*job);
             }
             Event::JobResized { id, .. } => {
-                self.touched_jobs.insert(*id);
+                self.touch_job(*id);
             }
             _ => {}
         }
@@ -51,8 +51,20 @@ impl Engine {
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);
         }
-        while let Some(job) = self.touched_jobs.pop_first() {
-            self.settle_job(job);
+        while !self.touched_jobs.is_empty() {
+            let mut jobs = mem::take(&mut self.touched_jobs);
+            jobs.sort_unstable();
+            jobs.dedup();
+            jobs.drain(..).for_each(|job| self.settle_job(job));
+            if self.touched_jobs.is_empty() {
+                self.touched_jobs = jobs;
+            }
+        }
+    }
+
+    fn touch_job(&mut self, job: JobId) {
+        if self.touched_jobs.last() != Some(&job) {
+            self.touched_jobs.push(job);
         }
     }
 

@@ -22,11 +22,11 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{EvictionReason, JobId, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, NodeId, Revision, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
-    state::State,
+    state::{AHEAD, State, ended},
 };
 
 /// Tasks that one step places at most, so that a long pass does not keep commands waiting; the next step goes on.
@@ -56,9 +56,11 @@ pub struct Engine {
     /// Work was left for the next step.
     unfinished: bool,
     touched_nodes: BTreeSet<NodeId>,
-    touched_jobs: BTreeSet<JobId>,
+    touched_jobs: Vec<JobId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
+    /// Empty: what the next command comes to is put here, so that not every one allocates.
+    room: Vec<Event>,
 }
 
 /// What a command comes to.
@@ -82,8 +84,9 @@ impl Engine {
             open: false,
             unfinished: true,
             touched_nodes: BTreeSet::new(),
-            touched_jobs: BTreeSet::new(),
+            touched_jobs: Vec::new(),
             evicted: BTreeMap::new(),
+            room: Vec::new(),
         }
     }
 
@@ -98,7 +101,13 @@ impl Engine {
         self.now = self.now.max(now);
         self.unfinished = false;
         self.run_due();
-        let replies = requests.into_iter().map(|request| self.execute(request)).collect();
+        let mut replies = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter();
+        while !requests.as_slice().is_empty() {
+            let soon = requests.as_slice().iter().take(AHEAD);
+            self.state.read_ahead(soon.flat_map(reported).take(AHEAD));
+            replies.extend(requests.by_ref().take(AHEAD).map(|request| self.execute(request)));
+        }
         self.run_due();
         self.pass();
         Step { replies, batch: mem::take(&mut self.batch) }
@@ -133,11 +142,14 @@ impl Engine {
         if let Command::Promise(promises) = &request.command {
             self.scheduler.adopt(promises);
         }
-        let Decision { events, detail } = decide::decide(&self.state, self.now, request.command)?;
+        let room = mem::take(&mut self.room);
+        let decision = decide::decide(&self.state, self.now, request.command, room)?;
+        let Decision { mut events, detail } = decision;
         if request.validate_only {
             return Ok(Outcome { revision: self.state.revision(), detail });
         }
-        events.into_iter().for_each(|event| self.emit(event));
+        self.emit_all(&mut events);
+        self.room = events;
         self.follow_up();
         let remembers = request.request_id.is_some();
         let outcome = Outcome { revision: self.revision_of_commit(remembers), detail };
@@ -183,6 +195,18 @@ impl Engine {
         self.commit();
     }
 
+    /// Lets events happen.
+    fn emit_all(&mut self, events: &mut Vec<Event>) {
+        let is_long = events.len() > AHEAD;
+        let mut events = events.drain(..);
+        while !events.as_slice().is_empty() {
+            if is_long {
+                self.state.read_ahead(ended(events.as_slice()));
+            }
+            events.by_ref().take(AHEAD).for_each(|event| self.emit(event));
+        }
+    }
+
     /// Lets an event happen.
     fn emit(&mut self, event: Event) {
         if !self.open {
@@ -205,4 +229,13 @@ impl Engine {
             self.batch.commits.push(Commit { revision, time: self.now, end });
         }
     }
+}
+
+/// The allocations that a request tells of, the first few if there are many.
+fn reported(request: &Request) -> impl Iterator<Item = AllocationId> + Clone {
+    let reports = match &request.command {
+        Command::ReportTasks(reports) => reports.as_slice(),
+        _ => &[],
+    };
+    reports.iter().take(AHEAD).map(|report| report.allocation)
 }

@@ -1,6 +1,6 @@
 //! What becomes due when. Derived from the state; an entry that no longer holds is found out when it is due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     event::Event,
@@ -26,7 +26,48 @@ pub(super) enum Due {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Timers(BTreeSet<(Time, Due)>);
+pub(super) struct Timers {
+    entries: BTreeSet<(Time, Due)>,
+    ended: Ended,
+}
+
+/// When ended jobs need not be kept any more. All are kept equally long, so that they come in the order in which they
+/// go, and cost less than in the set of all other entries.
+#[derive(Clone, Debug, Default)]
+struct Ended {
+    /// Ascending by time, in any order at one time.
+    later: VecDeque<(Time, JobId)>,
+    /// Those of one time that has come, the first to go last.
+    now: Vec<JobId>,
+    time: Time,
+}
+
+impl Ended {
+    /// Adds a job, unless it is out of order.
+    fn add(&mut self, time: Time, job: JobId) -> bool {
+        let in_order = self.later.back().is_none_or(|(last, _)| *last <= time);
+        if in_order {
+            self.later.push_back((time, job));
+        }
+        in_order
+    }
+
+    fn next(&self) -> Option<Time> {
+        if self.now.is_empty() { Some(self.later.front()?.0) } else { Some(self.time) }
+    }
+
+    /// The next job whose time has come. It stays.
+    fn first(&mut self, now: Time) -> Option<(Time, JobId)> {
+        if self.now.is_empty() {
+            self.time = self.later.front().map(|(time, _)| *time).filter(|time| *time <= now)?;
+            while let Some((_, job)) = self.later.pop_front_if(|(time, _)| *time == self.time) {
+                self.now.push(job);
+            }
+            self.now.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        self.now.last().map(|job| (self.time, *job))
+    }
+}
 
 impl Timers {
     pub(super) fn new(state: &State, now: Time) -> Self {
@@ -34,7 +75,9 @@ impl Timers {
         for node in state.nodes() {
             timers.expect_report(node, now);
         }
-        for job in state.jobs_from(JobId(0)) {
+        let mut jobs: Vec<&Job> = state.jobs_from(JobId(0)).collect();
+        jobs.sort_by_key(|job| job.ended.map(|(time, _)| time));
+        for job in jobs {
             timers.note_job(state, job);
         }
         for allocation in state.allocations_from(AllocationId(0)) {
@@ -48,27 +91,29 @@ impl Timers {
     }
 
     pub(super) fn next(&self) -> Option<Time> {
-        self.0.first().map(|(time, _)| *time)
+        let entry = self.entries.first().map(|(time, _)| *time);
+        entry.into_iter().chain(self.ended.next()).min()
     }
 
     /// The next entry that is due, taken out.
     pub(super) fn pop(&mut self, now: Time) -> Option<Due> {
-        let (time, due) = *self.0.first()?;
-        if time > now {
-            return None;
+        self.next().filter(|next| *next <= now)?;
+        let entry = self.entries.first().copied();
+        let ended = self.ended.first(now).map(|(time, job)| (time, Due::Forget(job)));
+        if ended.is_some() && entry.is_none_or(|entry| ended < Some(entry)) {
+            return self.ended.now.pop().map(Due::Forget);
         }
-        self.0.pop_first();
-        Some(due)
+        self.entries.pop_first().map(|(_, due)| due)
     }
 
     pub(super) fn expect_report(&mut self, node: &Node, since: Time) {
         if let Some(ttl) = node.spec.report_ttl.filter(|_| !node.lost) {
-            self.0.insert((node.last_report.max(since).after(ttl), Due::Report(node.id)));
+            self.entries.insert((node.last_report.max(since).after(ttl), Due::Report(node.id)));
         }
     }
 
     pub(super) fn forget_requests_at(&mut self, time: Time) {
-        self.0.insert((time, Due::ForgetRequests));
+        self.entries.insert((time, Due::ForgetRequests));
     }
 
     /// Takes out what an allocation that is about to end was waiting for.
@@ -77,7 +122,7 @@ impl Timers {
         let allocation = state.allocation(at.id).expect("invariant: it is live");
         for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()
         {
-            self.0.remove(&(time, due));
+            self.entries.remove(&(time, due));
         }
     }
 
@@ -123,10 +168,10 @@ impl Timers {
     fn note_job(&mut self, state: &State, job: &Job) {
         match (job.ended, job.spec.deadline) {
             (Some((ended, _)), _) => {
-                self.0.insert((ended.after(state.policy().job_retention), Due::Forget(job.id)));
+                self.forget_at(ended.after(state.policy().job_retention), job.id);
             }
             (None, Some(deadline)) => {
-                self.0.insert((deadline, Due::Deadline(job.id)));
+                self.entries.insert((deadline, Due::Deadline(job.id)));
             }
             (None, None) => {}
         }
@@ -137,9 +182,15 @@ impl Timers {
         let Some((ended, _)) = job.ended else { return true };
         let until = ended.after(state.policy().job_retention);
         if until > now {
-            self.0.insert((until, Due::Forget(job.id)));
+            self.forget_at(until, job.id);
         }
         until > now
+    }
+
+    fn forget_at(&mut self, time: Time, job: JobId) {
+        if !self.ended.add(time, job) {
+            self.entries.insert((time, Due::Forget(job)));
+        }
     }
 
     fn set_timeout(&mut self, state: &State, id: AllocationId) {
@@ -147,7 +198,7 @@ impl Timers {
     }
 
     fn set(&mut self, entry: Option<(Time, Due)>) {
-        self.0.extend(entry);
+        self.entries.extend(entry);
     }
 }
 
@@ -160,7 +211,7 @@ fn too_many_requests(state: &State) -> bool {
 /// When the task has run for its `max_runtime`, counted from its start, or its placement until it starts.
 fn timeout(state: &State, allocation: &Allocation) -> Option<(Time, Due)> {
     let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
-    let from = allocation.started.unwrap_or(allocation.placed);
+    let from = allocation.started().unwrap_or(allocation.placed);
     Some((from.after(job.spec.max_runtime?), Due::Timeout(allocation.at.id)))
 }
 

@@ -1,22 +1,19 @@
 use super::{AllocationId, JobId, NodeId, TaskIndex, Time};
 
-/// The committed fact that a task holds part of a node. What it holds is the request of its job.
+/// The committed fact that a task holds part of a node. What it holds is the request of its job, and which attempt it is
+/// its task tells. There are millions: it is 64 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// Who holds what where.
     pub at: AllocationRef,
-    /// 1 for the first placement of the task.
-    pub attempt: u32,
     /// The devices it holds, or the one device it holds a share of.
     pub devices: DeviceSet,
     /// When it was placed.
     pub placed: Time,
-    /// When it was reported as started.
-    pub started: Option<Time>,
+    /// When it was reported as started; the end of time until then.
+    started: Time,
     /// The eviction it is under notice for.
     pub notice: Option<Notice>,
-    /// Its position in the node's list, so that it leaves the list without a search.
-    pub(crate) slot: u32,
 }
 
 /// Enough to say which allocation is meant when it is gone.
@@ -62,10 +59,40 @@ pub enum EvictionReason {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceSet(pub u64);
 
+/// Nothing starts at the end of time.
+const NEVER: Time = Time(u64::MAX);
+
+impl Allocation {
+    /// One of a task that has not started yet.
+    #[must_use]
+    #[inline]
+    pub fn new(at: AllocationRef, devices: DeviceSet, placed: Time) -> Self {
+        Self { at, devices, placed, started: NEVER, notice: None }
+    }
+
+    /// When it was reported as started.
+    #[must_use]
+    #[inline]
+    pub fn started(&self) -> Option<Time> {
+        (self.started != NEVER).then_some(self.started)
+    }
+
+    /// Has it started at `time`.
+    pub(crate) fn start(&mut self, time: Time) {
+        self.started = time;
+    }
+}
+
 impl DeviceSet {
     /// The indices, ascending.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = u32> {
-        (0..u64::BITS).filter(move |index| self.0 >> index & 1 == 1)
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let index = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (index < u64::BITS).then_some(index)
+        })
     }
 
     /// With one more device.

@@ -1,12 +1,15 @@
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use super::{
-    AllocationId, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex, TenantId,
-    Time,
+    AllocationId, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex, Tasks,
+    TenantId, Time,
 };
 
 /// Higher goes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Priority(pub i32);
 
 /// What a job is, as asked for.
@@ -49,6 +52,16 @@ pub struct Constraints {
     pub tolerations: Vec<Toleration>,
     /// How the job's own tasks lie to each other.
     pub spreads: Vec<Spread>,
+}
+
+impl Constraints {
+    /// Hashes what differs most often, spreads aside: equal constraints have equal hashes, and most have none at all.
+    pub(crate) fn hash_briefly<H: Hasher>(&self, state: &mut H) {
+        for names in [&self.regions, &self.zones, &self.gpu_models] {
+            names.iter().for_each(|name| name.hash(state));
+        }
+        self.labels.iter().for_each(|selector| selector.hash(state));
+    }
 }
 
 /// A demand on a node's labels.
@@ -114,7 +127,7 @@ pub struct Job {
     /// What was asked for.
     pub spec: Arc<JobSpec>,
     /// Its tasks by index.
-    pub tasks: Vec<Task>,
+    pub tasks: Tasks,
     /// How many tasks are in each phase.
     pub counts: TaskCounts,
     /// No task with a smaller index is pending.
@@ -226,20 +239,7 @@ impl Job {
     /// Its pending tasks as runs of consecutive indices (first, count), ascending, `limit` tasks at most.
     #[must_use]
     pub fn pending_runs(&self, limit: u32) -> Vec<(TaskIndex, u32)> {
-        let mut runs: Vec<(TaskIndex, u32)> = Vec::new();
-        let mut left = limit.min(self.counts.pending);
-        let mut index = self.first_pending.0;
-        while left > 0 {
-            if self.task(TaskIndex(index)).phase == TaskPhase::Pending {
-                left -= 1;
-                match runs.last_mut() {
-                    Some((first, count)) if first.0 + *count == index => *count += 1,
-                    _ => runs.push((TaskIndex(index), 1)),
-                }
-            }
-            index += 1;
-        }
-        runs
+        self.tasks.pending_runs(self.first_pending, limit.min(self.counts.pending))
     }
 
     /// One of its tasks.
@@ -247,11 +247,8 @@ impl Job {
     /// # Panics
     /// When it has no such task.
     #[must_use]
-    pub fn task(&self, index: TaskIndex) -> &Task {
-        &self.tasks[index.0 as usize]
-    }
-
-    pub(crate) fn task_mut(&mut self, index: TaskIndex) -> &mut Task {
-        &mut self.tasks[index.0 as usize]
+    #[inline]
+    pub fn task(&self, index: TaskIndex) -> Task {
+        self.tasks.get(index).expect("invariant: whoever asks has seen that it is there")
     }
 }

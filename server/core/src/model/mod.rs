@@ -3,10 +3,12 @@
 mod allocation;
 mod ids;
 mod job;
+mod job_ids;
 mod name;
 mod node;
 mod policy;
 mod resources;
+mod tasks;
 mod tenant;
 mod time;
 
@@ -16,9 +18,13 @@ pub use job::{
     Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
     TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
 };
+pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};
-pub use node::{GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, Taint};
+pub use node::{
+    GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, SharedHistory, Taint,
+};
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -1,5 +1,13 @@
 use std::{borrow::Borrow, collections::BTreeMap, fmt, sync::Arc};
 
+use super::JobId;
+
+/// How the names begin that the cell gives to jobs; an id follows.
+const JOB_PREFIX: &str = "job-";
+
+/// The most digits of an id.
+const DIGITS: usize = 20;
+
 /// Labels by key.
 pub type Labels = BTreeMap<Label, Label>;
 
@@ -58,6 +66,34 @@ impl Name {
     /// Checks and takes a name that may be absent.
     pub fn parse_optional(text: &str) -> Result<Self, TextError> {
         if text.is_empty() { Ok(Self::default()) } else { Self::parse(text) }
+    }
+
+    /// What the cell calls a job that came without a name.
+    #[must_use]
+    pub fn of_job(id: JobId) -> Self {
+        let mut text = [0; JOB_PREFIX.len() + DIGITS];
+        let mut at = text.len();
+        let mut left = id.0;
+        loop {
+            at -= 1;
+            text[at] = b'0' + u8::try_from(left % 10).expect("invariant: a digit");
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        let begin = at - JOB_PREFIX.len();
+        text[begin..at].copy_from_slice(JOB_PREFIX.as_bytes());
+        Self(std::str::from_utf8(&text[begin..]).expect("invariant: it is ASCII").into())
+    }
+
+    /// The job that the cell would call so.
+    #[must_use]
+    pub fn job_id(&self) -> Option<JobId> {
+        let digits = self.0.strip_prefix(JOB_PREFIX)?;
+        let canonical = digits.len() == 1 || !digits.starts_with('0');
+        let all_digits = digits.bytes().all(|digit| digit.is_ascii_digit());
+        if canonical && all_digits { digits.parse().ok().map(JobId) } else { None }
     }
 
     /// The text.
@@ -142,5 +178,23 @@ impl Borrow<str> for Name {
 impl Borrow<str> for Label {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JobId, Name};
+
+    #[test]
+    fn only_the_cells_own_names_lead_to_ids() {
+        for id in [0, 7, 10, u64::MAX] {
+            let name = Name::of_job(JobId(id));
+            assert_eq!((name.as_str(), name.job_id()), (&*format!("job-{id}"), Some(JobId(id))));
+            assert_eq!(Name::parse(name.as_str()).as_ref(), Ok(&name));
+        }
+        for other in ["job-", "job-07", "job-1x", "job-18446744073709551616", "7", "Job-7"] {
+            let name = Name::parse(other).ok();
+            assert_eq!(name.and_then(|name| name.job_id()), None, "{other}");
+        }
     }
 }

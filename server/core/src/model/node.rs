@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use super::{
     AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, Labels, Millis, Name, NodeId, Policy,
@@ -75,6 +75,10 @@ pub struct LoadHistory {
     pub hours: Vec<(u64, Resources)>,
 }
 
+/// A [`LoadHistory`] in one word: nothing for a node without telemetry, and shared between copies of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedHistory(Option<Arc<LoadHistory>>);
+
 /// How much of each device is lent, in thousandths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GpuDevices(pub Vec<u16>);
@@ -93,7 +97,7 @@ pub struct Node {
     /// The last sign of life, or when reports were last asked for.
     pub last_report: Time,
     /// What the owner used.
-    pub history: LoadHistory,
+    pub history: SharedHistory,
     /// max(reservation, forecast), kept beside its inputs because every placement asks for it.
     pub held_back: Resources,
     /// What allocations hold, those under notice included.
@@ -102,7 +106,7 @@ pub struct Node {
     pub noticed: Resources,
     /// How much of each device is lent.
     pub devices: GpuDevices,
-    /// The allocations on it, in no particular order.
+    /// The allocations on it, oldest first.
     pub allocations: Vec<AllocationId>,
     /// When it was registered.
     pub created: Time,
@@ -186,6 +190,24 @@ impl Node {
         room.gpu_millis = u64::MAX;
         let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
         gone || devices.touched() > self.lendable_devices() || !kept.fits_in(&room)
+    }
+}
+
+impl Node {
+    /// Adds `count` allocations from `first` on. They are the youngest ones unless a state is being built anew.
+    pub(crate) fn add_allocations(&mut self, first: AllocationId, count: u32) {
+        let ids = (first.0..first.0 + u64::from(count)).map(AllocationId);
+        if self.allocations.last().is_none_or(|last| *last < first) {
+            self.allocations.extend(ids);
+            return;
+        }
+        let at = self.allocations.partition_point(|id| *id < first);
+        self.allocations.splice(at..at, ids);
+    }
+
+    pub(crate) fn remove_allocation(&mut self, id: AllocationId) {
+        let at = self.allocations.binary_search(&id);
+        self.allocations.remove(at.expect("invariant: a live allocation is on its node"));
     }
 }
 
@@ -283,6 +305,29 @@ impl GpuDevices {
 /// What a request takes of each of its devices.
 fn share(gpu_millis: u64) -> u16 {
     u16::try_from(gpu_millis.min(GPU_MILLIS_PER_DEVICE)).expect("invariant: at most 1000")
+}
+
+static NO_HISTORY: LoadHistory = LoadHistory { newest: None, hours: Vec::new() };
+
+impl Deref for SharedHistory {
+    type Target = LoadHistory;
+
+    fn deref(&self) -> &LoadHistory {
+        self.0.as_ref().map_or(&NO_HISTORY, |history| history)
+    }
+}
+
+impl From<LoadHistory> for SharedHistory {
+    fn from(history: LoadHistory) -> Self {
+        Self((history != NO_HISTORY).then(|| Arc::new(history)))
+    }
+}
+
+impl SharedHistory {
+    /// Takes a newer sample in.
+    pub fn record(&mut self, time: Time, load: &Resources) {
+        Arc::make_mut(self.0.get_or_insert_default()).record(time, load);
+    }
 }
 
 impl LoadHistory {

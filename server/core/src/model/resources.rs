@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::Name;
 
@@ -28,9 +28,10 @@ pub struct Resources {
     pub counts: Counts,
 }
 
-/// Amounts by name, sorted by name and free of zeros, so that equal amounts are equal values.
+/// Amounts by name, sorted by name and free of zeros, so that equal amounts are equal values. Most have none: that is
+/// one word, and what is done with every placement asks for no more than that word.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Counts(Vec<(Name, u64)>);
+pub struct Counts(Option<Arc<Vec<(Name, u64)>>>);
 
 /// One entry of the resource vector.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,32 +68,49 @@ impl Counts {
     #[must_use]
     pub fn new(amounts: impl IntoIterator<Item = (Name, u64)>) -> Self {
         let map: std::collections::BTreeMap<Name, u64> = amounts.into_iter().collect();
-        Self(map.into_iter().filter(|(_, amount)| *amount > 0).collect())
+        Self::of_sorted(map.into_iter().filter(|(_, amount)| *amount > 0).collect())
+    }
+
+    fn of_sorted(amounts: Vec<(Name, u64)>) -> Self {
+        Self((!amounts.is_empty()).then(|| Arc::new(amounts)))
+    }
+
+    fn amounts(&self) -> &[(Name, u64)] {
+        self.0.as_ref().map_or(&[], |amounts| amounts)
     }
 
     /// The amount of `name`, zero if absent.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
-        self.0.binary_search_by(|(n, _)| n.as_str().cmp(name)).map_or(0, |at| self.0[at].1)
+        let amounts = self.amounts();
+        amounts.binary_search_by(|(n, _)| n.as_str().cmp(name)).map_or(0, |at| amounts[at].1)
     }
 
     /// All amounts in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, u64)> {
-        self.0.iter().map(|(name, amount)| (name, *amount))
+        self.amounts().iter().map(|(name, amount)| (name, *amount))
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
+    #[inline]
     fn merge(&self, other: &Self, join: impl Fn(u64, u64) -> Option<u64>) -> Option<Self> {
         if self.is_empty() && other.is_empty() {
             return Some(Self::default());
         }
-        let names: std::collections::BTreeSet<&Name> =
-            self.0.iter().chain(&other.0).map(|(name, _)| name).collect();
+        self.merge_all(other, join)
+    }
+
+    #[inline(never)]
+    fn merge_all(&self, other: &Self, join: impl Fn(u64, u64) -> Option<u64>) -> Option<Self> {
+        let mut names: Vec<&Name> = self.iter().chain(other.iter()).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
         let mut merged = Vec::with_capacity(names.len());
         for name in names {
             let amount = join(self.get(name.as_str()), other.get(name.as_str()))?;
@@ -100,7 +118,7 @@ impl Counts {
                 merged.push((name.clone(), amount));
             }
         }
-        Some(Self(merged))
+        Some(Self::of_sorted(merged))
     }
 }
 
@@ -162,8 +180,38 @@ impl Resources {
         result
     }
 
+    /// Adds `count` times as much, each dimension held at its greatest value.
+    ///
+    /// # Panics
+    /// When one dimension of the product overflows.
+    pub fn add(&mut self, more: &Self, count: u64) {
+        self.change(more, count, u64::saturating_add);
+    }
+
+    /// Takes `count` times as much away, each dimension held at zero.
+    ///
+    /// # Panics
+    /// When one dimension of the product overflows.
+    pub fn remove(&mut self, less: &Self, count: u64) {
+        self.change(less, count, u64::saturating_sub);
+    }
+
+    #[inline]
+    fn change(&mut self, by: &Self, count: u64, join: impl Fn(u64, u64) -> u64) {
+        self.cpu_millis = join(self.cpu_millis, by.cpu_millis.strict_mul(count));
+        self.memory_bytes = join(self.memory_bytes, by.memory_bytes.strict_mul(count));
+        self.disk_bytes = join(self.disk_bytes, by.disk_bytes.strict_mul(count));
+        self.network_bps = join(self.network_bps, by.network_bps.strict_mul(count));
+        self.gpu_millis = join(self.gpu_millis, by.gpu_millis.strict_mul(count));
+        if !by.counts.is_empty() {
+            let merged = self.counts.merge(&by.counts, |a, b| Some(join(a, b.strict_mul(count))));
+            self.counts = merged.unwrap_or_default();
+        }
+    }
+
     /// Whether every dimension is at most that of `other`.
     #[must_use]
+    #[inline]
     pub fn fits_in(&self, other: &Self) -> bool {
         self.cpu_millis <= other.cpu_millis
             && self.memory_bytes <= other.memory_bytes
@@ -195,6 +243,7 @@ impl Resources {
         fixed.into_iter().chain(counts).filter(|(_, amount)| *amount > 0).collect()
     }
 
+    #[inline]
     fn merge(&self, other: &Self, join: impl Fn(u64, u64) -> Option<u64>) -> Option<Self> {
         Some(Self {
             cpu_millis: join(self.cpu_millis, other.cpu_millis)?,

@@ -1,6 +1,8 @@
-use imbl::OrdSet;
+use std::sync::Arc;
 
-use super::{Counts, JobId, Labels, Name, Priority, Resources, Revision, TenantId, Time};
+use imbl::OrdMap;
+
+use super::{Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision, TenantId, Time};
 
 /// What a tenant is, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +63,18 @@ pub struct Usage {
 }
 
 /// An isolated customer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tenant {
     /// Its id.
     pub id: TenantId,
     /// What was asked for.
-    pub spec: TenantSpec,
+    pub spec: Arc<TenantSpec>,
     /// What its tasks ask for and hold.
     pub usage: Usage,
     /// Its jobs, the ended ones that are still kept included.
-    pub jobs: OrdSet<JobId>,
+    pub(crate) jobs: JobIds,
+    /// Those of its jobs by name that are not called after their own ids.
+    pub(crate) job_names: OrdMap<Name, JobId>,
     /// How many of its jobs are not ended.
     pub unfinished_jobs: u64,
     /// When it was created.

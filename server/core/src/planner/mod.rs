@@ -25,6 +25,9 @@ use layout::Layout;
 /// Nodes in one command: what adopting promises may delay other commands by.
 const NODES_PER_COMMAND: usize = 64;
 
+/// How much more is tried where nothing is promised yet: what comes later only mends the first layout.
+const DEPTH_ANEW: u64 = 8;
+
 /// What tasks of one shape ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -87,7 +90,9 @@ impl Problem {
     #[must_use]
     pub fn solve(&self, attempts_per_site: u32) -> Vec<Promises> {
         let mut layout = Layout::new(self);
-        let attempts = u64::from(attempts_per_site) * self.sites.len() as u64;
+        let anew = self.sites.iter().all(|site| site.promised.is_empty());
+        let times = if anew { DEPTH_ANEW } else { 1 };
+        let attempts = u64::from(attempts_per_site) * times * self.sites.len() as u64;
         improve::improve(&mut layout, attempts, self.number);
         let mut nodes = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {

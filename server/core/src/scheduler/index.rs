@@ -18,7 +18,7 @@ use super::{
     classes::Classes,
     kind::{Kinds, ZoneId},
     room::{Brief, CountNames, Room, Want},
-    shape::{Shape, ShapeId, ShapeKey},
+    shape::{KeyRef, Shape, ShapeId, ShapeKey},
 };
 use crate::{
     model::{DeviceSet, NodeId, Resources},
@@ -68,10 +68,11 @@ impl Index {
     }
 
     /// The shape of this key, made if there is none.
-    pub(super) fn shape_of(&mut self, key: ShapeKey) -> ShapeId {
+    pub(super) fn shape_of(&mut self, key: KeyRef<'_>) -> ShapeId {
         if let Some(id) = self.by_key.get(&key) {
             return *id;
         }
+        let key = ShapeKey::from(key);
         let id = self.free_shapes.pop().unwrap_or_else(|| {
             self.shapes.push(None);
             ShapeId(u32::try_from(self.shapes.len() - 1).expect("invariant: fewer than 2^32"))
@@ -84,8 +85,8 @@ impl Index {
     }
 
     /// The shape of this key, if there is one.
-    pub(super) fn known_shape(&self, key: &ShapeKey) -> Option<ShapeId> {
-        self.by_key.get(key).copied()
+    pub(super) fn known_shape(&self, key: KeyRef<'_>) -> Option<ShapeId> {
+        self.by_key.get(&key).copied()
     }
 
     pub(super) fn all_shapes(&self) -> impl Iterator<Item = (ShapeId, &Shape)> {
@@ -99,7 +100,7 @@ impl Index {
             self.drop_shape(id);
         }
         if self.by_key.len() > 2 * IDLE_SHAPES_KEPT {
-            let idle = self.all_shapes().filter(|(_, shape)| shape.lanes == 0 && shape.promises == 0);
+            let idle = self.all_shapes().filter(|(_, shape)| !shape.waits && shape.promises == 0);
             let mut idle: Vec<(u64, ShapeId)> = idle.map(|(id, shape)| (shape.used, id)).collect();
             idle.sort_unstable();
             let surplus = idle.len().saturating_sub(IDLE_SHAPES_KEPT);

@@ -22,13 +22,16 @@ mod shape;
 mod spread;
 mod wake;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 pub use explain::explain;
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 pub use shape::ShapeId;
-use shape::ShapeKey;
+use shape::KeyRef;
 
 use crate::{
     event::{Event, Placement},
@@ -119,9 +122,6 @@ impl PendingReason {
 pub struct Scheduler {
     index: Index,
     queue: Queue,
-    /// The lane in which a job waits.
-    waiting: BTreeMap<JobId, Lane>,
-    parked: BTreeSet<ShapeId>,
     /// Capacities summed over all nodes, the measure of dominant shares.
     fleet: Resources,
     /// Shapes to plan again at a time because a task in their way may be preempted from then on.
@@ -139,6 +139,8 @@ pub struct Scheduler {
     let_go: bool,
     /// The fleet changed since shares were last measured by it.
     fleet_changed: bool,
+    /// Tenants whose shares are to be measured before they matter.
+    unmeasured: BTreeSet<TenantId>,
     /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
     running: BTreeMap<Priority, u64>,
     /// Live allocations under notice.
@@ -159,7 +161,7 @@ impl Scheduler {
             scheduler.index.refresh(state, node.id);
         }
         for tenant in state.tenants() {
-            scheduler.refresh_share(state, tenant.id);
+            scheduler.unmeasured.insert(tenant.id);
         }
         for job in state.jobs_from(JobId(0)) {
             scheduler.enqueue(state, job.id);
@@ -190,7 +192,7 @@ impl Scheduler {
                     self.leaving -= 1;
                 }
                 let job = state.job(at.job).expect("invariant: a live allocation has a job");
-                let shape = self.index.known_shape(&ShapeKey::of(job));
+                let shape = self.index.known_shape(KeyRef::of(job));
                 let want = self.index.want_of(&job.spec.request);
                 self.ended = Some(Ended { shape, want, devices });
             }
@@ -237,7 +239,9 @@ impl Scheduler {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
                 nodes.into_iter().for_each(|node| self.node_changed(state, node));
             }
-            Event::TenantUpdated { id, .. } => self.refresh_share(state, *id),
+            Event::TenantUpdated { id, .. } => {
+                self.unmeasured.insert(*id);
+            }
             Event::JobSubmitted { id, spec, .. } => {
                 self.planned.arrived += u64::from(spec.count);
                 self.enqueue(state, *id);
@@ -273,7 +277,7 @@ impl Scheduler {
 
     /// The next thing to do; `None` when nothing more can be placed now.
     pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
-        while let Some((lane, id)) = self.queue.next() {
+        while let Some((lane, id)) = self.next(state) {
             let job = state.job(id).expect("invariant: a waiting job exists");
             let waits = gang_waits(state, job);
             if !waits {
@@ -284,7 +288,6 @@ impl Scheduler {
                 }
             }
             self.index.park(lane.shape);
-            self.parked.insert(lane.shape);
             self.queue.park(lane.shape);
             if !waits && let Some(notices) = self.make_room(state, now, lane.shape) {
                 return Some(Plan::Preempt { job: id, notices });
@@ -293,11 +296,21 @@ impl Scheduler {
         None
     }
 
+    /// Who is next. Shares are measured only where they matter.
+    fn next(&mut self, state: &State) -> Option<(Lane, JobId)> {
+        if self.queue.is_contested() {
+            for tenant in mem::take(&mut self.unmeasured) {
+                self.refresh_share(state, tenant);
+            }
+        }
+        self.queue.next()
+    }
+
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
-        self.refresh_share(state, job.tenant);
+        self.unmeasured.insert(job.tenant);
         if job.counts.pending == 0 {
             self.dequeue(state, id);
         }
@@ -306,13 +319,13 @@ impl Scheduler {
     /// A job's tasks ended or became pending again: what the shape knew of the job is void.
     fn job_changed(&mut self, state: &State, id: JobId) {
         let Some(job) = state.job(id) else { return };
-        self.refresh_share(state, job.tenant);
+        self.unmeasured.insert(job.tenant);
         if job.counts.pending == 0 {
             self.dequeue(state, id);
             return;
         }
         self.enqueue(state, id);
-        let Some(lane) = self.waiting.get(&id) else { return };
+        let Some(lane) = self.queue.lane_of(id) else { return };
         if self.index.shape(lane.shape).key.job.is_some() {
             self.index.shape_mut(lane.shape).reset();
             self.wake_shape(state, lane.shape);
@@ -324,16 +337,14 @@ impl Scheduler {
         if job.counts.pending == 0 {
             return;
         }
-        if let Some(lane) = self.waiting.get(&id).copied() {
+        if let Some(lane) = self.queue.lane_of(id) {
             self.ask_for_more(state, lane);
             return;
         }
-        let shape = self.index.shape_of(ShapeKey::of(job));
+        let shape = self.index.shape_of(KeyRef::of(job));
         let lane = Lane { shape, priority: job.spec.priority, tenant: job.tenant };
-        if self.queue.push(lane, id, self.parked.contains(&shape)) {
-            self.index.shape_mut(shape).lanes += 1;
-        }
-        self.waiting.insert(id, lane);
+        self.queue.push(lane, id);
+        self.index.shape_mut(shape).waits = true;
         self.ask_for_more(state, lane);
         let lower = self.counted_on.keys().copied().filter(|gang| {
             self.queue.top_priority(*gang).is_some_and(|priority| priority < lane.priority)
@@ -343,15 +354,11 @@ impl Scheduler {
     }
 
     fn dequeue(&mut self, state: &State, id: JobId) {
-        let Some(lane) = self.waiting.remove(&id) else { return };
-        if !self.queue.remove(lane, id) {
-            return;
-        }
-        let shape = self.index.shape_mut(lane.shape);
-        shape.lanes -= 1;
-        if shape.lanes == 0 {
+        let Some((lane, last)) = self.queue.remove(id) else { return };
+        if last {
+            let shape = self.index.shape_mut(lane.shape);
+            shape.waits = false;
             shape.parked = None;
-            self.parked.remove(&lane.shape);
             self.asked.remove(&lane.shape);
             self.postponed.remove(&lane.shape);
             self.let_go(state, lane.shape);
@@ -371,20 +378,26 @@ impl Scheduler {
     /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
     fn refresh_share(&mut self, state: &State, id: TenantId) {
         let Some(tenant) = state.tenant(id) else { return };
-        let mut share = 0;
-        for (held, all) in [
-            (tenant.usage.held.cpu_millis, self.fleet.cpu_millis),
-            (tenant.usage.held.memory_bytes, self.fleet.memory_bytes),
-            (tenant.usage.held.disk_bytes, self.fleet.disk_bytes),
-            (tenant.usage.held.network_bps, self.fleet.network_bps),
-            (tenant.usage.held.gpu_millis, self.fleet.gpu_millis),
-        ] {
-            let part = (u128::from(held) * 1_000_000_000).checked_div(u128::from(all)).unwrap_or(0);
-            share = share.max(part);
-        }
-        let weighted = share / u128::from(tenant.spec.weight.max(1));
-        self.queue.set_share(id, u64::try_from(weighted).unwrap_or(u64::MAX));
+        let held = &tenant.usage.held;
+        let share = [
+            part(held.cpu_millis, self.fleet.cpu_millis),
+            part(held.memory_bytes, self.fleet.memory_bytes),
+            part(held.disk_bytes, self.fleet.disk_bytes),
+            part(held.network_bps, self.fleet.network_bps),
+            part(held.gpu_millis, self.fleet.gpu_millis),
+        ];
+        let share = share.into_iter().max().unwrap_or(0);
+        self.queue.set_share(id, share / u64::from(tenant.spec.weight.max(1)));
     }
+}
+
+/// Billionths of the whole.
+fn part(held: u64, all: u64) -> u64 {
+    if held == 0 || all == 0 {
+        return 0;
+    }
+    let part = u128::from(held) * 1_000_000_000 / u128::from(all);
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 /// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.

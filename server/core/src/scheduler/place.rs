@@ -24,6 +24,9 @@ pub(super) fn place(
     job: &Job,
     limit: u32,
 ) -> Vec<Placement> {
+    if job.tasks.len() == 1 && job.spec.constraints.spreads.is_empty() {
+        return place_single(index, state, shape);
+    }
     let gang = job.spec.gang;
     let wanted = if gang { job.counts.pending } else { limit.min(job.counts.pending) };
     let mut spots = Vec::new();
@@ -37,6 +40,13 @@ pub(super) fn place(
         return Vec::new();
     }
     placements(job, &spots, state.next_ids().3)
+}
+
+/// Places the only task of a job, which is what most placements are.
+fn place_single(index: &mut Index, state: &State, shape: ShapeId) -> Vec<Placement> {
+    let Some(Spot { node, devices, .. }) = index.take_best(shape, 1) else { return Vec::new() };
+    let (task, allocation) = (TaskIndex(0), state.next_ids().3);
+    vec![Placement { task, count: 1, node, allocation, devices }]
 }
 
 fn take_anywhere(index: &mut Index, shape: ShapeId, wanted: u32, spots: &mut Vec<Spot>) -> u32 {

@@ -10,7 +10,7 @@ use super::{
     index::Index,
     kind::KindId,
     room::{GpuWant, Promise, Room},
-    shape::{ShapeId, ShapeKey},
+    shape::{KeyRef, ShapeId},
 };
 use crate::{
     model::{DeviceSet, NodeId},
@@ -19,11 +19,13 @@ use crate::{
 };
 
 /// Tasks that must have arrived since the last plan: a part of all that were seen, so that the first tasks of a new cell
-/// are learned from at once; at least; at most, and on larger fleets one for some nodes.
+/// are learned from at once; a part of those that have a place promised, so that the last places are dealt out with
+/// care; at most; at least, and on larger fleets at least one for some nodes.
 const PART_OF_SEEN: u64 = 4;
-const FEWEST_ARRIVALS: u64 = 8;
+const PART_OF_PROMISED: u64 = 10;
 const MOST_ARRIVALS: u64 = 500;
-const NODES_PER_ARRIVAL: u64 = 4;
+const FEWEST_ARRIVALS: u64 = 8;
+const NODES_PER_ARRIVAL: u64 = 40;
 /// Sites in one problem. Of a larger fleet a site stands for several nodes that are alike, or comes another time.
 const SITES: usize = 1_500;
 
@@ -41,12 +43,13 @@ pub(super) struct Planned {
 
 impl Planned {
     /// Tasks that must arrive before it is worth planning anew.
-    fn due(&self, state: &State) -> u64 {
+    fn due(&self, state: &State, promised: u64) -> u64 {
         if self.problems == 0 && state.profile().tasks() >= FEWEST_ARRIVALS {
             return 0;
         }
-        let most = MOST_ARRIVALS.max(state.node_count() as u64 / NODES_PER_ARRIVAL);
-        (self.seen / PART_OF_SEEN).clamp(FEWEST_ARRIVALS, most)
+        let fewest = FEWEST_ARRIVALS.max(state.node_count() as u64 / NODES_PER_ARRIVAL);
+        let most = MOST_ARRIVALS.min(promised / PART_OF_PROMISED).max(fewest);
+        (self.seen / PART_OF_SEEN).clamp(fewest, most)
     }
 }
 
@@ -56,7 +59,7 @@ type Alike = (KindId, super::room::Amounts, Box<[u16]>, u16, Vec<(ShapeId, Devic
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.
     pub(crate) fn problem(&mut self, state: &State) -> Option<Problem> {
-        if state.node_count() == 0 || self.planned.arrived < self.planned.due(state) {
+        if state.node_count() == 0 || self.planned.arrived < self.planned.due(state, self.index.promised()) {
             return None;
         }
         self.planned.seen += mem::take(&mut self.planned.arrived);
@@ -109,11 +112,7 @@ impl Scheduler {
         let shapes: Vec<(ShapeId, u64)> = state
             .profile()
             .entries()
-            .map(|(key, weight)| {
-                let (request, constraints) = (key.request.clone(), key.constraints.clone());
-                let key = ShapeKey { request, constraints, job: None };
-                (self.index.shape_of(key), *weight)
-            })
+            .map(|(key, weight)| (self.index.shape_of(KeyRef::expected(key)), *weight))
             .collect();
         let dimensions = Dimensions::of(&self.index, &shapes);
         let positions: HashMap<ShapeId, u32, FxBuildHasher> =
@@ -165,6 +164,11 @@ fn likeness(room: &Room) -> Alike {
 }
 
 impl Index {
+    /// How many promises hold.
+    fn promised(&self) -> u64 {
+        self.all_shapes().map(|(_, shape)| shape.promises as u64).sum()
+    }
+
     /// Breaks what the node promises and promises this instead.
     fn promise_anew(&mut self, node: NodeId, wanted: &[(ShapeId, DeviceSet)]) {
         if !self.room(node).is_some_and(|room| room.open) {

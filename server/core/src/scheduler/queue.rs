@@ -1,100 +1,243 @@
 //! Who is next: highest priority, then the tenant with the smallest weighted dominant share, then the oldest job.
 //!
-//! Jobs wait in lanes, one for each priority, tenant and shape. A parked shape's lanes are out of the order until
-//! the shape wakes, so that a million tasks that cannot be placed cost nothing.
+//! Jobs of one priority and tenant are a group. A new job waits at the end of its group; when it comes to the front and
+//! its shape is parked, it goes to the backlog of its lane: the jobs of the group that have that shape. A lane whose
+//! shape wakes offers the oldest of its backlog. So a million tasks that cannot be placed cost nothing, and a job that
+//! is placed at once is pushed and popped.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
 };
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 
 use super::shape::ShapeId;
 use crate::model::{JobId, Priority, TenantId};
 
 /// Where a job waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Lane {
     pub(super) shape: ShapeId,
     pub(super) priority: Priority,
     pub(super) tenant: TenantId,
 }
 
+type GroupKey = (TenantId, Priority);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
-    lanes: BTreeMap<Lane, BTreeSet<JobId>>,
-    /// Tenants with active lanes, by priority and share.
-    tenants: BTreeMap<Reverse<Priority>, BTreeSet<(u64, TenantId)>>,
-    /// Active lanes by their oldest jobs.
-    active: BTreeMap<(TenantId, Priority), BTreeSet<(JobId, ShapeId)>>,
-    shares: BTreeMap<TenantId, u64>,
+    /// The lane in which a job waits.
+    waiting: HashMap<JobId, Lane, FxBuildHasher>,
+    groups: HashMap<GroupKey, Group, FxBuildHasher>,
+    /// Jobs that have been at the front of their groups, by lane.
+    backlogs: BTreeMap<Lane, BTreeSet<JobId>>,
+    /// Groups that may have somebody to offer, by priority, the highest first, and share, the least last. Lists are short
+    /// or change little, and a sorted list takes no memory for what comes and goes.
+    order: Vec<Level>,
+    shares: HashMap<TenantId, u64, FxBuildHasher>,
+    parked: BTreeSet<ShapeId>,
+    /// By shape how many jobs wait of each priority, ascending.
+    shapes: Vec<Vec<(Priority, u32)>>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    priority: Priority,
+    tenants: Vec<Reverse<(u64, TenantId)>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// Ascending; some do not wait any more.
+    fresh: VecDeque<(JobId, ShapeId)>,
+    /// The oldest job of each backlog whose shape is not parked.
+    heads: BTreeSet<(JobId, ShapeId)>,
+    /// Stands in the order with this share.
+    listed: Option<u64>,
 }
 
 impl Queue {
-    /// Adds a job. Whether its lane is new.
-    pub(super) fn push(&mut self, lane: Lane, job: JobId, parked: bool) -> bool {
-        let jobs = self.lanes.entry(lane).or_default();
-        let (new, head) = (jobs.is_empty(), jobs.first().copied());
-        jobs.insert(job);
-        if !parked && head.is_none_or(|head| job < head) {
-            if let Some(head) = head {
-                self.deactivate(lane, head);
-            }
-            self.activate(lane, job);
-        }
-        new
+    pub(super) fn lane_of(&self, job: JobId) -> Option<Lane> {
+        self.waiting.get(&job).copied()
     }
 
-    /// Removes a job. Whether its lane is gone.
-    pub(super) fn remove(&mut self, lane: Lane, job: JobId) -> bool {
-        let Some(jobs) = self.lanes.get_mut(&lane) else { return false };
-        let was_head = jobs.first() == Some(&job);
-        if !jobs.remove(&job) {
-            return false;
+    /// Shapes that are out of the order.
+    pub(super) fn parked(&self) -> &BTreeSet<ShapeId> {
+        &self.parked
+    }
+
+    /// Adds a job that does not wait yet.
+    pub(super) fn push(&mut self, lane: Lane, job: JobId) {
+        self.waiting.insert(job, lane);
+        self.count(lane);
+        let parked = !self.parked.is_empty() && self.parked.contains(&lane.shape);
+        let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
+        if !parked && group.fresh.back().is_none_or(|(newest, _)| *newest < job) {
+            group.fresh.push_back((job, lane.shape));
+            self.list(lane.tenant, lane.priority);
+        } else {
+            self.put_back(lane, job);
         }
-        let head = jobs.first().copied();
-        if head.is_none() {
-            self.lanes.remove(&lane);
+    }
+
+    fn count(&mut self, lane: Lane) {
+        let shape = lane.shape.0 as usize;
+        if self.shapes.len() <= shape {
+            self.shapes.resize_with(shape + 1, Vec::new);
         }
-        if was_head
-            && self.deactivate(lane, job)
-            && let Some(head) = head
-        {
-            self.activate(lane, head);
+        let priorities = &mut self.shapes[shape];
+        match priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority) {
+            Ok(at) => priorities[at].1 += 1,
+            Err(at) => priorities.insert(at, (lane.priority, 1)),
         }
-        head.is_none()
+    }
+
+    /// Removes a job. Whether it was the last of its shape.
+    pub(super) fn remove(&mut self, job: JobId) -> Option<(Lane, bool)> {
+        let lane = self.waiting.remove(&job)?;
+        let priorities = &mut self.shapes[lane.shape.0 as usize];
+        let at = priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority);
+        let at = at.expect("invariant: the job waited");
+        priorities[at].1 -= 1;
+        if priorities[at].1 == 0 {
+            priorities.remove(at);
+        }
+        let last = priorities.is_empty();
+        if last && !self.parked.is_empty() {
+            self.parked.remove(&lane.shape);
+        }
+        self.take_back(lane, job);
+        Some((lane, last))
+    }
+
+    /// Whether several tenants compete at the priority that is next: then their shares must be current.
+    pub(super) fn is_contested(&self) -> bool {
+        self.order.first().is_some_and(|level| level.tenants.len() > 1)
     }
 
     /// The next job and its lane.
-    pub(super) fn next(&self) -> Option<(Lane, JobId)> {
-        let (Reverse(priority), tenants) = self.tenants.first_key_value()?;
-        let (_, tenant) = *tenants.first().expect("invariant: no empty set is kept");
-        let (job, shape) = *self.active[&(tenant, *priority)].first().expect("invariant: as above");
-        Some((Lane { shape, priority: *priority, tenant }, job))
+    pub(super) fn next(&mut self) -> Option<(Lane, JobId)> {
+        loop {
+            let Level { priority, tenants } = self.order.first()?;
+            let Reverse((_, tenant)) = *tenants.last()?;
+            let priority = *priority;
+            if let Some((job, shape)) = self.front(tenant, priority) {
+                return Some((Lane { shape, priority, tenant }, job));
+            }
+            self.unlist(tenant, priority);
+        }
     }
 
-    /// Takes the lanes of a parked shape out of the order.
+    /// The oldest job of a group that may be placed. Those at its front that may not are moved to their backlogs.
+    fn front(&mut self, tenant: TenantId, priority: Priority) -> Option<(JobId, ShapeId)> {
+        loop {
+            let group = self.groups.get_mut(&(tenant, priority))?;
+            let head = group.heads.first().copied();
+            let Some((job, shape)) = group.fresh.front().copied() else { return head };
+            if head.is_some_and(|(oldest, _)| oldest < job) {
+                return head;
+            }
+            let lane = Lane { shape, priority, tenant };
+            if self.waiting.get(&job) != Some(&lane) {
+                group.fresh.pop_front();
+            } else if self.parked.contains(&shape) {
+                group.fresh.pop_front();
+                self.put_back(lane, job);
+            } else {
+                return Some((job, shape));
+            }
+        }
+    }
+
+    fn put_back(&mut self, lane: Lane, job: JobId) {
+        let backlog = self.backlogs.entry(lane).or_default();
+        let head = backlog.first().copied();
+        backlog.insert(job);
+        if !self.parked.contains(&lane.shape) && head.is_none_or(|head| job < head) {
+            let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
+            if let Some(head) = head {
+                group.heads.remove(&(head, lane.shape));
+            }
+            group.heads.insert((job, lane.shape));
+            self.list(lane.tenant, lane.priority);
+        }
+    }
+
+    fn take_back(&mut self, lane: Lane, job: JobId) {
+        let Some(backlog) = self.backlogs.get_mut(&lane) else { return };
+        backlog.remove(&job);
+        let next = backlog.first().copied();
+        if next.is_none() {
+            self.backlogs.remove(&lane);
+        }
+        let group = self.groups.get_mut(&(lane.tenant, lane.priority));
+        let group = group.expect("invariant: a lane has a group");
+        if group.heads.remove(&(job, lane.shape))
+            && let Some(next) = next
+        {
+            group.heads.insert((next, lane.shape));
+        }
+    }
+
+    /// Takes the jobs of a shape out of the order.
     pub(super) fn park(&mut self, shape: ShapeId) {
+        self.parked.insert(shape);
         for (lane, head) in self.heads(shape) {
-            self.deactivate(lane, head);
+            let group = self.groups.get_mut(&(lane.tenant, lane.priority));
+            group.expect("invariant: a lane has a group").heads.remove(&(head, shape));
         }
     }
 
-    /// Puts the lanes of a shape into the order.
+    /// Puts the jobs of a shape into the order.
     pub(super) fn wake(&mut self, shape: ShapeId) {
+        self.parked.remove(&shape);
         for (lane, head) in self.heads(shape) {
-            self.activate(lane, head);
+            let group = self.groups.get_mut(&(lane.tenant, lane.priority));
+            group.expect("invariant: a lane has a group").heads.insert((head, shape));
+            self.list(lane.tenant, lane.priority);
         }
     }
 
-    /// The jobs of a shape, the highest priority first.
-    pub(super) fn jobs(&self, shape: ShapeId) -> impl Iterator<Item = (Priority, JobId)> {
-        let lanes = self.lanes_of(shape).rev();
+    /// The jobs of a parked shape, the highest priority first.
+    pub(super) fn jobs(&mut self, shape: ShapeId) -> impl Iterator<Item = (Priority, JobId)> {
+        self.settle(shape);
+        let lanes = self.backlogs_of(shape).rev();
         lanes.flat_map(|(lane, jobs)| jobs.iter().map(|job| (lane.priority, *job)))
+    }
+
+    /// Moves the jobs of a parked shape to their backlogs, also those that have not come to the front yet.
+    fn settle(&mut self, shape: ShapeId) {
+        let backlogged: usize = self.backlogs_of(shape).map(|(_, jobs)| jobs.len()).sum();
+        let waiting = self.shapes.get(shape.0 as usize).map_or(0, |priorities| {
+            priorities.iter().map(|(_, count)| *count as usize).sum()
+        });
+        if backlogged == waiting {
+            return;
+        }
+        let groups: Vec<GroupKey> = self
+            .order
+            .iter()
+            .flat_map(|level| level.tenants.iter().map(|Reverse((_, t))| (*t, level.priority)))
+            .collect();
+        for (tenant, priority) in groups {
+            let lane = Lane { shape, priority, tenant };
+            let group = self.groups.get_mut(&(tenant, priority));
+            let fresh = &mut group.expect("invariant: a listed group is kept").fresh;
+            let (moved, kept): (VecDeque<_>, VecDeque<_>) = fresh.iter().copied().partition(|(_, known)| *known == shape);
+            *fresh = kept;
+            for (job, _) in moved {
+                if self.waiting.get(&job) == Some(&lane) {
+                    self.put_back(lane, job);
+                }
+            }
+        }
     }
 
     /// The highest priority of any job of a shape.
     pub(super) fn top_priority(&self, shape: ShapeId) -> Option<Priority> {
-        self.lanes_of(shape).next_back().map(|(lane, _)| lane.priority)
+        self.shapes.get(shape.0 as usize)?.last().map(|(priority, _)| *priority)
     }
 
     pub(super) fn set_share(&mut self, tenant: TenantId, share: u64) {
@@ -102,50 +245,69 @@ impl Queue {
         if old == share {
             return;
         }
-        let priorities = (tenant, Priority(i32::MIN))..=(tenant, Priority(i32::MAX));
-        for (_, priority) in self.active.range(priorities).map(|(key, _)| *key) {
-            let tenants =
-                self.tenants.get_mut(&Reverse(priority)).expect("invariant: it is active");
-            tenants.remove(&(old, tenant));
-            tenants.insert((share, tenant));
+        for level in &mut self.order {
+            if level.remove(old, tenant) {
+                level.insert(share, tenant);
+                let group = self.groups.get_mut(&(tenant, level.priority));
+                group.expect("invariant: a listed group is kept").listed = Some(share);
+            }
         }
     }
 
     fn heads(&self, shape: ShapeId) -> Vec<(Lane, JobId)> {
-        self.lanes_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
+        self.backlogs_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
     }
 
-    fn lanes_of(
+    fn backlogs_of(
         &self,
         shape: ShapeId,
     ) -> impl DoubleEndedIterator<Item = (&Lane, &BTreeSet<JobId>)> {
         let lane = |priority, tenant| Lane { shape, priority, tenant };
         let first = lane(Priority(i32::MIN), TenantId(0));
-        self.lanes.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))
+        self.backlogs.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))
     }
 
-    fn activate(&mut self, lane: Lane, head: JobId) {
-        let share = self.shares.get(&lane.tenant).copied().unwrap_or(0);
-        self.active.entry((lane.tenant, lane.priority)).or_default().insert((head, lane.shape));
-        self.tenants.entry(Reverse(lane.priority)).or_default().insert((share, lane.tenant));
+    fn list(&mut self, tenant: TenantId, priority: Priority) {
+        let group = self.groups.get_mut(&(tenant, priority));
+        let group = group.expect("invariant: only a group is listed");
+        if group.listed.is_none() {
+            let share = self.shares.get(&tenant).copied().unwrap_or(0);
+            group.listed = Some(share);
+            let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
+            let at = at.unwrap_or_else(|at| {
+                self.order.insert(at, Level { priority, tenants: Vec::new() });
+                at
+            });
+            self.order[at].insert(share, tenant);
+        }
     }
 
-    /// Whether it was active.
-    fn deactivate(&mut self, lane: Lane, head: JobId) -> bool {
-        let Some(heads) = self.active.get_mut(&(lane.tenant, lane.priority)) else { return false };
-        if !heads.remove(&(head, lane.shape)) {
-            return false;
+    /// Takes a group that has nobody to offer out of the order.
+    fn unlist(&mut self, tenant: TenantId, priority: Priority) {
+        let Some(group) = self.groups.get_mut(&(tenant, priority)) else { return };
+        let Some(share) = group.listed.take() else { return };
+        let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
+        let at = at.expect("invariant: a listed group is in the order");
+        self.order[at].remove(share, tenant);
+        if self.order[at].tenants.is_empty() && self.order.len() > 1 {
+            self.order.remove(at);
         }
-        if heads.is_empty() {
-            self.active.remove(&(lane.tenant, lane.priority));
-            let share = self.shares.get(&lane.tenant).copied().unwrap_or(0);
-            let key = Reverse(lane.priority);
-            let tenants = self.tenants.get_mut(&key).expect("invariant: it is active");
-            tenants.remove(&(share, lane.tenant));
-            if tenants.is_empty() {
-                self.tenants.remove(&key);
-            }
+    }
+}
+
+impl Level {
+    fn insert(&mut self, share: u64, tenant: TenantId) {
+        let entry = Reverse((share, tenant));
+        if let Err(at) = self.tenants.binary_search(&entry) {
+            self.tenants.insert(at, entry);
         }
-        true
+    }
+
+    fn remove(&mut self, share: u64, tenant: TenantId) -> bool {
+        let at = self.tenants.binary_search(&Reverse((share, tenant)));
+        at.is_ok_and(|at| {
+            self.tenants.remove(at);
+            true
+        })
     }
 }

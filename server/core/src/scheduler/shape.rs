@@ -1,6 +1,12 @@
 //! Tasks that are alike to the scheduler.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    hash::{Hash, Hasher},
+};
+
+use hashbrown::Equivalent;
 
 use super::{
     changes::Cursor,
@@ -8,6 +14,7 @@ use super::{
     kind::{Allowed, ZoneId},
     room::Want,
 };
+use crate::state::DemandKey;
 use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
 
 /// A shape's place in the index. Never used again.
@@ -15,7 +22,7 @@ use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Res
 pub struct ShapeId(pub(super) u32);
 
 /// What makes tasks alike: they fit the same nodes and rank them alike.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ShapeKey {
     pub(super) request: Resources,
     pub(super) constraints: Constraints,
@@ -45,21 +52,65 @@ pub(super) struct Shape {
     pub(super) larger: (u32, Vec<ShapeId>),
     /// Set while no node can take a task: node growth seen since.
     pub(super) parked: Option<Cursor>,
-    /// How many lanes of the queue hold it.
-    pub(super) lanes: u32,
+    /// Whether any job of it waits.
+    pub(super) waits: bool,
     /// When it was last planned, to know which shape to drop.
     pub(super) used: u64,
 }
 
-impl ShapeKey {
-    pub(super) fn of(job: &Job) -> Self {
+/// A key without a copy of what makes it, to look for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyRef<'a> {
+    request: &'a Resources,
+    constraints: &'a Constraints,
+    job: Option<JobId>,
+}
+
+impl<'a> KeyRef<'a> {
+    pub(super) fn of(job: &'a Job) -> Self {
         let solo = job.spec.gang || !job.spec.constraints.spreads.is_empty();
         Self {
-            request: job.spec.request.clone(),
-            constraints: job.spec.constraints.clone(),
+            request: &job.spec.request,
+            constraints: &job.spec.constraints,
             job: solo.then_some(job.id),
         }
     }
+
+    /// Of tasks to come.
+    pub(super) fn expected(key: &'a DemandKey) -> Self {
+        Self { request: &key.request, constraints: &key.constraints, job: None }
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request.hash(state);
+        self.constraints.hash_briefly(state);
+        self.job.hash(state);
+    }
+}
+
+impl Hash for ShapeKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { request, constraints, job } = self;
+        KeyRef { request, constraints, job: *job }.hash(state);
+    }
+}
+
+impl Equivalent<ShapeKey> for KeyRef<'_> {
+    fn equivalent(&self, key: &ShapeKey) -> bool {
+        self.job == key.job && *self.request == key.request && *self.constraints == key.constraints
+    }
+}
+
+impl From<KeyRef<'_>> for ShapeKey {
+    fn from(key: KeyRef<'_>) -> Self {
+        let KeyRef { request, constraints, job } = key;
+        Self { request: request.clone(), constraints: constraints.clone(), job }
+    }
+}
+
+impl ShapeKey {
 
     /// Whether it matters where the job's other tasks lie.
     pub(super) fn spreads(&self) -> bool {
@@ -84,7 +135,7 @@ impl Shape {
             promises: 0,
             larger: (0, Vec::new()),
             parked: None,
-            lanes: 0,
+            waits: false,
             used: 0,
         }
     }

@@ -12,7 +12,7 @@ use super::{
     shape::{ShapeId, ShapeKey},
 };
 use crate::{
-    model::{AllocationRef, Job, NodeId, Notice, Priority, TenantId, Time},
+    model::{AllocationRef, Job, NodeId, Notice, Priority, Time},
     state::State,
 };
 
@@ -20,8 +20,7 @@ impl Scheduler {
     /// Lets shapes back in that a grown node can take, or for which room could be made now. Called once before a pass.
     pub fn wake(&mut self, state: &State, now: Time) {
         if mem::take(&mut self.fleet_changed) {
-            let tenants: Vec<TenantId> = state.tenants().map(|tenant| tenant.id).collect();
-            tenants.into_iter().for_each(|tenant| self.refresh_share(state, tenant));
+            self.unmeasured.extend(state.tenants().map(|tenant| tenant.id));
         }
         self.attempts_left = ATTEMPTS_PER_PASS;
         for shape in mem::take(&mut self.postponed) {
@@ -40,7 +39,7 @@ impl Scheduler {
 
     /// Wakes parked shapes for which room could be made that could not be before.
     fn wake_who_asks(&mut self, state: &State, void: bool, matured: &BTreeSet<ShapeId>) {
-        let again = self.parked.iter().filter(|shape| {
+        let again = self.queue.parked().iter().filter(|shape| {
             let top = self.queue.top_priority(**shape);
             let asks = top.is_some_and(|top| self.may_make_room(**shape, top));
             let counts = self.counted_on.contains_key(shape);
@@ -58,7 +57,7 @@ impl Scheduler {
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
             top.is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
         };
-        for shape in self.index.wake_grown(&self.parked, makes_room) {
+        for shape in self.index.wake_grown(queue.parked(), makes_room) {
             self.unpark(state, shape);
         }
     }
@@ -74,11 +73,16 @@ impl Scheduler {
 
     /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
     /// highest priority first.
-    fn demands<'a>(&self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
+    fn demands<'a>(&mut self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
         let mut demands = Vec::new();
         let mut left = preempt::TASKS_PER_PLAN;
+        let leaving = if self.index.shape(shape).key.job.is_some() { self.leaving } else { 0 };
+        let top = self.queue.top_priority(shape);
+        if !top.is_some_and(|top| has_below(&self.running, leaving, top)) {
+            return demands;
+        }
         for (priority, id) in self.queue.jobs(shape) {
-            if left == 0 || !self.may_make_room(shape, priority) {
+            if left == 0 || !has_below(&self.running, leaving, priority) {
                 break;
             }
             let job = state.job(id).expect("invariant: a waiting job exists");
@@ -146,7 +150,6 @@ impl Scheduler {
     }
 
     fn unpark(&mut self, state: &State, shape: ShapeId) {
-        self.parked.remove(&shape);
         self.asked.remove(&shape);
         self.postponed.remove(&shape);
         self.queue.wake(shape);

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Remembered, State, hold::counter};
+use imbl::OrdMap;
+
+use super::{
+    AHEAD, Remembered, State, ended,
+    hold::{become_pending, counter},
+};
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, Job, JobId, JobSpec, JobState, LoadHistory, LoadSample, Name, Node, NodeId,
-        NodeMode, NodeSpec, Resources, Revision, Task, TaskCounts, TaskIndex, TaskPhase, Tenant,
-        TenantId, Time, Usage,
+        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name, Node, NodeId,
+        NodeMode, NodeSpec, Resources, Revision, SharedHistory, TaskCounts, TaskIndex, TaskPhase,
+        Tasks, Tenant, TenantId, Time, Usage,
     },
+    table::Table,
 };
 
 impl State {
@@ -18,9 +24,14 @@ impl State {
     /// # Panics
     /// When the batch does not follow this state.
     pub fn fold(&mut self, batch: &Batch) {
+        let mut at = 0;
         for (commit, events) in batch.iter() {
             self.begin(commit.revision, commit.time);
             for event in events {
+                if at % AHEAD == 0 {
+                    self.read_ahead(ended(&batch.events[at..]));
+                }
+                at += 1;
                 self.apply(event);
             }
         }
@@ -50,8 +61,8 @@ impl State {
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
-                let tenant = self.tenant_mut(*id);
-                tenant.spec = spec.clone();
+                let tenant = tenant_mut(&mut self.tenants, *id);
+                tenant.spec = Arc::clone(spec);
                 tenant.revision = revision;
             }
             Event::TenantDeleted { id, name } => {
@@ -63,11 +74,8 @@ impl State {
             }
             Event::JobResized { id, count } => self.resize_job(*id, *count),
             Event::TasksPlaced { job, placements } => self.place(*job, placements),
-            Event::TaskStarted { at } => self.start(at.id),
-            Event::TaskEnded { at, end, .. } => {
-                self.release(at);
-                self.end_task(at.job, at.task, *end);
-            }
+            Event::TaskStarted { at } => self.start(at),
+            Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
             Event::TasksDropped { job, first, count, end } => {
                 self.drop_tasks(*job, *first, *count, *end);
             }
@@ -89,18 +97,6 @@ impl State {
         }
     }
 
-    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        self.nodes.get_mut(u64::from(id.0)).expect("invariant: the event's node exists")
-    }
-
-    fn tenant_mut(&mut self, id: TenantId) -> &mut Tenant {
-        self.tenants.get_mut(u64::from(id.0)).expect("invariant: the event's tenant exists")
-    }
-
-    pub(super) fn job_mut(&mut self, id: JobId) -> &mut Job {
-        self.jobs.get_mut(id.0).expect("invariant: the event's job exists")
-    }
-
     fn refresh_held_back(&mut self) {
         for id in 0..self.next_node.0 {
             if let Some(node) = self.nodes.get_mut(u64::from(id)) {
@@ -116,7 +112,7 @@ impl State {
             mode: NodeMode::Open,
             lost: false,
             last_report: self.now,
-            history: LoadHistory::default(),
+            history: SharedHistory::default(),
             held_back: spec.reservation.clone(),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -140,7 +136,7 @@ impl State {
         let revision = self.revision;
         let policy = self.policy.clone();
         let now = self.now;
-        let node = self.node_mut(id);
+        let node = node_mut(&mut self.nodes, id);
         if node.spec.report_ttl != spec.report_ttl {
             node.last_report = now;
         }
@@ -151,14 +147,14 @@ impl State {
 
     fn change_node_mode(&mut self, id: NodeId, mode: NodeMode) {
         let revision = self.revision;
-        let node = self.node_mut(id);
+        let node = node_mut(&mut self.nodes, id);
         node.mode = mode;
         node.revision = revision;
     }
 
     fn change_node_lost(&mut self, id: NodeId, lost: bool) {
         let revision = self.revision;
-        let node = self.node_mut(id);
+        let node = node_mut(&mut self.nodes, id);
         node.lost = lost;
         node.revision = revision;
     }
@@ -177,12 +173,13 @@ impl State {
         node.held_back = held_back(node, &self.policy);
     }
 
-    fn add_tenant(&mut self, id: TenantId, spec: &crate::model::TenantSpec) {
+    fn add_tenant(&mut self, id: TenantId, spec: &Arc<crate::model::TenantSpec>) {
         self.insert_tenant(Tenant {
             id,
-            spec: spec.clone(),
+            spec: Arc::clone(spec),
             usage: Usage::default(),
-            jobs: imbl::OrdSet::new(),
+            jobs: JobIds::default(),
+            job_names: OrdMap::new(),
             unfinished_jobs: 0,
             created: self.now,
             revision: self.revision,
@@ -202,7 +199,7 @@ impl State {
             tenant,
             name: name.clone(),
             spec: Arc::clone(spec),
-            tasks: vec![Task::default(); spec.count as usize],
+            tasks: Tasks::new(spec.count),
             counts: TaskCounts { pending: spec.count, ..TaskCounts::default() },
             first_pending: TaskIndex(0),
             evictions: 0,
@@ -214,99 +211,59 @@ impl State {
 
     /// Also for recovery: what pending tasks ask for is added here.
     pub(super) fn insert_job(&mut self, job: Job) {
-        let (id, pending) = (job.id, job.counts.pending);
-        self.job_names.insert((job.tenant, job.name.clone()), id);
+        let (id, pending) = (job.id, u64::from(job.counts.pending));
         self.next_job = self.next_job.max(id.next());
-        let unfinished = u64::from(job.ended.is_none());
-        let tenant = self.tenant_mut(job.tenant);
-        tenant.jobs.insert(id);
-        tenant.unfinished_jobs += unfinished;
-        self.jobs.insert(id.0, job);
+        let tenant = tenant_mut(&mut self.tenants, job.tenant);
+        tenant.jobs.add(id);
+        if job.name.job_id() != Some(id) {
+            tenant.job_names.insert(job.name.clone(), id);
+        }
+        tenant.unfinished_jobs += u64::from(job.ended.is_none());
+        tenant.usage.requested.add(&job.spec.request, pending);
+        tenant.usage.requested_tasks += pending;
+        self.requested.add(&job.spec.request, pending);
+        self.waiting.add(&job.spec.request, pending);
         self.waiting.jobs += u64::from(pending > 0);
-        self.want(id, i64::from(pending));
+        self.jobs.insert(id.0, job);
     }
 
     fn resize_job(&mut self, id: JobId, count: u32) {
-        let revision = self.revision;
-        let job = self.job_mut(id);
+        let job = job_mut(&mut self.jobs, id);
         let old = job.spec.count;
         Arc::make_mut(&mut job.spec).count = count;
-        job.revision = revision;
-        for task in job.tasks.split_off(job.tasks.len().min(count as usize)) {
+        job.revision = self.revision;
+        for task in job.tasks.iter().skip(count as usize) {
             if let TaskPhase::Ended(end) = task.phase {
                 *counter(&mut job.counts, end) -= 1;
             }
         }
+        job.tasks.resize(count);
         let more = count.saturating_sub(old);
-        job.tasks.resize(count as usize, Task::default());
-        self.become_pending(id, TaskIndex(old), more);
-        self.want(id, i64::from(more));
-    }
-
-    /// Counts tasks as pending that were something else or nothing.
-    pub(super) fn become_pending(&mut self, id: JobId, first: TaskIndex, count: u32) {
-        if count == 0 {
+        if more == 0 {
             return;
         }
-        let job = self.job_mut(id);
-        let had_none = job.counts.pending == 0;
-        job.first_pending = if had_none { first } else { job.first_pending.min(first) };
-        job.counts.pending += count;
-        self.waiting.jobs += u64::from(had_none);
-    }
-
-    /// Counts tasks as not pending that were.
-    pub(super) fn leave_pending(&mut self, id: JobId, count: u32) {
-        let job = self.job_mut(id);
-        job.counts.pending -= count;
-        let has_none = job.counts.pending == 0;
-        self.waiting.jobs -= u64::from(has_none);
-    }
-
-    /// Changes what the unfinished tasks of the job's tenant ask for.
-    pub(super) fn want(&mut self, id: JobId, tasks: i64) {
-        let (tenant, amount, tasks) = self.amount(id, tasks);
-        self.wait(&amount, tasks);
-        self.requested = shift(&self.requested, &amount, tasks);
-        let usage = &mut self.tenant_mut(tenant).usage;
-        usage.requested = shift(&usage.requested, &amount, tasks);
-        usage.requested_tasks = usage.requested_tasks.strict_add_signed(tasks);
-    }
-
-    fn wait(&mut self, amount: &Resources, tasks: i64) {
-        self.waiting.resources = shift(&self.waiting.resources, amount, tasks);
-        self.waiting.tasks = self.waiting.tasks.strict_add_signed(tasks);
-    }
-
-    /// Changes what the placed tasks of the job's tenant hold; what they hold they do not wait for.
-    pub(super) fn held(&mut self, id: JobId, tasks: i64) {
-        let (tenant, amount, tasks) = self.amount(id, tasks);
-        self.wait(&amount, -tasks);
-        let usage = &mut self.tenant_mut(tenant).usage;
-        usage.held = shift(&usage.held, &amount, tasks);
-        usage.held_tasks = usage.held_tasks.strict_add_signed(tasks);
-    }
-
-    fn amount(&self, id: JobId, tasks: i64) -> (TenantId, Resources, i64) {
-        let job = self.job(id).expect("invariant: the event's job exists");
-        let amount = job.spec.request.checked_mul(tasks.unsigned_abs());
-        (job.tenant, amount.expect("invariant: checked when the job was taken on"), tasks)
+        become_pending(job, TaskIndex(old), more, &mut self.waiting);
+        let request = &job.spec.request;
+        self.requested.add(request, u64::from(more));
+        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
+        usage.requested.add(request, u64::from(more));
+        usage.requested_tasks += u64::from(more);
     }
 
     fn end_job(&mut self, id: JobId, state: JobState) {
-        let (now, revision) = (self.now, self.revision);
-        let job = self.job_mut(id);
-        job.ended = Some((now, state));
-        job.revision = revision;
-        let tenant = job.tenant;
-        self.tenant_mut(tenant).unfinished_jobs -= 1;
+        let job = job_mut(&mut self.jobs, id);
+        job.ended = Some((self.now, state));
+        job.revision = self.revision;
+        tenant_mut(&mut self.tenants, job.tenant).unfinished_jobs -= 1;
     }
 
     fn forget_job(&mut self, id: JobId) {
         let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
-        self.job_names.remove(&(job.tenant, job.name));
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
-            tenant.jobs.remove(&id);
+            tenant.jobs.drop_one(|id| self.jobs.get(id.0).is_some());
+            if job.name.job_id() != Some(id) {
+                tenant.job_names.remove(&job.name);
+            }
         }
     }
 
@@ -334,6 +291,14 @@ fn held_back(node: &Node, policy: &crate::model::Policy) -> Resources {
     }
 }
 
-fn shift(amount: &Resources, by: &Resources, tasks: i64) -> Resources {
-    if tasks < 0 { amount.saturating_sub(by) } else { amount.saturating_add(by) }
+pub(super) fn node_mut(nodes: &mut Table<Node>, id: NodeId) -> &mut Node {
+    nodes.get_mut(u64::from(id.0)).expect("invariant: the event's node exists")
+}
+
+pub(super) fn tenant_mut(tenants: &mut Table<Tenant>, id: TenantId) -> &mut Tenant {
+    tenants.get_mut(u64::from(id.0)).expect("invariant: the event's tenant exists")
+}
+
+pub(super) fn job_mut(jobs: &mut Table<Job>, id: JobId) -> &mut Job {
+    jobs.get_mut(id.0).expect("invariant: the event's job exists")
 }

@@ -1,46 +1,44 @@
-//! How placing, ending and evicting change tasks, nodes and tenants.
+//! How placing, ending and evicting change tasks, nodes and tenants. Each object that an event changes is looked up once.
 
-use std::sync::Arc;
-
-use super::State;
+use super::{
+    State, Waiting,
+    apply::{job_mut, node_mut, tenant_mut},
+};
 use crate::{
     event::Placement,
     model::{
-        Allocation, AllocationId, AllocationRef, JobId, Notice, Task, TaskCounts, TaskEnd,
-        TaskIndex, TaskPhase,
+        Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Resources, TaskCounts,
+        TaskEnd, TaskIndex, TaskPhase, Usage,
     },
 };
 
 impl State {
     pub(super) fn place(&mut self, id: JobId, placements: &[Placement]) {
+        let job = job_mut(&mut self.jobs, id);
         let total: u32 = placements.iter().map(|placement| placement.count).sum();
-        self.leave_pending(id, total);
-        self.held(id, i64::from(total));
+        leave_pending(job, total, &mut self.waiting);
+        job.counts.placed += total;
+        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(total));
+        let now = self.now;
         for placement in placements {
-            for offset in 0..placement.count {
-                let at = AllocationRef {
-                    id: AllocationId(placement.allocation.0 + u64::from(offset)),
-                    job: id,
-                    task: TaskIndex(placement.task.0 + offset),
-                    node: placement.node,
-                };
-                let task = self.job_mut(id).task_mut(at.task);
-                assert_eq!(task.phase, TaskPhase::Pending, "invariant: a placed task was pending");
-                task.attempts += 1;
-                let attempt = task.attempts;
-                let placed = self.now;
-                self.insert_allocation(Allocation {
-                    at,
-                    attempt,
-                    devices: placement.devices,
-                    placed,
-                    started: None,
-                    notice: None,
-                    slot: 0,
-                });
-            }
+            let Placement { task: first_task, count, node, allocation: first, devices } =
+                *placement;
+            job.tasks.place(first_task, count, first);
+            let request = &job.spec.request;
+            let holder = node_mut(&mut self.nodes, node);
+            holder.lent.add(request, u64::from(count));
+            holder.devices.hold(devices, request.gpu_millis);
+            holder.add_allocations(first, count);
+            self.allocations.insert_run(first.0, count, |allocation| {
+                let offset = allocation - first.0;
+                let task = u64::from(first_task.0) + offset;
+                let task = TaskIndex(u32::try_from(task).expect("invariant: the job has it"));
+                let at = AllocationRef { id: AllocationId(allocation), job: id, task, node };
+                Allocation::new(at, devices, now)
+            });
+            let next = AllocationId(first.0 + u64::from(count));
+            self.next_allocation = self.next_allocation.max(next);
         }
-        let job = self.job_mut(id);
         if let (Some(first), Some(last)) = (placements.first(), placements.last())
             && first.task == job.first_pending
             && last.task.0 + last.count - first.task.0 == total
@@ -49,111 +47,153 @@ impl State {
         }
     }
 
-    /// Also for recovery: the allocation's node and task learn of it, its tenant does not.
-    pub(super) fn insert_allocation(&mut self, mut allocation: Allocation) {
+    /// For recovery: the allocation's node and task learn of it, its tenant does not.
+    pub(super) fn insert_allocation(&mut self, allocation: Allocation) {
         let at = allocation.at;
-        let job = self.job_mut(at.job);
-        job.task_mut(at.task).phase = TaskPhase::Placed(at.id);
+        let job = job_mut(&mut self.jobs, at.job);
+        job.tasks.set(at.task, TaskPhase::Placed(at.id));
         job.counts.placed += 1;
-        job.counts.running += u32::from(allocation.started.is_some());
-        let spec = Arc::clone(&job.spec);
-        let node = self.node_mut(at.node);
-        node.lent = node.lent.saturating_add(&spec.request);
+        job.counts.running += u32::from(allocation.started().is_some());
+        let request = &job.spec.request;
+        let node = node_mut(&mut self.nodes, at.node);
+        node.lent.add(request, 1);
         if allocation.notice.is_some() {
-            node.noticed = node.noticed.saturating_add(&spec.request);
+            node.noticed.add(request, 1);
         }
-        node.devices.hold(allocation.devices, spec.request.gpu_millis);
-        allocation.slot =
-            u32::try_from(node.allocations.len()).expect("invariant: fewer than 2^32");
-        node.allocations.push(at.id);
+        node.devices.hold(allocation.devices, request.gpu_millis);
+        node.add_allocations(at.id, 1);
         self.next_allocation = self.next_allocation.max(at.id.next());
         self.allocations.insert(at.id.0, allocation);
     }
 
     /// For recovery: those tasks of the job whose allocations were inserted do not wait.
     pub(super) fn settle_placed(&mut self, id: JobId) {
-        let job = self.job_mut(id);
+        let job = job_mut(&mut self.jobs, id);
         let placed = job.counts.placed;
         if placed == 0 {
             return;
         }
-        let pending = |task: &Task| task.phase == TaskPhase::Pending;
-        if let Some(first) = (0..).zip(&job.tasks).find(|(_, task)| pending(task)) {
-            job.first_pending = TaskIndex(first.0);
+        if let [(first, _)] = job.tasks.pending_runs(TaskIndex(0), 1)[..] {
+            job.first_pending = first;
         }
-        self.leave_pending(id, placed);
-        self.held(id, i64::from(placed));
+        leave_pending(job, placed, &mut self.waiting);
+        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(placed));
     }
 
-    pub(super) fn start(&mut self, id: AllocationId) {
-        let now = self.now;
-        let allocation = self.allocations.get_mut(id.0).expect("invariant: it is live");
-        allocation.started = Some(now);
-        let job = allocation.at.job;
-        self.job_mut(job).counts.running += 1;
+    pub(super) fn start(&mut self, at: &AllocationRef) {
+        let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
+        allocation.start(self.now);
+        job_mut(&mut self.jobs, at.job).counts.running += 1;
     }
 
-    /// Ends an allocation; its task is left for the caller.
-    pub(super) fn release(&mut self, at: &AllocationRef) {
-        let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
-        let job = self.job_mut(at.job);
-        job.counts.placed -= 1;
-        job.counts.running -= u32::from(allocation.started.is_some());
-        let spec = Arc::clone(&job.spec);
-        let node = self.node_mut(at.node);
-        node.lent = node.lent.saturating_sub(&spec.request);
-        if allocation.notice.is_some() {
-            node.noticed = node.noticed.saturating_sub(&spec.request);
-        }
-        node.devices.release(allocation.devices, spec.request.gpu_millis);
-        node.allocations.swap_remove(allocation.slot as usize);
-        if let Some(moved) = node.allocations.get(allocation.slot as usize).copied() {
-            let moved = self.allocations.get_mut(moved.0).expect("invariant: it is live");
-            moved.slot = allocation.slot;
-        }
-        self.held(at.job, -1);
-    }
-
-    pub(super) fn end_task(&mut self, id: JobId, task: TaskIndex, end: TaskEnd) {
-        let job = self.job_mut(id);
-        job.task_mut(task).phase = TaskPhase::Ended(end);
+    pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
+        let Released { job, usage, requested, .. } = self.release(at);
+        job.tasks.set(at.task, TaskPhase::Ended(end));
         *counter(&mut job.counts, end) += 1;
-        self.want(id, -1);
+        let request = &job.spec.request;
+        usage.requested.remove(request, 1);
+        usage.requested_tasks -= 1;
+        requested.remove(request, 1);
+    }
+
+    pub(super) fn evict(&mut self, at: &AllocationRef) {
+        let Released { job, waiting, .. } = self.release(at);
+        job.evictions += 1;
+        job.tasks.set(at.task, TaskPhase::Pending);
+        become_pending(job, at.task, 1, waiting);
+    }
+
+    /// Ends an allocation. What becomes of its task, and of what the task asks for, is left for the caller.
+    fn release(&mut self, at: &AllocationRef) -> Released<'_> {
+        let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
+        let job = job_mut(&mut self.jobs, at.job);
+        job.counts.placed -= 1;
+        job.counts.running -= u32::from(allocation.started().is_some());
+        let request = &job.spec.request;
+        let node = node_mut(&mut self.nodes, at.node);
+        node.lent.remove(request, 1);
+        if allocation.notice.is_some() {
+            node.noticed.remove(request, 1);
+        }
+        node.devices.release(allocation.devices, request.gpu_millis);
+        node.remove_allocation(at.id);
+        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
+        usage.held.remove(request, 1);
+        usage.held_tasks -= 1;
+        Released { job, usage, waiting: &mut self.waiting, requested: &mut self.requested }
     }
 
     pub(super) fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
-        self.leave_pending(id, count);
-        let job = self.job_mut(id);
+        let job = job_mut(&mut self.jobs, id);
+        leave_pending(job, count, &mut self.waiting);
         for index in first.0..first.0 + count {
-            job.task_mut(TaskIndex(index)).phase = TaskPhase::Ended(end);
+            job.tasks.set(TaskIndex(index), TaskPhase::Ended(end));
         }
         *counter(&mut job.counts, end) += count;
         if job.first_pending == first {
             job.first_pending = TaskIndex(first.0 + count);
         }
-        self.want(id, -i64::from(count));
+        let (request, tasks) = (&job.spec.request, u64::from(count));
+        self.requested.remove(request, tasks);
+        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
+        usage.requested.remove(request, tasks);
+        usage.requested_tasks -= tasks;
     }
 
     pub(super) fn give_notice(&mut self, at: &AllocationRef, notice: Option<Notice>) {
         let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
         let had = allocation.notice.is_some();
         allocation.notice = notice;
-        let request = self.job_mut(at.job).spec.request.clone();
-        let node = self.node_mut(at.node);
+        let request = &job_mut(&mut self.jobs, at.job).spec.request;
+        let node = node_mut(&mut self.nodes, at.node);
         match (had, notice.is_some()) {
-            (false, true) => node.noticed = node.noticed.saturating_add(&request),
-            (true, false) => node.noticed = node.noticed.saturating_sub(&request),
+            (false, true) => node.noticed.add(request, 1),
+            (true, false) => node.noticed.remove(request, 1),
             _ => {}
         }
     }
+}
 
-    pub(super) fn evict(&mut self, at: &AllocationRef) {
-        self.release(at);
-        let job = self.job_mut(at.job);
-        job.evictions += 1;
-        job.task_mut(at.task).phase = TaskPhase::Pending;
-        self.become_pending(at.job, at.task, 1);
+/// Whom else the end of an allocation concerns.
+struct Released<'a> {
+    job: &'a mut Job,
+    usage: &'a mut Usage,
+    waiting: &'a mut Waiting,
+    requested: &'a mut Resources,
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, request: &Resources, tasks: u64) {
+        self.resources.add(request, tasks);
+        self.tasks += tasks;
     }
+
+    fn remove(&mut self, request: &Resources, tasks: u64) {
+        self.resources.remove(request, tasks);
+        self.tasks -= tasks;
+    }
+}
+
+/// Counts tasks as pending that were something else or nothing.
+pub(super) fn become_pending(job: &mut Job, first: TaskIndex, count: u32, waiting: &mut Waiting) {
+    let had_none = job.counts.pending == 0;
+    job.first_pending = if had_none { first } else { job.first_pending.min(first) };
+    job.counts.pending += count;
+    waiting.jobs += u64::from(had_none);
+    waiting.add(&job.spec.request, u64::from(count));
+}
+
+/// Counts tasks as not pending that were.
+fn leave_pending(job: &mut Job, count: u32, waiting: &mut Waiting) {
+    job.counts.pending -= count;
+    waiting.jobs -= u64::from(job.counts.pending == 0);
+    waiting.remove(&job.spec.request, u64::from(count));
+}
+
+/// Counts tasks of the job as holding what they ask for.
+fn hold(usage: &mut Usage, job: &Job, tasks: u64) {
+    usage.held.add(&job.spec.request, tasks);
+    usage.held_tasks += tasks;
 }
 
 pub(super) fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {

@@ -4,6 +4,7 @@
 //! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
+mod ahead;
 mod apply;
 mod check;
 mod hold;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
@@ -41,7 +43,6 @@ pub struct State {
     tenant_names: OrdMap<Name, TenantId>,
     next_tenant: TenantId,
     jobs: Table<Job>,
-    job_names: OrdMap<(TenantId, Name), JobId>,
     next_job: JobId,
     allocations: Table<Allocation>,
     next_allocation: AllocationId,
@@ -67,7 +68,6 @@ impl Default for State {
             tenant_names: Default::default(),
             next_tenant: Default::default(),
             jobs: Default::default(),
-            job_names: Default::default(),
             next_job: JobId(1),
             allocations: Default::default(),
             next_allocation: AllocationId(1),
@@ -195,12 +195,25 @@ impl State {
     /// A job by its tenant and name.
     #[must_use]
     pub fn job_named(&self, tenant: TenantId, name: &Name) -> Option<&Job> {
-        self.job(*self.job_names.get(&(tenant, name.clone()))?)
+        let own = name.job_id().and_then(|id| self.job(id));
+        if let Some(job) = own.filter(|job| job.tenant == tenant && job.name == *name) {
+            return Some(job);
+        }
+        self.job(*self.tenant(tenant)?.job_names.get(name)?)
     }
 
     /// Jobs from `first` on, oldest first.
     pub fn jobs_from(&self, first: JobId) -> impl Iterator<Item = &Job> {
         self.jobs.iter_from(first.0)
+    }
+
+    /// A tenant's jobs from `first` on, oldest first.
+    pub fn jobs_of<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        first: JobId,
+    ) -> impl Iterator<Item = &'a Job> {
+        tenant.jobs.from(first).filter_map(|id| self.job(id))
     }
 
     /// How many jobs are kept, the ended ones included.
@@ -233,6 +246,16 @@ impl State {
     #[must_use]
     pub fn request_of(&self, allocation: &Allocation) -> &Resources {
         &self.job(allocation.at.job).expect("invariant: a live allocation has a job").spec.request
+    }
+
+    /// 1 for the first placement of the allocation's task.
+    ///
+    /// # Panics
+    /// When its job is not of this state.
+    #[must_use]
+    pub fn attempt_of(&self, allocation: &Allocation) -> u32 {
+        let job = self.job(allocation.at.job).expect("invariant: a live allocation has a job");
+        job.task(allocation.at.task).attempts
     }
 
     /// Whether room for work of higher priority is being made on the node.

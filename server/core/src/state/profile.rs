@@ -2,9 +2,12 @@
 //!
 //! Weights decay with the number of tasks seen, not with time: a quiet night does not make a cell forget its days.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use rustc_hash::FxBuildHasher;
 
 use crate::model::{Constraints, JobSpec, Resources};
@@ -17,7 +20,7 @@ const TASKS_PER_DECAY: u64 = 1_024;
 const KINDS: usize = 1_024;
 
 /// What tasks of one kind ask for. Spreads do not matter: they are between tasks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemandKey {
     /// What each task asks for.
     pub request: Resources,
@@ -61,10 +64,10 @@ impl Profile {
 
     /// Takes in that a job was submitted.
     pub(super) fn observe(&mut self, spec: &JobSpec) {
-        let mut constraints = spec.constraints.clone();
-        constraints.spreads.clear();
-        let key = DemandKey { request: spec.request.clone(), constraints };
-        let at = self.by_key.get(&key).copied().unwrap_or_else(|| {
+        let at = self.by_key.get(&Asked(spec)).copied().unwrap_or_else(|| {
+            let mut constraints = spec.constraints.clone();
+            constraints.spreads.clear();
+            let key = DemandKey { request: spec.request.clone(), constraints };
             if self.entries.len() >= KINDS {
                 self.drop_rarest();
             }
@@ -92,6 +95,35 @@ impl Profile {
         if let Some((moved, _)) = self.entries.get(at) {
             self.by_key.insert(moved.clone(), at);
         }
+    }
+}
+
+/// A job's kind of task, to look for without a copy.
+struct Asked<'a>(&'a JobSpec);
+
+impl Hash for Asked<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.request.hash(state);
+        self.0.constraints.hash_briefly(state);
+    }
+}
+
+impl Hash for DemandKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request.hash(state);
+        self.constraints.hash_briefly(state);
+    }
+}
+
+impl Equivalent<DemandKey> for Asked<'_> {
+    fn equivalent(&self, key: &DemandKey) -> bool {
+        let (asked, known) = (&self.0.constraints, &key.constraints);
+        self.0.request == key.request
+            && asked.regions == known.regions
+            && asked.zones == known.zones
+            && asked.gpu_models == known.gpu_models
+            && asked.labels == known.labels
+            && asked.tolerations == known.tolerations
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use imbl::OrdMap;
+
 use super::{Profile, Remembered, State};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobSpec, JobState,
-    LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources, Revision, Task,
-    TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantId, TenantSpec, Time, Usage,
+    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobIds, JobSpec,
+    JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources,
+    Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec,
+    Time, Usage,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -136,7 +139,7 @@ impl Restore {
             mode: node.mode,
             lost: node.lost,
             last_report: node.last_report,
-            history: node.history,
+            history: node.history.into(),
             held_back: Resources::default(),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -155,9 +158,10 @@ impl Restore {
         }
         self.state.insert_tenant(Tenant {
             id: tenant.id,
-            spec: tenant.spec,
+            spec: Arc::new(tenant.spec),
             usage: Usage::default(),
-            jobs: imbl::OrdSet::new(),
+            jobs: JobIds::default(),
+            job_names: OrdMap::new(),
             unfinished_jobs: 0,
             created: tenant.created,
             revision: tenant.revision,
@@ -194,7 +198,7 @@ impl Restore {
             tenant: job.tenant,
             name: job.name,
             spec: job.spec,
-            tasks: job.tasks,
+            tasks: job.tasks.into_iter().collect(),
             counts,
             first_pending: TaskIndex(first_pending.unwrap_or(0)),
             evictions: job.evictions,
@@ -208,27 +212,26 @@ impl Restore {
     /// Adds a live allocation.
     pub fn allocation(&mut self, allocation: RestoredAllocation) -> Result<(), RestoreError> {
         let at = allocation.at;
-        if self.state.allocation(at.id).is_some() || at.id >= self.state.next_allocation {
+        let known = at.id < self.state.next_allocation && Tasks::can_name(at.id);
+        if !known || self.state.allocation(at.id).is_some() {
             return Err(RestoreError::BadId { kind: "allocation", id: at.id.0 });
         }
         let node = self.state.node(at.node).ok_or(RestoreError::NoNode(at.id))?;
         let job = self.state.job(at.job).ok_or(RestoreError::NoTask(at.id))?;
         let free = Task { phase: TaskPhase::Pending, attempts: allocation.attempt };
-        if job.tasks.get(at.task.0 as usize) != Some(&free) {
+        if job.tasks.get(at.task) != Some(free) {
             return Err(RestoreError::NoTask(at.id));
         }
         if !node.devices.can_hold(allocation.devices, job.spec.request.gpu_millis) {
             return Err(RestoreError::NoDevice(at.id));
         }
-        self.state.insert_allocation(Allocation {
-            at,
-            attempt: allocation.attempt,
-            devices: allocation.devices,
-            placed: allocation.placed,
-            started: allocation.started,
-            notice: allocation.notice,
-            slot: 0,
-        });
+        let RestoredAllocation { devices, placed, started, notice, .. } = allocation;
+        let mut allocation = Allocation::new(at, devices, placed);
+        allocation.notice = notice;
+        if let Some(started) = started {
+            allocation.start(started);
+        }
+        self.state.insert_allocation(allocation);
         Ok(())
     }
 

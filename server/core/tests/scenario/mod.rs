@@ -10,7 +10,7 @@ mod print;
 use offpeak_core::{
     command::{Command, Request, TaskOutcome, TaskReport},
     engine::Engine,
-    model::{AllocationId, Job, Millis, TaskPhase, Time},
+    model::{AllocationId, Job, Millis, TaskIndex, TaskPhase, Time},
     scheduler::explain,
     state::State,
 };
@@ -165,7 +165,7 @@ fn job<'a>(state: &'a State, text: &str) -> &'a Job {
 /// The allocation of `tenant/job/task`, or one that is not live if the task is not placed.
 fn allocation(state: &State, text: &str) -> AllocationId {
     let (of, task) = text.rsplit_once('/').expect("tenant/job/task");
-    match job(state, of).tasks[task.parse::<usize>().expect("a number")].phase {
+    match job(state, of).task(TaskIndex(task.parse().expect("a number"))).phase {
         TaskPhase::Placed(id) => id,
         _ => AllocationId(u64::MAX / 2),
     }

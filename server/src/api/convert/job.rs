@@ -184,6 +184,10 @@ fn task_report(violations: &mut Violations, at: &At<'_>, report: &v1::TaskReport
     TaskReport {
         allocation: AllocationId(report.allocation_id),
         outcome,
-        message: report.message.as_str().into(),
+        message: if report.message.is_empty() {
+            Arc::default()
+        } else {
+            report.message.as_str().into()
+        },
     }
 }

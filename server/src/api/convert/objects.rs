@@ -274,7 +274,7 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
     let at = allocation.at;
     let job = state.job(at.job).expect("invariant: a live allocation has a job");
     let node = state.node(at.node).expect("invariant: a live allocation has a node");
-    let allocation_state = match allocation.started {
+    let allocation_state = match allocation.started() {
         Some(_) => v1::AllocationState::Running,
         None => v1::AllocationState::Placed,
     };
@@ -283,13 +283,13 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
         tenant: tenant_name(state, job).to_string(),
         job: job.name.to_string(),
         task: at.task.0,
-        attempt: allocation.attempt,
+        attempt: state.attempt_of(allocation),
         node: node.spec.name.to_string(),
         resources: Some(resources(&job.spec.request)),
         gpu_devices: allocation.devices.iter().collect(),
         state: allocation_state.into(),
         place_time: Some(timestamp(allocation.placed)),
-        start_time: allocation.started.map(timestamp),
+        start_time: allocation.started().map(timestamp),
         notice: allocation.notice.map(notice),
     }
 }

@@ -135,7 +135,7 @@ fn registrations() -> Vec<Event> {
     let policy = Policy { forecast_margin_permille: 200, ..Policy::default() };
     events.push(Event::PolicyChanged(policy));
     for (id, text) in (0..).zip(["physics", "gone", "films"]) {
-        events.push(Event::TenantCreated { id: TenantId(id), spec: tenant_spec(text) });
+        events.push(Event::TenantCreated { id: TenantId(id), spec: Arc::new(tenant_spec(text)) });
     }
     events.push(Event::TenantDeleted { id: TenantId(1), name: name("gone") });
     let (id, region) = (NodeId(3), name("west"));

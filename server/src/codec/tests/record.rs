@@ -51,7 +51,7 @@ fn an_empty_record_comes_back() {
 #[test]
 fn the_bytes_of_a_record_are_these() {
     let mut cell = Cell::default();
-    let tenant = Event::TenantCreated { id: TenantId(0), spec: tenant_spec("physics") };
+    let tenant = Event::TenantCreated { id: TenantId(0), spec: tenant_spec("physics").into() };
     let placed = Event::TasksPlaced { job: JobId(0), placements: vec![placement(0, 2, 0, 0)] };
     let job = submitted(0, 0, job_spec(2, cores(1_000)));
     cell.commit(vec![registered(0), tenant, job, placed]);
@@ -62,7 +62,7 @@ fn the_bytes_of_a_record_are_these() {
 #[test]
 fn what_the_names_tell_is_stored_once() {
     let mut cell = Cell::default();
-    let tenant = Event::TenantCreated { id: TenantId(0), spec: tenant_spec("physics") };
+    let tenant = Event::TenantCreated { id: TenantId(0), spec: tenant_spec("physics").into() };
     cell.commit(vec![registered(0), tenant]);
     let submit = |id| {
         let placements = vec![placement(0, 1, 0, id)];

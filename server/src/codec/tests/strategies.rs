@@ -141,8 +141,10 @@ fn node_event() -> BoxedStrategy<Event> {
 fn tenant_event() -> BoxedStrategy<Event> {
     let tenant = || small_id().prop_map(TenantId);
     prop_oneof![
-        (tenant(), tenant_spec()).prop_map(|(id, spec)| Event::TenantCreated { id, spec }),
-        (tenant(), tenant_spec()).prop_map(|(id, spec)| Event::TenantUpdated { id, spec }),
+        (tenant(), tenant_spec())
+            .prop_map(|(id, spec)| Event::TenantCreated { id, spec: Arc::new(spec) }),
+        (tenant(), tenant_spec())
+            .prop_map(|(id, spec)| Event::TenantUpdated { id, spec: Arc::new(spec) }),
         (tenant(), name()).prop_map(|(id, name)| Event::TenantDeleted { id, name }),
     ]
     .boxed()

@@ -18,11 +18,13 @@ pub(super) fn submit(
     tenant: &Name,
     name: Name,
     spec: Arc<JobSpec>,
+    mut events: Vec<Event>,
 ) -> Result<Decision, Rejection> {
     let tenant = find_tenant(state, tenant)?;
     let (_, _, id, _) = state.next_ids();
-    let name = if name.is_empty() { free_name(state, tenant, id) } else { name };
-    if state.job_named(tenant.id, &name).is_some() {
+    let is_chosen = !name.is_empty();
+    let name = if is_chosen { name } else { free_name(tenant, id) };
+    if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
     let ceiling = tenant.spec.priority_ceiling;
@@ -35,18 +37,19 @@ pub(super) fn submit(
     }
     check_quota(state, tenant, &spec.request, spec.count)?;
     let detail = Detail::Job { id, name: name.clone() };
-    Ok(Decision { events: vec![Event::JobSubmitted { id, tenant: tenant.id, name, spec }], detail })
+    events.push(Event::JobSubmitted { id, tenant: tenant.id, name, spec });
+    Ok(Decision { events, detail })
 }
 
-/// A name for a job that came without one.
-fn free_name(state: &State, tenant: &Tenant, id: JobId) -> Name {
-    let mut candidate = id.0;
+/// A name for the next job, which came without one: only a name that was chosen can be in its way.
+fn free_name(tenant: &Tenant, id: JobId) -> Name {
+    let mut candidate = id;
     loop {
-        let name = Name::parse(&format!("job-{candidate}")).expect("invariant: it is a name");
-        if state.job_named(tenant.id, &name).is_none() {
+        let name = Name::of_job(candidate);
+        if !tenant.job_names.contains_key(&name) {
             return name;
         }
-        candidate += 1;
+        candidate = candidate.next();
     }
 }
 
@@ -110,7 +113,7 @@ fn ended(state: &State, job: &Job, first: TaskIndex) -> Vec<Event> {
             },
             TaskPhase::Placed(id) => {
                 let at = state.allocation(id).expect("invariant: a placed task is live").at;
-                events.push(Event::TaskEnded { at, end, message: "".into() });
+                events.push(Event::TaskEnded { at, end, message: Arc::default() });
             }
             TaskPhase::Ended(_) => {}
         }

@@ -15,8 +15,13 @@ use crate::{
     state::State,
 };
 
-/// What `command` comes to.
-pub(super) fn decide(state: &State, now: Time, command: Command) -> Result<Decision, Rejection> {
+/// What `command` comes to. Those that come by the million put it into `room`, which is empty.
+pub(super) fn decide(
+    state: &State,
+    now: Time,
+    command: Command,
+    room: Vec<Event>,
+) -> Result<Decision, Rejection> {
     match command {
         Command::RegisterNodes(nodes) => node::register(state, nodes),
         Command::UpdateNode { target, patch } => node::update(state, &target, patch),
@@ -28,10 +33,12 @@ pub(super) fn decide(state: &State, now: Time, command: Command) -> Result<Decis
         Command::CreateTenant(spec) => tenant::create(state, spec),
         Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),
-        Command::SubmitJob { tenant, name, spec } => job::submit(state, now, &tenant, name, spec),
+        Command::SubmitJob { tenant, name, spec } => {
+            job::submit(state, now, &tenant, name, spec, room)
+        }
         Command::ResizeJob { tenant, target, count } => job::resize(state, &tenant, &target, count),
         Command::CancelJob { tenant, target } => job::cancel(state, &tenant, &target),
-        Command::ReportTasks(reports) => Ok(task::report(state, reports)),
+        Command::ReportTasks(reports) => Ok(task::report(state, reports, room)),
         Command::SetPolicy(policy) => {
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))

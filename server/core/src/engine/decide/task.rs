@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// Reports on allocations that are not live are named and otherwise ignored: the executor is late, not wrong.
-pub(super) fn report(state: &State, reports: Vec<TaskReport>) -> Decision {
-    let mut events = Vec::with_capacity(reports.len());
+pub(super) fn report(state: &State, reports: Vec<TaskReport>, mut events: Vec<Event>) -> Decision {
+    let several = reports.len() > 1;
     let mut ignored = Vec::new();
     let mut started = BTreeSet::new();
     let mut ended = BTreeSet::new();
@@ -25,7 +25,7 @@ pub(super) fn report(state: &State, reports: Vec<TaskReport>) -> Decision {
         let at = allocation.at;
         let end = match report.outcome {
             TaskOutcome::Started => {
-                if allocation.started.is_none() && started.insert(id) {
+                if allocation.started().is_none() && (!several || started.insert(id)) {
                     events.push(Event::TaskStarted { at });
                 }
                 continue;
@@ -33,7 +33,9 @@ pub(super) fn report(state: &State, reports: Vec<TaskReport>) -> Decision {
             TaskOutcome::Succeeded => TaskEnd::Succeeded,
             TaskOutcome::Failed => TaskEnd::Failed,
         };
-        ended.insert(id);
+        if several {
+            ended.insert(id);
+        }
         events.push(Event::TaskEnded { at, end, message: report.message });
     }
     Decision { events, detail: Detail::Ignored(ignored) }

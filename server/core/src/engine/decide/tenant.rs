@@ -1,11 +1,13 @@
 //! Commands about tenants.
 
+use std::sync::Arc;
+
 use super::{check_revision, done};
 use crate::{
     command::{Target, TenantPatch},
     engine::Decision,
     event::Event,
-    model::{Tenant, TenantSpec},
+    model::{Job, JobId, Tenant, TenantSpec},
     rejection::Rejection,
     state::State,
 };
@@ -15,7 +17,7 @@ pub(super) fn create(state: &State, spec: TenantSpec) -> Result<Decision, Reject
         return Err(Rejection::TenantExists(spec.name));
     }
     let (_, id, ..) = state.next_ids();
-    Ok(done(vec![Event::TenantCreated { id, spec }]))
+    Ok(done(vec![Event::TenantCreated { id, spec: Arc::new(spec) }]))
 }
 
 pub(super) fn update(
@@ -24,7 +26,7 @@ pub(super) fn update(
     patch: TenantPatch,
 ) -> Result<Decision, Rejection> {
     let tenant = find(state, target)?;
-    let old = tenant.spec.clone();
+    let old = TenantSpec::clone(&tenant.spec);
     let spec = TenantSpec {
         name: old.name,
         quota: patch.quota.unwrap_or(old.quota),
@@ -32,14 +34,14 @@ pub(super) fn update(
         priority_ceiling: patch.priority_ceiling.unwrap_or(old.priority_ceiling),
         labels: patch.labels.unwrap_or(old.labels),
     };
-    if spec == tenant.spec {
+    if spec == *tenant.spec {
         return Ok(done(Vec::new()));
     }
     let usage = &tenant.usage;
     if let Some(excess) = spec.quota.excess(&usage.requested, usage.requested_tasks) {
         return Err(Rejection::QuotaBelowUse { tenant: spec.name, excess });
     }
-    Ok(done(vec![Event::TenantUpdated { id: tenant.id, spec }]))
+    Ok(done(vec![Event::TenantUpdated { id: tenant.id, spec: Arc::new(spec) }]))
 }
 
 pub(super) fn delete(state: &State, target: &Target) -> Result<Decision, Rejection> {
@@ -48,12 +50,12 @@ pub(super) fn delete(state: &State, target: &Target) -> Result<Decision, Rejecti
     if tenant.unfinished_jobs > 0 {
         return Err(Rejection::TenantInUse { tenant: name, jobs: tenant.unfinished_jobs });
     }
-    let forget = |id: &crate::model::JobId| Event::JobForgotten {
-        id: *id,
+    let forget = |job: &Job| Event::JobForgotten {
+        id: job.id,
         tenant: name.clone(),
-        name: state.job(*id).expect("invariant: a tenant's job exists").name.clone(),
+        name: job.name.clone(),
     };
-    let mut events: Vec<Event> = tenant.jobs.iter().map(forget).collect();
+    let mut events: Vec<Event> = state.jobs_of(tenant, JobId(0)).map(forget).collect();
     events.push(Event::TenantDeleted { id: tenant.id, name });
     Ok(done(events))
 }
