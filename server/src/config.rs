@@ -23,6 +23,12 @@ const FILE_VARIABLE: &str = "OFFPEAKD_CONFIG";
 /// The beginning of the names of all variables.
 const VARIABLE_PREFIX: &str = "OFFPEAKD_";
 
+/// Attempts of the planner a site that bring most of what there is to gain; ten times as many bring little more.
+pub(crate) const DEFAULT_PLANNER_ATTEMPTS: u32 = 150;
+
+/// With these a plan for a large fleet takes up to half a minute, which a server that stops has to wait for.
+const MOST_PLANNER_ATTEMPTS: u32 = 2_000;
+
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr, $variable:literal;)*) => {
         /// The effective settings.
@@ -102,6 +108,10 @@ settings! {
     record_limit_events: usize = 8_192, "OFFPEAKD_RECORD_LIMIT_EVENTS";
     /// When a client should retry that found the queue full
     overload_retry: Span = Span::from_millis(100), "OFFPEAKD_OVERLOAD_RETRY";
+    /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
+    planner_attempts: u32 = DEFAULT_PLANNER_ATTEMPTS, "OFFPEAKD_PLANNER_ATTEMPTS";
+    /// Percentage of one core's time that the planner takes at most
+    planner_share_percent: u32 = 20, "OFFPEAKD_PLANNER_SHARE_PERCENT";
     /// Records kept in memory for watches
     feed_limit_records: usize = 4_096, "OFFPEAKD_FEED_LIMIT_RECORDS";
     /// Bytes of records, as in the log, kept in memory for watches; in memory they take several times as much
@@ -155,6 +165,9 @@ pub enum ConfigError {
     /// A limit of nothing.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// More than makes sense.
+    #[error("{0} must be at most {1}")]
+    TooMuch(&'static str, u32),
     /// The cell's name is no name.
     #[error("cell {name:?} is no name: it {source}")]
     Cell {
@@ -212,9 +225,17 @@ impl Config {
             ("feed_limit_records", self.feed_limit_records),
             ("feed_limit_readers", self.feed_limit_readers),
             ("feed_read_bytes", self.feed_read_bytes),
+            ("planner_share_percent", self.planner_share_percent as usize),
         ];
         if let Some((name, _)) = limits.into_iter().find(|(_, limit)| *limit == 0) {
             return Err(ConfigError::Zero(name));
+        }
+        let ceilings = [
+            ("planner_attempts", self.planner_attempts, MOST_PLANNER_ATTEMPTS),
+            ("planner_share_percent", self.planner_share_percent, 100),
+        ];
+        if let Some((name, _, most)) = ceilings.into_iter().find(|(_, set, most)| set > most) {
+            return Err(ConfigError::TooMuch(name, most));
         }
         let name = Name::parse(&self.cell);
         name.map_err(|source| ConfigError::Cell { name: self.cell.clone(), source })?;

@@ -4,8 +4,9 @@
 //! and one answer a request come out. [`state::State`] is the fold of all events and the only thing that changes by
 //! them; the scheduler's indexes are derived from it and can be thrown away.
 //!
-//! Deliberately absent: clocks, random numbers, floats, input and output, logging, threads, hash maps, and any
-//! knowledge of gRPC or of the store. Time enters as data.
+//! Deliberately absent: clocks, floats, input and output, logging, threads, random numbers but those that the planner
+//! draws from a seed, hash maps that anything iterates over, and any knowledge of gRPC or of the store. Time enters as
+//! data.
 
 #![deny(clippy::iter_over_hash_type, clippy::float_arithmetic)]
 

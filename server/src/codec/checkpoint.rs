@@ -1,9 +1,9 @@
-//! A state as entries: a header, then nodes, tenants, jobs, allocations and remembered answers, each kind in the
-//! order of its ids and as many objects an entry as make a good piece to write.
+//! A state as entries: a header, then nodes, tenants, jobs, allocations, what is asked for and remembered answers,
+//! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
-    model::{Allocation, AllocationId, Job, JobId, LoadHistory, Node, Tenant},
-    state::{Remembered, State},
+    model::{Allocation, AllocationId, Constraints, Job, JobId, LoadHistory, Node, Tenant},
+    state::{DemandKey, Remembered, State},
 };
 use prost::Message;
 
@@ -49,6 +49,9 @@ pub fn encode_checkpoint<E>(
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
         put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
+    in_pieces(state.profile().entries().map(task_kind), |kinds| {
+        put(EntryKind::Demand(format::Demand { kinds }))
+    })?;
     let requests = state.remembered_by_age().map(|(id, remembered)| request(id, remembered));
     in_pieces(requests, |requests| put(EntryKind::Requests(format::Requests { requests })))
 }
@@ -86,6 +89,8 @@ fn header(state: &State) -> format::Header {
         jobs: state.job_count() as u64,
         allocations: state.allocation_count() as u64,
         requests: state.remembered_count() as u64,
+        task_kinds: state.profile().entries().len() as u64,
+        tasks_seen: state.profile().seen(),
     }
 }
 
@@ -153,6 +158,15 @@ fn allocations(state: &State, rows: &[&Allocation]) -> format::Allocations {
         notice_rows: deltas(notices().map(|(row, _)| row)),
         notice_reasons: notices().map(|(_, notice)| reason_code(notice.reason)).collect(),
         notice_deadlines: deltas(notices().map(|(_, notice)| notice.deadline.0)),
+    }
+}
+
+fn task_kind((key, weight): &(DemandKey, u64)) -> format::TaskKind {
+    let DemandKey { request, constraints } = key;
+    format::TaskKind {
+        request: request.into(),
+        constraints: (*constraints != Constraints::default()).then(|| constraints.into()),
+        weight: *weight,
     }
 }
 

@@ -8,8 +8,8 @@ use offpeak_core::{
         TaskIndex, TenantId, Time,
     },
     state::{
-        Header, Remembered, Restore, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
-        State,
+        DemandKey, Header, Profile, Remembered, Restore, RestoredAllocation, RestoredJob,
+        RestoredNode, RestoredTenant, State,
     },
 };
 use prost::Message;
@@ -28,6 +28,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
+    task_kinds: Vec<(DemandKey, u64)>,
 }
 
 impl CheckpointReader {
@@ -58,6 +59,12 @@ impl CheckpointReader {
                 message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
             }
             EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::Demand(message) => {
+                for kind in message.kinds {
+                    self.task_kinds.push(task_kind(kind)?);
+                }
+                Ok(())
+            }
             EntryKind::Requests(message) => {
                 message.requests.into_iter().try_for_each(|request| add_request(restore, request))
             }
@@ -69,15 +76,18 @@ impl CheckpointReader {
     /// # Errors
     /// When entries are missing.
     pub fn finish(self) -> Result<State, CodecError> {
-        let Some((restore, header)) = self.begun else {
+        let Some((mut restore, header)) = self.begun else {
             return Err(CodecError::Missing("header of the checkpoint"));
         };
+        let task_kinds = self.task_kinds.len();
+        restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
         let state = restore.finish();
         let counts = [
             ("nodes", header.nodes, state.node_count()),
             ("tenants", header.tenants, state.tenant_count()),
             ("jobs", header.jobs, state.job_count()),
             ("allocations", header.allocations, state.allocation_count()),
+            ("kinds of tasks", header.task_kinds, task_kinds),
             ("remembered answers", header.requests, state.remembered_count()),
         ];
         for (what, expected, found) in counts {
@@ -214,6 +224,15 @@ fn spread<T: Copy>(
         *row.ok_or(CodecError::Columns("allocations"))? = Some(value);
     }
     if values.next().is_some() { Err(CodecError::Columns("allocations")) } else { Ok(spread) }
+}
+
+fn task_kind(kind: format::TaskKind) -> Result<(DemandKey, u64), CodecError> {
+    let constraints = kind.constraints.map(TryInto::try_into).transpose()?;
+    let key = DemandKey {
+        request: kind.request.try_into()?,
+        constraints: constraints.unwrap_or_default(),
+    };
+    Ok((key, kind.weight))
 }
 
 fn add_request(restore: &mut Restore, message: format::Remembered) -> Result<(), CodecError> {

@@ -7,6 +7,7 @@ use offpeak_core::{engine::Engine, model::Time};
 
 use super::{
     group::Stepped,
+    planner::Desk,
     queue::{Queue, Taken},
 };
 use crate::{
@@ -30,6 +31,8 @@ pub(super) struct Decider {
     pub(super) batch_limit_requests: usize,
     /// The time of the last step. The engine does not step back, so neither may what is due be reckoned from less.
     pub(super) last: Time,
+    /// Where the planner is, unless there is none.
+    pub(super) desk: Option<Desk>,
     pub(super) metrics: Metrics,
 }
 
@@ -41,15 +44,20 @@ impl Decider {
             let wait = self.until_due().max(shortest_wait);
             let Some(taken) = self.queue.take(self.batch_limit_requests, wait) else { return };
             self.last = self.last.max(self.clock.now());
-            if taken.requests.is_empty() && !self.is_due() {
-                continue;
+            if !taken.requests.is_empty() || self.is_due() {
+                let stepped = self.step(taken);
+                let idle = stepped.is_idle();
+                shortest_wait = if idle { IDLE_WAIT } else { Duration::ZERO };
+                if idle {
+                    self.metrics.answered(&stepped.kinds, &stepped.replies);
+                } else if self.steps.send(stepped).is_err() {
+                    self.queue.abandon();
+                    return;
+                }
             }
-            let stepped = self.step(taken);
-            let idle = stepped.is_idle();
-            shortest_wait = if idle { IDLE_WAIT } else { Duration::ZERO };
-            if !idle && self.steps.send(stepped).is_err() {
-                self.queue.abandon();
-                return;
+            // The step is on its way to the log while a problem is stated.
+            if let Some(desk) = &self.desk {
+                desk.offer(&mut self.engine);
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) struct Group {
 impl Stepped {
     /// Whether there is nothing to write and nobody to answer.
     pub(super) fn is_idle(&self) -> bool {
-        self.record.batch.commits.is_empty() && self.kinds.is_empty()
+        self.record.batch.commits.is_empty() && self.waiters.iter().all(Waiter::is_nobody)
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! Cell -> Queue -> engine thread: Engine::step -> steps -> committer thread: Log::append -> View -> Feed -> answers
-//!                                                                         \-> checkpoint thread: Log::begin_checkpoint
+//!          ^              | problem                                      \-> checkpoint thread: Log::begin_checkpoint
+//!          | promises     v
+//!          \------ planner thread: Problem::solve
 //! ```
 //!
 //! While one append is in flight the engine goes on deciding, a bounded number of steps ahead; the committer joins
 //! what has come meanwhile into one record. All answers pass through the committer, refusals too, so that nobody is
-//! told of anything that is not durable. If a thread cannot go on, the process stops: memory is ahead of the disk.
+//! told of anything that is not durable. The planner works beside the engine, one problem at a time, and its promises
+//! come back as requests that nobody waits for: they leave no trace in the log. If a thread cannot go on, the process
+//! stops: memory is ahead of the disk.
 //!
 //! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
 
@@ -16,6 +20,7 @@ mod committer;
 mod decider;
 mod fatal;
 mod group;
+mod planner;
 pub(crate) mod queue;
 #[cfg(test)]
 mod tests;
@@ -45,6 +50,7 @@ use checkpoints::Checkpointer;
 use committer::Committer;
 use decider::Decider;
 use fatal::Guard;
+use planner::Planner;
 use queue::Queue;
 
 /// What a driver is made of.
@@ -66,6 +72,7 @@ pub struct Driver {
     cell: Cell,
     threads: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
+    planner: Option<JoinHandle<()>>,
     log: Arc<dyn Log>,
 }
 
@@ -117,6 +124,7 @@ impl Driver {
         );
         // The wall clock may be behind what the last server saw.
         let last = clock.now().max(state.now());
+        let (planner, desk) = Planner::new(config, &queue, &metrics).unzip();
         let decider = Decider {
             engine: Engine::new(state, last),
             queue: Arc::clone(&queue),
@@ -124,15 +132,18 @@ impl Driver {
             steps: steps_tx,
             batch_limit_requests: config.batch_limit_requests,
             last,
+            desk,
             metrics,
         };
 
         let checkpointer = spawn("checkpoint", guard("checkpoint"), |_| checkpointer.run())?;
+        let plan = |planner: Planner| spawn("planner", guard("planner"), |_| planner.run());
+        let planner = planner.map(plan).transpose()?;
         let threads = vec![
             spawn("commit", guard("commit"), |guard| committer.run(guard))?,
             spawn("engine", guard("engine"), |_| decider.run())?,
         ];
-        Ok(Self { cell: Cell::new(shared), threads, checkpointer, log })
+        Ok(Self { cell: Cell::new(shared), threads, checkpointer, planner, log })
     }
 
     /// The handle to the cell.
@@ -150,7 +161,7 @@ impl Driver {
     /// Closes, finishes what was taken, takes a last checkpoint and lets go of the log.
     pub async fn stop(self) {
         self.close();
-        let Self { cell, threads, checkpointer, log } = self;
+        let Self { cell, threads, checkpointer, planner, log } = self;
         let asks = cell.shared().asks.clone();
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has been reported by its guard.
@@ -159,6 +170,8 @@ impl Driver {
             }
             let _ = asks.send(Ask::Last);
             let _ = checkpointer.join();
+            // It may have had something to finish, which nothing had to wait for.
+            let _ = planner.map(JoinHandle::join);
         });
         let _ = joined.await;
         cell.shared().feed.release_log().await;

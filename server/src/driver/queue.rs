@@ -1,4 +1,7 @@
-//! Where commands wait for the engine. It never makes anybody wait for room: what does not fit is refused at once.
+//! Where commands wait for the engine. It never makes a client wait for room: what does not fit is refused at once.
+//!
+//! Beside the entries there is room for one request that nobody waits for: a piece of a plan. It takes no room from
+//! clients, however full the queue is, and whoever puts it there waits until the one before was taken.
 
 use std::{
     collections::VecDeque,
@@ -22,6 +25,8 @@ pub(crate) type Answer = Result<Outcome, CellError>;
 pub(crate) enum Waiter {
     One(oneshot::Sender<Answer>),
     Many(usize, oneshot::Sender<Vec<Answer>>),
+    /// Of a request that nobody waits for.
+    Nobody,
 }
 
 /// What the engine takes for one step; the waiters are in the order of the requests.
@@ -43,6 +48,7 @@ pub(crate) enum Refused {
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Condvar,
+    aside_taken: Condvar,
     limit_requests: usize,
 }
 
@@ -52,6 +58,8 @@ struct Inner {
     requests: VecDeque<Request>,
     /// One an entry.
     waiters: VecDeque<Waiter>,
+    /// Goes with the next step, whatever else does, and is no part of any limit.
+    aside: Option<Request>,
     /// The engine sleeps: waking it costs a system call, so it is done only then.
     asleep: bool,
     woken: bool,
@@ -60,7 +68,12 @@ struct Inner {
 
 impl Queue {
     pub(crate) fn new(limit_requests: usize) -> Self {
-        Self { inner: Mutex::default(), arrived: Condvar::new(), limit_requests }
+        Self {
+            inner: Mutex::default(),
+            arrived: Condvar::new(),
+            aside_taken: Condvar::new(),
+            limit_requests,
+        }
     }
 
     /// Takes an entry whole or not at all. One that is larger than the whole queue fits an empty one.
@@ -83,15 +96,28 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for entries, at most `wait`, and takes whole ones until they make `limit` requests. Nothing is taken
-    /// when the time is up or [`Queue::wake`] was called. `None`: the queue is closed and empty.
+    /// Hands over a request that nobody waits for, as soon as the one before was taken. A queue that closes meanwhile
+    /// refuses it.
+    pub(crate) fn push_aside(&self, request: Request) -> Result<(), Refused> {
+        let occupied = |inner: &mut Inner| inner.aside.is_some() && !inner.closed;
+        let waited = self.aside_taken.wait_while(self.lock(), occupied);
+        let mut inner = waited.unwrap_or_else(PoisonError::into_inner);
+        if inner.closed {
+            return Err(Refused::Closed);
+        }
+        inner.aside = Some(request);
+        self.rouse(inner);
+        Ok(())
+    }
+
+    /// Waits for entries, at most `wait`, and takes whole ones until they make `limit` requests, and last the request
+    /// that nobody waits for. Nothing is taken when the time is up or [`Queue::wake`] was called. `None`: the queue is
+    /// closed and has no entry.
     pub(crate) fn take(&self, limit: usize, wait: Duration) -> Option<Taken> {
         let mut inner = self.lock();
-        if inner.waiters.is_empty() && !inner.closed && !inner.woken && !wait.is_zero() {
+        if inner.is_idle() && !wait.is_zero() {
             inner.asleep = true;
-            let idle =
-                |inner: &mut Inner| inner.waiters.is_empty() && !inner.closed && !inner.woken;
-            let waited = self.arrived.wait_timeout_while(inner, wait, idle);
+            let waited = self.arrived.wait_timeout_while(inner, wait, |inner| inner.is_idle());
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
             inner.asleep = false;
         }
@@ -107,7 +133,12 @@ impl Queue {
             count += waiter.count();
             waiters.push(waiter);
         }
-        let requests = inner.requests.drain(..count).collect();
+        let mut requests: Vec<Request> = inner.requests.drain(..count).collect();
+        if let Some(request) = inner.aside.take() {
+            requests.push(request);
+            waiters.push(Waiter::Nobody);
+            self.aside_taken.notify_one();
+        }
         Some(Taken { requests, waiters })
     }
 
@@ -122,6 +153,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
+        self.aside_taken.notify_one();
         self.rouse(inner);
     }
 
@@ -129,13 +161,15 @@ impl Queue {
     pub(crate) fn abandon(&self) {
         let mut inner = self.lock();
         inner.closed = true;
+        inner.aside = None;
         inner.requests.clear();
+        self.aside_taken.notify_one();
         let dropped = std::mem::take(&mut inner.waiters);
         self.rouse(inner);
         drop(dropped);
     }
 
-    /// How many requests wait.
+    /// How many requests wait that somebody waits for.
     pub(crate) fn len(&self) -> usize {
         self.lock().requests.len()
     }
@@ -153,10 +187,20 @@ impl Queue {
     }
 }
 
+impl Inner {
+    fn is_idle(&self) -> bool {
+        self.waiters.is_empty() && self.aside.is_none() && !self.closed && !self.woken
+    }
+}
+
 impl Waiter {
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self, Self::Nobody)
+    }
+
     fn count(&self) -> usize {
         match self {
-            Self::One(_) => 1,
+            Self::One(_) | Self::Nobody => 1,
             Self::Many(count, _) => *count,
         }
     }
@@ -174,13 +218,14 @@ pub(crate) fn answer(waiters: Vec<Waiter>, replies: Vec<Result<Outcome, Rejectio
             Waiter::Many(count, tx) => {
                 let _ = tx.send(answers.by_ref().take(count).collect());
             }
+            Waiter::Nobody => drop(answers.next()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, thread, time::Duration};
 
     use offpeak_core::{
         command::{Command, Request},
@@ -237,6 +282,49 @@ mod tests {
         queue.close();
         assert_eq!(push_one(&queue), Err(Refused::Closed));
         assert_eq!(queue.take(9, Duration::MAX).expect("not empty").requests.len(), 1);
+        assert!(queue.take(9, Duration::MAX).is_none());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_takes_no_room_and_goes_with_any_step() {
+        let queue = Queue::new(2);
+        assert_eq!(push_many(&queue, 2), Ok(()));
+        assert_eq!(queue.push_aside(request()), Ok(()));
+        assert_eq!((push_one(&queue), queue.len()), (Err(Refused::Full), 2));
+        let taken = queue.take(1, Duration::ZERO).expect("open");
+        assert_eq!(taken.requests.len(), 3);
+        assert!(matches!(taken.waiters[..], [Waiter::Many(2, _), Waiter::Nobody]));
+
+        assert_eq!(push_many(&queue, 2), Ok(()));
+        assert_eq!(queue.take(9, Duration::ZERO).expect("open").requests.len(), 2);
+        assert_eq!(queue.push_aside(request()), Ok(()));
+        assert_eq!(queue.take(9, Duration::MAX).expect("open").requests.len(), 1);
+    }
+
+    #[test]
+    fn of_what_nobody_waits_for_a_step_takes_one_and_none_is_lost() {
+        let queue = Arc::new(Queue::new(2));
+        let pusher = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || (0..50).try_for_each(|_| queue.push_aside(request()))
+        });
+        for _ in 0..50 {
+            let taken = queue.take(9, Duration::MAX).expect("open");
+            assert_eq!(taken.requests.len(), 1);
+        }
+        assert_eq!(pusher.join().expect("no panic"), Ok(()));
+    }
+
+    #[test]
+    fn a_closed_queue_refuses_what_nobody_waits_for_and_forgets_it() {
+        let queue = Arc::new(Queue::new(2));
+        assert_eq!(queue.push_aside(request()), Ok(()));
+        let waiting = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.push_aside(request())
+        });
+        queue.close();
+        assert_eq!(waiting.join().expect("no panic"), Err(Refused::Closed));
         assert!(queue.take(9, Duration::MAX).is_none());
     }
 

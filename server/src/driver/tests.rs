@@ -1,4 +1,5 @@
 mod memory_log;
+mod planner;
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +38,7 @@ struct House {
     cell: Cell,
     log: Arc<MemoryLog>,
     clock: Arc<ManualClock>,
+    metrics: Metrics,
     fatal: Arc<Mutex<Vec<String>>>,
 }
 
@@ -48,19 +50,20 @@ impl House {
     fn on(log: Arc<MemoryLog>, config: &Config) -> Self {
         let state = recover(&*log).expect("what was written can be read");
         let clock = Arc::new(ManualClock::new(Time(1_000_000)));
+        let metrics = Metrics::new();
         let fatal = Arc::new(Mutex::new(Vec::new()));
         let reports = Arc::clone(&fatal);
         let setup = Setup {
             state,
             log: Arc::clone(&log) as Arc<dyn Log>,
             clock: Arc::clone(&clock) as _,
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             on_fatal: Arc::new(move |error: &FatalError| {
                 reports.lock().expect("unharmed").push(error.to_string());
             }),
         };
         let driver = Driver::start(config, setup).expect("threads");
-        Self { cell: driver.cell(), driver, log, clock, fatal }
+        Self { cell: driver.cell(), driver, log, clock, metrics, fatal }
     }
 
     async fn create(&self, names: impl IntoIterator<Item = String>) {
@@ -81,19 +84,22 @@ fn create(name: &str) -> Request {
 }
 
 fn register(name: &str, report_ttl: Option<Millis>) -> Request {
-    let node = NodeSpec {
+    request(Command::RegisterNodes(vec![NodeSpec { report_ttl, ..node(name, 4_000) }]))
+}
+
+fn node(name: &str, cpu_millis: u64) -> NodeSpec {
+    NodeSpec {
         name: Name::parse(name).expect("a name"),
         owner: Name::default(),
         region: Name::default(),
         zone: Name::default(),
         labels: BTreeMap::new(),
         taints: Vec::new(),
-        capacity: Resources { cpu_millis: 4_000, ..Resources::default() },
+        capacity: Resources { cpu_millis, ..Resources::default() },
         gpu_model: Name::default(),
         reservation: Resources::default(),
-        report_ttl,
-    };
-    request(Command::RegisterNodes(vec![node]))
+        report_ttl: None,
+    }
 }
 
 fn request(command: Command) -> Request {

@@ -1,9 +1,10 @@
 //! `offpeakd simulate`: the real engine on a virtual clock, driven by files, to try a fleet or a policy before buying it.
 //!
 //! `input` reads nodes, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
-//! `run` submits the tasks as they arrive and lets everything due in between happen at its time; `timeline` holds what
-//! becomes due outside the engine. `ledger` folds the engine's events into what became of every task, and `report`,
-//! `summary` and `decisions` write it down. `mix` knows the distinct requests of the run and what they leave unusable.
+//! `run` submits the tasks as they arrive, consults the planner after each batch and lets everything due in between
+//! happen at its time; `timeline` holds what becomes due outside the engine. `ledger` folds the engine's events into
+//! what became of every task, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
+//! of the run and what they leave unusable.
 //!
 //! Deliberately absent: a store, a network, threads, and any say in a decision. The wall clock is read around steps to
 //! tell how long they took and for nothing else, so two runs decide the same.
@@ -24,7 +25,7 @@ use std::{fs::File, io, path::PathBuf};
 use clap::Args;
 use offpeak_core::model::{Millis, Policy};
 
-use crate::config::Span;
+use crate::config::{DEFAULT_PLANNER_ATTEMPTS, Span};
 use input::Inputs;
 pub use input::{InputError, Problems};
 use report::Report;
@@ -59,6 +60,9 @@ pub struct Simulate {
     /// How long before an eviction the notice comes
     #[arg(long, value_name = "SPAN", default_value_t = Policy::default().notice.into())]
     notice: Span,
+    /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_PLANNER_ATTEMPTS)]
+    planner_attempts: u32,
 }
 
 /// Why there is no result.
@@ -101,7 +105,7 @@ impl Simulate {
         // Created before anything is simulated, so that nothing is in vain.
         let out =
             self.decisions.as_ref().map(File::create).transpose().map_err(self.unwritten())?;
-        let end = run::run(&inputs, self.policy());
+        let end = run::run(&inputs, self.policy(), self.planner_attempts);
         if let Some(out) = out {
             decisions::write(out, &inputs, &end).map_err(self.unwritten())?;
         }

@@ -70,6 +70,9 @@ pub(super) struct Timings {
     pub(super) decisions_per_second: f64,
     /// Of a batch, from its submission until nothing was left to do.
     pub(super) batch_micros: Percentiles,
+    /// How often the planner ran, and what stating, solving and adopting took in all.
+    pub(super) planner_runs: u64,
+    pub(super) planner_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -176,6 +179,8 @@ impl Timings {
             deciding_seconds: total.as_secs_f64(),
             decisions_per_second: (tasks as f64 / total.as_secs_f64()).round(),
             batch_micros: Percentiles { p50, p90, p99, p999, max },
+            planner_runs: end.planning.runs,
+            planner_seconds: end.planning.took.as_secs_f64(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct End {
     pub(super) mix: Mix,
     pub(super) dimensions: Dimensions,
     pub(super) arrived: Arrived,
+    pub(super) planning: Planning,
     pub(super) stopwatch: Stopwatch,
     /// Why tasks of a shape wait, for each that has some waiting.
     pub(super) reasons: BTreeMap<usize, Vec<PendingReason>>,
@@ -56,19 +57,29 @@ struct Run<'i> {
     timeline: Timeline<'i>,
     mix: Mix,
     ledger: Ledger,
+    planning: Planning,
     stopwatch: Stopwatch,
     /// By dimension, what was held times how long.
     held_millis: Vec<u128>,
 }
 
+/// The planner and what it took.
+#[derive(Debug)]
+pub(super) struct Planning {
+    /// For each node or group of alike nodes; 0: there is no planner.
+    pub(super) attempts: u32,
+    pub(super) runs: u64,
+    pub(super) took: Duration,
+}
+
 /// Lets all tasks arrive and everything happen that follows.
-pub(super) fn run(inputs: &Inputs, policy: Policy) -> End {
+pub(super) fn run(inputs: &Inputs, policy: Policy, planner_attempts: u32) -> End {
     let dimensions = Dimensions::of(inputs);
     let mut order: Vec<usize> = (0..inputs.tasks.len()).collect();
     // The sort is stable: rows of the same time keep the order of the file.
     order.sort_by_key(|row| inputs.tasks[*row].submit);
 
-    let mut run = Run::new(inputs, &dimensions, policy.job_retention);
+    let mut run = Run::new(inputs, &dimensions, policy.job_retention, planner_attempts);
     run.accept(vec![ask(Command::SetPolicy(policy))]);
     run.learn_history();
     // What is due at the beginning itself, such as a first load sample, needs the nodes to be there.
@@ -76,21 +87,28 @@ pub(super) fn run(inputs: &Inputs, policy: Policy) -> End {
     run.pass_time(ORIGIN);
     run.accept(tenants(inputs));
     run.accept(vec![ask(Command::RegisterNodes(inputs.nodes.clone()))]);
+    // What the history taught is enough for a first plan.
+    run.plan();
     for batch in order.chunk_by(|a, b| inputs.tasks[*a].submit == inputs.tasks[*b].submit) {
         run.advance(ORIGIN.after(inputs.tasks[batch[0]].submit));
         run.submit(batch);
-        // Between two batches the engine is idle: whatever plans beside it is consulted here.
+        run.plan();
     }
     let arrived = run.arrived(&dimensions);
     run.advance(LAST);
     let reasons = run.reasons();
-    let Run { ledger, mix, stopwatch, .. } = run;
-    End { ledger, mix, dimensions, arrived, stopwatch, reasons }
+    let Run { ledger, mix, planning, stopwatch, .. } = run;
+    End { ledger, mix, dimensions, arrived, planning, stopwatch, reasons }
 }
 
 impl<'i> Run<'i> {
     /// A cell that is empty and begins whole days before the first task, so long that the history is over and forgotten.
-    fn new(inputs: &'i Inputs, dimensions: &Dimensions, retention: Millis) -> Self {
+    fn new(
+        inputs: &'i Inputs,
+        dimensions: &Dimensions,
+        retention: Millis,
+        planner_attempts: u32,
+    ) -> Self {
         let past = match inputs.history.last() {
             Some(last) => last.submit.0.saturating_add(retention.0).div_ceil(DAY.0) * DAY.0,
             None => 0,
@@ -103,6 +121,7 @@ impl<'i> Run<'i> {
             timeline: Timeline::new(inputs, ORIGIN),
             mix: Mix::of(&inputs.tasks, dimensions),
             ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
+            planning: Planning { attempts: planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
         }
@@ -147,6 +166,21 @@ impl<'i> Run<'i> {
             self.follow(&step);
         }
         self.stopwatch.record(taken);
+    }
+
+    /// Consults the planner if enough has changed. A server's planner works beside the engine and is seldom so prompt;
+    /// here it takes no time of the simulated clock.
+    fn plan(&mut self) {
+        if self.planning.attempts == 0 {
+            return;
+        }
+        let begun = Instant::now();
+        let Some(problem) = self.engine.problem() else { return };
+        for promises in problem.solve(self.planning.attempts) {
+            self.accept(vec![ask(Command::Promise(promises))]);
+        }
+        self.planning.runs += 1;
+        self.planning.took += begun.elapsed();
     }
 
     /// Lets everything happen that is due until then, each at its time.

@@ -29,6 +29,7 @@ pub(super) fn of(report: &Report) -> String {
                 timings.batch_micros.max
             ),
         ),
+        ("planner", format!("{} runs in {:.3} s", timings.planner_runs, timings.planner_seconds)),
     ];
     for (name, value) in lines {
         line(&mut text, format_args!("{name:<14}{value}"));

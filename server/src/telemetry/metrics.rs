@@ -33,6 +33,8 @@ struct Inner {
     append: Histogram,
     publish: Histogram,
     checkpoint: Histogram,
+    problem: Histogram,
+    planner: Histogram,
     appended_bytes: Counter,
     revision: Gauge,
     sampled: Sampled,
@@ -72,6 +74,9 @@ impl Metrics {
             publish: latencies(),
             // From 10 milliseconds to 5 minutes.
             checkpoint: Histogram::new(exponential_buckets(0.01, 2.0, 16)),
+            problem: latencies(),
+            // From 1 millisecond to half a minute.
+            planner: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             appended_bytes: Counter::default(),
             revision: Gauge::default(),
             sampled: Sampled::default(),
@@ -118,6 +123,15 @@ impl Metrics {
         self.inner.checkpoint.observe(took.as_secs_f64());
     }
 
+    /// The engine has stated what the planner is to solve.
+    pub(crate) fn stated(&self, took: Duration) {
+        self.inner.problem.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn planned(&self, took: Duration) {
+        self.inner.planner.observe(took.as_secs_f64());
+    }
+
     /// All metrics in the OpenMetrics text format, with what `cell` tells now.
     ///
     /// # Errors
@@ -145,6 +159,8 @@ impl Inner {
         seconds("append", "Time until a group commit is durable", &self.append);
         seconds("publish", "Time to show a durable group commit", &self.publish);
         seconds("checkpoint", "Time of one checkpoint", &self.checkpoint);
+        seconds("problem", "Time of the engine to state what to plan", &self.problem);
+        seconds("planner", "Time of the planner to solve that", &self.planner);
         registry.register(
             "commands_overloaded",
             "Commands refused because the queue was full",

@@ -164,6 +164,36 @@ fn yesterday_leaves_nothing_behind() {
     assert_eq!(folder.json("--history history.csv")["tasks"]["submitted"], 2);
 }
 
+/// The larger task fits both nodes; only on the second it leaves nothing over that is of no use.
+#[test]
+fn a_plan_keeps_room_for_what_yesterday_asked_for() {
+    let folder = Folder::with(
+        "name,cpu_millis,memory_bytes\na,1000,9000\nb,1100,9000\n",
+        "name,submit_s,cpu_millis,memory_bytes,count\nlarge,0,600,1,\nsmall,1,500,1,3\n",
+    );
+    folder.write(
+        "history.csv",
+        b"name,submit_s,cpu_millis,memory_bytes,count\nlarge,0,600,1,8\nsmall,1,500,1,24\n",
+    );
+    let planned = folder.decisions("--history history.csv");
+    expect![[r#"
+        task,node,gpus,time_s,outcome,reason
+        large,b,,0,placed,
+        small/0,b,,1,placed,
+        small/1,a,,1,placed,
+        small/2,a,,1,placed,
+    "#]]
+    .assert_eq(&planned);
+    let json = folder.json("--history history.csv");
+    assert_eq!(json["timings"]["planner_runs"], 1);
+
+    let json = folder.json("--history history.csv --planner-attempts 0");
+    assert_eq!(
+        (&json["tasks"]["placed"], &json["timings"]["planner_runs"]),
+        (&3.into(), &0.into())
+    );
+}
+
 /// Both devices end up with something left: 100 and 400. Neither of the two tasks that ask for 600 could use any of it,
 /// the one that asks for 300 could use the 400.
 #[test]

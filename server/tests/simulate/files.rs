@@ -146,6 +146,7 @@ fn people_get_a_table() {
     let text = String::from_utf8(output.stdout).expect("it is text");
     let (figures, timings) = text.split_once("decisions").expect("timings come last");
     assert!(timings.contains("a batch took  p50 "), "{timings}");
+    assert!(timings.contains("planner       0 runs in "), "{timings}");
     expect![[r#"
         tasks                                4
           placed                             3

@@ -1,11 +1,14 @@
 use prost::{Message, Oneof};
 
-use super::{JobSpec, NodeSpec, Policy, RequestRemembered, ResourceColumns, TenantSpec};
+use super::{
+    Constraints, JobSpec, NodeSpec, Policy, RequestRemembered, ResourceColumns, Resources,
+    TenantSpec,
+};
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -22,6 +25,8 @@ pub(crate) enum EntryKind {
     Jobs(Jobs),
     #[prost(message, tag = "5")]
     Allocations(Allocations),
+    #[prost(message, tag = "7")]
+    Demand(Demand),
     #[prost(message, tag = "6")]
     Requests(Requests),
 }
@@ -55,6 +60,12 @@ pub(crate) struct Header {
     pub(crate) allocations: u64,
     #[prost(uint64, tag = "13")]
     pub(crate) requests: u64,
+    /// Absent, as its entries are, in checkpoints of releases that did not know what is asked for.
+    #[prost(uint64, tag = "14")]
+    pub(crate) task_kinds: u64,
+    /// Tasks seen since the weights of their kinds last shrank.
+    #[prost(uint64, tag = "15")]
+    pub(crate) tasks_seen: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -198,4 +209,23 @@ pub(crate) struct Remembered {
     pub(crate) revision: u64,
     #[prost(uint64, tag = "3")]
     pub(crate) time: u64,
+}
+
+/// What tenants ask for; a kind's weight means something beside the others only.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Demand {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) kinds: Vec<TaskKind>,
+}
+
+/// A kind of tasks and how often it was asked for.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TaskKind {
+    #[prost(message, required, tag = "1")]
+    pub(crate) request: Resources,
+    /// Absent when there are none.
+    #[prost(message, optional, tag = "2")]
+    pub(crate) constraints: Option<Constraints>,
+    #[prost(uint64, tag = "3")]
+    pub(crate) weight: u64,
 }

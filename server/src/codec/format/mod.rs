@@ -9,8 +9,8 @@ mod event;
 mod model;
 
 pub(crate) use checkpoint::{
-    Allocations, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Remembered, Requests,
-    Tenant, Tenants,
+    Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Remembered,
+    Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
     AllocationRef, Event, EventKind, JobEnded, JobForgotten, JobResized, JobSubmitted, Names,

@@ -1,9 +1,9 @@
 use std::convert::Infallible;
 
-use offpeak_core::state::State;
+use offpeak_core::state::{Header, Profile, Restore, State};
 use proptest::prelude::*;
 
-use super::{Cell, cell::*, hex};
+use super::{Cell, cell::*, hex, strategies, unhex};
 use crate::codec::{CheckpointReader, CodecError, encode_checkpoint};
 
 fn entries(state: &State) -> Vec<Vec<u8>> {
@@ -28,6 +28,8 @@ fn a_lively_cell_comes_back_as_it_was() {
     let state = rebuild(&written).expect("it was just written");
     state.check_invariants();
     assert_eq!(entries(&state), written);
+    assert_eq!(format!("{:?}", state.profile()), format!("{:?}", cell.state.profile()));
+    assert_eq!(state.profile().entries().len(), 4);
     for (before, after) in cell.state.nodes().zip(state.nodes()) {
         assert_eq!(
             (&before.lent, &before.noticed, &before.held_back),
@@ -77,6 +79,18 @@ fn the_bytes_of_a_checkpoint_are_these() {
     assert_eq!(entries.join("\n"), include_str!("checkpoint.hex"));
 }
 
+/// As written before there was demand in checkpoints: all else comes back, and what is asked for is learned anew.
+#[test]
+fn a_checkpoint_without_demand_comes_back_with_none() {
+    let written = include_str!("checkpoint_without_demand.hex");
+    let written: Vec<Vec<u8>> = written.split("\n\n").map(unhex).collect();
+    let state = rebuild(&written).expect("it was written once");
+    state.check_invariants();
+    assert_eq!(entries(&state), written);
+    assert_eq!((state.profile().entries().len(), state.profile().seen()), (0, 0));
+    assert_eq!(state.allocation_count(), Cell::lively().state.allocation_count());
+}
+
 #[test]
 fn an_empty_cell_comes_back() {
     let state = rebuild(&entries(&State::default())).expect("it was just written");
@@ -113,7 +127,30 @@ fn an_error_of_the_writer_ends_the_writing() {
     assert_eq!((result, calls), (Err("full"), 2));
 }
 
+fn asked_for(profile: Profile) -> State {
+    let state = State::default();
+    let (next_node, next_tenant, next_job, next_allocation) = state.next_ids();
+    let mut restore = Restore::new(Header {
+        revision: state.revision(),
+        now: state.now(),
+        policy: state.policy().clone(),
+        next_node,
+        next_tenant,
+        next_job,
+        next_allocation,
+    });
+    restore.profile(profile);
+    restore.finish()
+}
+
 proptest! {
+    #[test]
+    fn whatever_is_asked_for_comes_back(profile in strategies::profile()) {
+        let state = asked_for(profile);
+        let rebuilt = rebuild(&entries(&state)).expect("it was just written");
+        prop_assert_eq!(format!("{rebuilt:?}"), format!("{state:?}"));
+    }
+
     #[test]
     fn damaged_checkpoints_never_panic(
         which in any::<prop::sample::Index>(),

@@ -16,3 +16,12 @@ fn hex(bytes: &[u8]) -> String {
     }
     text
 }
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).expect("it is ASCII");
+        u8::from_str_radix(pair, 16).expect("it is hexadecimal")
+    };
+    digits.chunks(2).map(byte).collect()
+}

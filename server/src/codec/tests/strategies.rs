@@ -11,6 +11,7 @@ use offpeak_core::{
         NodeMode, NodeSpec, Notice, Policy, Priority, Quota, Resources, Revision, SelectorOperator,
         Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
     },
+    state::{DemandKey, Profile},
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -33,6 +34,14 @@ pub(super) fn record() -> BoxedStrategy<Record> {
             }
             Record { batch, names }
         })
+        .boxed()
+}
+
+pub(super) fn profile() -> BoxedStrategy<Profile> {
+    let key = (resources(), constraints())
+        .prop_map(|(request, constraints)| DemandKey { request, constraints });
+    (vec((key, number()), 0..8), number())
+        .prop_map(|(entries, seen)| Profile::restore(entries, seen))
         .boxed()
 }
 
