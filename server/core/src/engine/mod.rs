@@ -22,7 +22,7 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -88,6 +88,23 @@ impl Engine {
             evicted: BTreeMap::new(),
             room: Vec::new(),
         }
+    }
+
+    /// Lets a step take about so long for packing work that came at once; zero packs none. What it costs is counted, not
+    /// timed: the same commands at the same times give the same events.
+    #[must_use]
+    pub fn with_batch_budget(mut self, budget: Millis) -> Self {
+        self.scheduler.set_batch_budget(budget);
+        self
+    }
+
+    /// Compares what is kept with what follows from the rest, for tests.
+    ///
+    /// # Panics
+    /// When two of them differ.
+    pub fn check_invariants(&mut self) {
+        self.state.check_invariants();
+        self.scheduler.check_invariants(&self.state);
     }
 
     /// The state with all decided events, durable or not.

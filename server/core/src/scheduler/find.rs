@@ -25,8 +25,6 @@ pub(super) struct Spot {
     /// How many tasks.
     pub(super) count: u32,
     pub(super) devices: DeviceSet,
-    /// Whether it had been promised to the shape.
-    pub(super) promised: bool,
 }
 
 impl Index {
@@ -62,7 +60,7 @@ impl Index {
             }
             shape.promises -= count as usize;
             self.briefs[node.0 as usize] = room.brief();
-            return Some(Spot { node, count, devices, promised: true });
+            return Some(Spot { node, count, devices });
         }
         None
     }
@@ -74,7 +72,7 @@ impl Index {
         let count = room.times_in_slack(&shape.want, limit);
         let devices = room.take(&shape.want, count);
         self.reclassify(node);
-        Spot { node, count, devices, promised: false }
+        Spot { node, count, devices }
     }
 
     /// Gives back what a plan took. To those that wait nothing has grown.

@@ -6,8 +6,8 @@
 //! makes filter and rank cost one look per changed node and shape, and `wake.rs` lets parked work back in. All of it
 //! is derived from the state and can be built anew from it.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not hand over batches yet"))]
 mod batch;
+mod batching;
 mod changes;
 mod classes;
 mod explain;
@@ -149,6 +149,7 @@ pub struct Scheduler {
     leaving: u64,
     /// Tasks seen by the demand profile when rooms were last promised, and how many times they were.
     planned: promise::Planned,
+    batching: batching::Batching,
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
 }
@@ -277,8 +278,21 @@ impl Scheduler {
         }
     }
 
+    /// Compares what is kept of the nodes with the state.
+    ///
+    /// # Panics
+    /// When they differ: an event was not followed.
+    pub(crate) fn check_invariants(&mut self, state: &State) {
+        for node in (0..state.next_ids().0.0).map(NodeId) {
+            assert!(self.index.is_true(state, node), "the room of node {node} is as the state has it");
+        }
+    }
+
     /// The next thing to do; `None` when nothing more can be placed now.
     pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
+        if let Some(plan) = self.next_dealt(state) {
+            return Some(plan);
+        }
         while let Some((lane, id)) = self.next(state) {
             let job = state.job(id).expect("invariant: a waiting job exists");
             let waits = gang_waits(state, job);

@@ -60,7 +60,7 @@ fn take_anywhere(index: &mut Index, shape: ShapeId, wanted: u32, spots: &mut Vec
 }
 
 /// Deals the room taken out to the job's pending tasks.
-fn placements(job: &Job, spots: &[Spot], mut next: AllocationId) -> Vec<Placement> {
+pub(super) fn placements(job: &Job, spots: &[Spot], mut next: AllocationId) -> Vec<Placement> {
     let placed = spots.iter().map(|spot| spot.count).sum();
     let mut placements = Vec::with_capacity(spots.len());
     let mut runs = job.pending_runs(placed).into_iter();

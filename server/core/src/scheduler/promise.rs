@@ -231,9 +231,7 @@ impl Dimensions {
             let shape = shapes[id.0 as usize].as_mut().expect("invariant: it was just made");
             let want = &shape.want;
             let columns = self.columns.iter().map(|at| want.columns[*at]);
-            let count = |column: &usize| {
-                want.counts.iter().find(|(at, _)| at == column).map_or(0, |(_, amount)| *amount)
-            };
+            let count = |column: &usize| want.count(*column);
             let kinds = (0..kinds).map(|kind| KindId(u32::try_from(kind).unwrap_or(u32::MAX)));
             let (allowed, constraints) = (&mut shape.allowed, &shape.key.constraints);
             demands.push(Demand {

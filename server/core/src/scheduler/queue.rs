@@ -138,6 +138,26 @@ impl Queue {
         }
     }
 
+    /// All jobs of the highest priority at which any may be placed, tenant by tenant, or nothing if they are more than
+    /// `limit` or some have waited before.
+    pub(super) fn front_jobs(&mut self, limit: usize) -> Option<Vec<(JobId, ShapeId)>> {
+        let (Lane { priority, .. }, _) = self.next()?;
+        let level = self.order.iter().find(|level| level.priority == priority)?;
+        let mut jobs = Vec::new();
+        for Reverse((_, tenant)) in &level.tenants {
+            let group = self.groups.get(&(*tenant, priority))?;
+            if !group.heads.is_empty() || jobs.len() + group.fresh.len() > limit {
+                return None;
+            }
+            let waiting = group.fresh.iter().filter(|(job, shape)| {
+                let lane = Lane { shape: *shape, priority, tenant: *tenant };
+                self.waiting.get(job) == Some(&lane)
+            });
+            jobs.extend(waiting);
+        }
+        Some(jobs)
+    }
+
     /// The oldest job of a group that may be placed. Those at its front that may not are moved to their backlogs.
     fn front(&mut self, tenant: TenantId, priority: Priority) -> Option<(JobId, ShapeId)> {
         loop {

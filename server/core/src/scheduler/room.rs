@@ -237,12 +237,6 @@ impl Gpus {
         }
     }
 
-    /// A node's devices as the planner lays them out.
-    pub(super) fn new(left: Box<[u16]>, lendable: u16) -> Self {
-        let touched = small(left.iter().filter(|left| **left < WHOLE).count() as u64);
-        Self { left, touched, lendable }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
@@ -475,13 +469,16 @@ impl Brief {
 }
 
 impl Want {
+    /// How much of a named countable.
+    pub(super) fn count(&self, column: usize) -> i64 {
+        let found = self.counts.iter().find(|(known, _)| *known == column);
+        found.map_or(0, |(_, amount)| *amount)
+    }
+
     /// Whether room for this is room for `other` too.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        let count = |column: usize| {
-            self.counts.iter().find(|(known, _)| *known == column).map_or(0, |(_, amount)| *amount)
-        };
         self.columns.iter().zip(&other.columns).all(|(large, small)| small <= large)
-            && other.counts.iter().all(|(column, small)| *small <= count(*column))
+            && other.counts.iter().all(|(column, small)| *small <= self.count(*column))
             && match (other.gpus, self.gpus) {
                 (GpuWant::None, _) => true,
                 (GpuWant::Share(small), GpuWant::Share(large)) => small <= large,

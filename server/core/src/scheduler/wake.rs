@@ -35,6 +35,7 @@ impl Scheduler {
         while mem::take(&mut self.let_go) {
             self.wake_where_nodes_grew(state, now);
         }
+        self.pack_batch(state, now);
     }
 
     /// Wakes parked shapes for which room could be made that could not be before.

@@ -62,7 +62,7 @@ impl Run {
         let step = self.engine.step(self.now, requests);
         self.naive.fold(&step.batch);
         self.folded.fold(&step.batch);
-        self.engine.state().check_invariants();
+        self.engine.check_invariants();
         self.folded.check_invariants();
         self.naive.check_limits();
         self.batches.push(step.batch);

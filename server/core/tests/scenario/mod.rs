@@ -132,7 +132,7 @@ impl World {
         for line in lines {
             self.say(&if advancing { format!("{time} {line}") } else { line });
         }
-        self.engine.state().check_invariants();
+        self.engine.check_invariants();
         self.check_settled();
     }
 
