@@ -112,6 +112,8 @@ settings! {
     planner_attempts: u32 = DEFAULT_PLANNER_ATTEMPTS, "OFFPEAKD_PLANNER_ATTEMPTS";
     /// Percentage of one core's time that the planner takes at most
     planner_share_percent: u32 = 20, "OFFPEAKD_PLANNER_SHARE_PERCENT";
+    /// How long a step may take to pack work that came at once, which it does a twentieth of the time at most
+    batch_budget: Span = Span::from_millis(5), "OFFPEAKD_BATCH_BUDGET";
     /// Records kept in memory for watches
     feed_limit_records: usize = 4_096, "OFFPEAKD_FEED_LIMIT_RECORDS";
     /// Bytes of records, as in the log, kept in memory for watches; in memory they take several times as much

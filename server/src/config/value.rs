@@ -40,7 +40,7 @@ pub enum ValueError {
 }
 
 impl Span {
-    pub(super) const fn from_millis(millis: u64) -> Self {
+    pub(crate) const fn from_millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
 }

@@ -126,7 +126,7 @@ impl Driver {
         let last = clock.now().max(state.now());
         let (planner, desk) = Planner::new(config, &queue, &metrics).unzip();
         let decider = Decider {
-            engine: Engine::new(state, last),
+            engine: Engine::new(state, last).with_batch_budget(config.batch_budget.into()),
             queue: Arc::clone(&queue),
             clock,
             steps: steps_tx,

@@ -63,6 +63,9 @@ pub struct Simulate {
     /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
     #[arg(long, value_name = "N", default_value_t = DEFAULT_PLANNER_ATTEMPTS)]
     planner_attempts: u32,
+    /// How much time a batch of tasks that arrive together may take to be packed well; 0 packs them one by one
+    #[arg(long, value_name = "SPAN", default_value_t = Span::from_millis(700))]
+    batch_budget: Span,
 }
 
 /// Why there is no result.
@@ -105,7 +108,11 @@ impl Simulate {
         // Created before anything is simulated, so that nothing is in vain.
         let out =
             self.decisions.as_ref().map(File::create).transpose().map_err(self.unwritten())?;
-        let end = run::run(&inputs, self.policy(), self.planner_attempts);
+        let effort = run::Effort {
+            planner_attempts: self.planner_attempts,
+            batch_budget: Millis::from(self.batch_budget),
+        };
+        let end = run::run(&inputs, self.policy(), effort);
         if let Some(out) = out {
             decisions::write(out, &inputs, &end).map_err(self.unwritten())?;
         }

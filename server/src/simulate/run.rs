@@ -72,14 +72,23 @@ pub(super) struct Planning {
     pub(super) took: Duration,
 }
 
+/// What may be spent on packing well.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// For each node or group of alike nodes; 0: there is no planner.
+    pub(super) planner_attempts: u32,
+    /// For tasks that arrive together; 0: they are placed one by one.
+    pub(super) batch_budget: Millis,
+}
+
 /// Lets all tasks arrive and everything happen that follows.
-pub(super) fn run(inputs: &Inputs, policy: Policy, planner_attempts: u32) -> End {
+pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
     let dimensions = Dimensions::of(inputs);
     let mut order: Vec<usize> = (0..inputs.tasks.len()).collect();
     // The sort is stable: rows of the same time keep the order of the file.
     order.sort_by_key(|row| inputs.tasks[*row].submit);
 
-    let mut run = Run::new(inputs, &dimensions, policy.job_retention, planner_attempts);
+    let mut run = Run::new(inputs, &dimensions, policy.job_retention, effort);
     run.accept(vec![ask(Command::SetPolicy(policy))]);
     run.learn_history();
     // What is due at the beginning itself, such as a first load sample, needs the nodes to be there.
@@ -107,7 +116,7 @@ impl<'i> Run<'i> {
         inputs: &'i Inputs,
         dimensions: &Dimensions,
         retention: Millis,
-        planner_attempts: u32,
+        effort: Effort,
     ) -> Self {
         let past = match inputs.history.last() {
             Some(last) => last.submit.0.saturating_add(retention.0).div_ceil(DAY.0) * DAY.0,
@@ -116,12 +125,12 @@ impl<'i> Run<'i> {
         let begin = Time(ORIGIN.0.saturating_sub(past));
         Self {
             inputs,
-            engine: Engine::new(State::default(), begin),
+            engine: Engine::new(State::default(), begin).with_batch_budget(effort.batch_budget),
             now: begin,
             timeline: Timeline::new(inputs, ORIGIN),
             mix: Mix::of(&inputs.tasks, dimensions),
             ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
-            planning: Planning { attempts: planner_attempts, runs: 0, took: Duration::ZERO },
+            planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
         }
