@@ -197,6 +197,11 @@ impl Index {
         self.held.contains_key(&node)
     }
 
+    /// Whether any node is held.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Keeps tasks off the node until it is let go.
     pub(super) fn hold(&mut self, state: &State, node: NodeId) {
         *self.held.entry(node).or_default() += 1;

@@ -326,6 +326,10 @@ impl Scheduler {
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
+        if self.leaving > 0 || self.index.holds_any() {
+            let promised = |placement: &Placement| self.is_promised(state, placement.node);
+            self.promises_void |= placements.iter().any(promised);
+        }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
