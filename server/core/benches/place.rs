@@ -1,181 +1,226 @@
-//! What a step of the engine costs, its events made and applied: `cargo bench -p offpeak-core`. With `--test` the same
-//! on small cells, once.
+//! What a step of the engine costs, its events made and applied: `cargo bench -p offpeak-core --bench place`. With `--test`
+//! the same on small cells, once. The planner has worked before anything is measured, as it does beside a server.
 
-use std::{sync::Arc, time::Duration};
+mod cell;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use std::time::{Duration, Instant};
+
+use cell::{DEPTH, Dice, Mix, NOW, ask, name, plan, request, run, size, spec, submit};
+use criterion::{
+    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use offpeak_core::{
-    command::{Command, Request, TaskOutcome, TaskReport},
+    command::{Command, LoadReport, Request, TaskOutcome, TaskReport},
     engine::Engine,
-    model::{
-        AllocationId, Constraints, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota,
-        Resources, TenantSpec, Time,
-    },
-    state::State,
+    model::{AllocationId, JobSpec, Priority, Resources, Spread, Time, Topology},
 };
 
-const NOW: Time = Time(1_700_000_000_000);
+/// Requests of one step, as a busy server takes them.
+const STEP: usize = 1_000;
 
-/// Under `cargo test` and with `--test` every bench runs once.
-fn small() -> bool {
-    let given = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    given("--test") || !given("--bench")
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn ended(allocation: u64) -> TaskReport {
+    let (allocation, outcome) = (AllocationId(allocation), TaskOutcome::Succeeded);
+    TaskReport { allocation, outcome, message: "".into() }
 }
 
-/// The full size, or with `--test` a small one.
-fn size(full: u32) -> u32 {
-    if small() { full.div_ceil(100) } else { full }
-}
-
-fn request(cpu_millis: u64, gib: u64, gpu_millis: u64) -> Resources {
-    Resources { cpu_millis, memory_bytes: gib << 30, gpu_millis, ..Resources::default() }
-}
-
-fn ask(command: Command) -> Request {
-    Request { command, request_id: None, validate_only: false }
-}
-
-fn submit(request: &Resources, count: u32, gang: bool) -> Request {
-    let spec = JobSpec {
-        count,
-        request: request.clone(),
-        constraints: Constraints::default(),
-        priority: Priority(0),
-        min_runtime: Millis(0),
-        max_runtime: None,
-        deadline: None,
-        gang,
-        labels: Labels::new(),
-        notice: None,
-    };
-    let (tenant, name) = (Name::parse("acme").expect("a name"), Name::default());
-    ask(Command::SubmitJob { tenant, name, spec: Arc::new(spec) })
-}
-
-/// Three kinds of machines: without GPUs, with two, with eight.
-fn machine(number: u32) -> NodeSpec {
-    let (capacity, model) = match number % 8 {
-        0 => (request(128_000, 768, 8_000), "G3"),
-        1..4 => (request(64_000, 256, 2_000), "T4"),
-        _ => (request(96_000, 384, 0), ""),
-    };
-    NodeSpec {
-        name: Name::parse(&format!("n{number}")).expect("a name"),
-        owner: Name::parse("owner").expect("a name"),
-        region: Name::default(),
-        zone: Name::default(),
-        labels: Labels::new(),
-        taints: Vec::new(),
-        capacity,
-        gpu_model: Name::parse_optional(model).expect("a name"),
-        reservation: Resources::default(),
-        report_ttl: None,
+/// Steps through requests, [`STEP`] at once.
+fn feed(engine: &mut Engine, requests: Vec<Request>) {
+    let mut requests = requests.into_iter().peekable();
+    while requests.peek().is_some() {
+        run(engine, requests.by_ref().take(STEP).collect());
     }
 }
 
-/// About 151 shapes: without GPUs, shares of one, whole ones.
-fn shapes() -> Vec<Resources> {
-    let plain = (0..60).map(|n| request(1_000 + 500 * (n % 20), 2 + n % 15, 0));
-    let shares = (0..60).map(|n| request(2_000 + 1_000 * (n % 6), 4 + n % 10, 100 + 50 * (n % 16)));
-    let whole = (0..31).map(|n| request(6_000 + 1_000 * (n % 4), 16 + n % 8, 1_000 << (n % 4)));
-    plain.chain(shares).chain(whole).collect()
-}
-
-fn cell(nodes: u32) -> Engine {
-    let mut engine = Engine::new(State::default(), NOW);
-    let tenant = TenantSpec {
-        name: Name::parse("acme").expect("a name"),
-        quota: Quota::default(),
-        weight: 1,
-        priority_ceiling: Priority(100),
-        labels: Labels::new(),
-    };
-    let nodes = (0..nodes).map(machine).collect();
-    run(&mut engine, vec![ask(Command::CreateTenant(tenant)), ask(Command::RegisterNodes(nodes))]);
+/// A cell with its rooms promised.
+fn planned(mix: &Mix, nodes: u32, jitter: bool) -> Engine {
+    let mut engine = cell::cell(mix, nodes, 1, jitter);
+    plan(&mut engine, DEPTH);
     engine
 }
 
-/// Steps until nothing is left to do.
-fn run(engine: &mut Engine, requests: Vec<Request>) {
-    let mut requests = Some(requests);
-    while requests.is_some() || engine.next_wakeup().is_some_and(|due| due <= NOW) {
-        engine.step(NOW, requests.take().unwrap_or_default());
-    }
+/// Measures requests, [`STEP`] at once, on copies of one cell.
+fn bench_feed(group: &mut Group<'_>, id: &str, engine: &Engine, requests: &[Request]) {
+    group.throughput(Throughput::Elements(requests.len() as u64));
+    group.bench_function(id, |b| {
+        let ready = || (engine.clone(), requests.to_vec());
+        b.iter_batched(
+            ready,
+            |(mut engine, requests)| {
+                feed(&mut engine, requests);
+                engine
+            },
+            BatchSize::PerIteration,
+        );
+    });
 }
 
-/// Single tasks of mixed shapes, in the order of a fixed stride.
-fn mixed(tasks: u32) -> Vec<Request> {
-    let shapes = shapes();
-    let shape = |n: u32| &shapes[n as usize * 67 % shapes.len()];
-    (0..tasks).map(|n| submit(shape(n), 1, false)).collect()
+/// Measures one command that leads to so many placements.
+fn bench_job(group: &mut Group<'_>, id: &str, engine: &Engine, job: &JobSpec) {
+    group.throughput(Throughput::Elements(u64::from(job.count)));
+    group.bench_function(id, |b| {
+        let ready = || (engine.clone(), vec![submit(0, job.clone())]);
+        b.iter_batched(
+            ready,
+            |(mut engine, work)| {
+                run(&mut engine, work);
+                engine
+            },
+            BatchSize::PerIteration,
+        );
+    });
 }
 
-fn fill(engine: &mut Engine, requests: Vec<Request>) {
-    let mut requests = requests.into_iter().peekable();
-    while requests.peek().is_some() {
-        run(engine, requests.by_ref().take(1_000).collect());
-    }
-}
-
-fn place(c: &mut Criterion) {
+fn mixed(c: &mut Criterion) {
+    let mix = Mix::new();
     let mut group = c.benchmark_group("place");
-    group.sample_size(10).measurement_time(Duration::from_secs(20));
-    let (nodes, tasks) = (size(10_000), size(90_000));
-    let empty = cell(nodes).state().clone();
-    group.throughput(Throughput::Elements(u64::from(tasks)));
-    group.bench_function("mixed/10k_nodes", |b| {
-        let ready = || (Engine::new(empty.clone(), NOW), mixed(tasks));
-        b.iter_batched(ready, |(mut e, work)| fill(&mut e, work), BatchSize::LargeInput);
-    });
-    let tasks = size(100_000);
-    group.throughput(Throughput::Elements(u64::from(tasks)));
-    group.bench_function("identical_batch", |b| {
-        let ready =
-            || (Engine::new(empty.clone(), NOW), submit(&request(2_000, 4, 0), tasks, false));
-        b.iter_batched(ready, |(mut e, work)| run(&mut e, vec![work]), BatchSize::LargeInput);
-    });
-    let tasks = size(5_000);
-    group.throughput(Throughput::Elements(u64::from(tasks)));
-    group.bench_function("gang/5000_tasks", |b| {
-        let ready =
-            || (Engine::new(empty.clone(), NOW), submit(&request(2_000, 4, 0), tasks, true));
-        b.iter_batched(ready, |(mut e, work)| run(&mut e, vec![work]), BatchSize::LargeInput);
-    });
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    for (label, nodes) in [("10k_nodes", 10_000), ("100k_nodes", 100_000)] {
+        let engine = planned(&mix, size(nodes), false);
+        bench_feed(&mut group, &format!("mixed/{label}"), &engine, &mix.load(&engine, 950));
+        bench_feed(&mut group, &format!("saturated/{label}"), &engine, &mix.load(&engine, 1_000));
+    }
+    let engine = planned(&mix, size(10_000), true);
+    bench_feed(&mut group, "jittered/10k_nodes", &engine, &mix.load(&engine, 950));
     group.finish();
 }
 
+fn alike(c: &mut Criterion) {
+    let mix = Mix::new();
+    let engine = cell::cell(&mix, size(10_000), 1, false);
+    let mut group = c.benchmark_group("place");
+    group.sample_size(20).measurement_time(Duration::from_secs(3));
+    let plain = spec(&request(2_000, 4_096, 0), size(100_000));
+    bench_job(&mut group, "identical_batch", &engine, &plain);
+    let few = JobSpec { count: size(9_000), ..plain.clone() };
+    bench_job(&mut group, "plain", &engine, &few);
+    let apart = |topology, max_per_place, max_skew| {
+        let mut job = few.clone();
+        job.constraints.spreads = vec![Spread { topology, max_per_place, max_skew }];
+        job
+    };
+    bench_job(&mut group, "spread", &engine, &apart(Topology::Zone, None, Some(1)));
+    bench_job(&mut group, "anti_affinity", &engine, &apart(Topology::Node, Some(1), None));
+    let gang = JobSpec { count: size(5_000), gang: true, ..plain };
+    bench_job(&mut group, "gang/5000_tasks", &engine, &gang);
+    group.finish();
+}
+
+/// Tasks that end and tasks that come, step by step, in a cell that holds a steady load.
+struct Churn {
+    engine: Engine,
+    now: Time,
+    live: Vec<u64>,
+    dice: Dice,
+}
+
+impl Churn {
+    fn new(mix: &Mix, nodes: u32) -> Self {
+        let mut engine = planned(mix, nodes, false);
+        let load = mix.load(&engine, 920);
+        feed(&mut engine, load);
+        let live = engine.state().allocations_from(Default::default());
+        let live = live.map(|allocation| allocation.at.id.0).collect();
+        let dice = Dice::new(5);
+        Self { engine, now: NOW, live, dice }
+    }
+
+    /// Lets as many tasks end as arrive. How long the engine took.
+    fn turn(&mut self, arrivals: Vec<Request>) -> Duration {
+        let mut reports = Vec::with_capacity(arrivals.len());
+        for _ in 0..arrivals.len().min(self.live.len()) {
+            let at = self.dice.below(self.live.len() as u64);
+            let gone = self.live.swap_remove(usize::try_from(at).expect("small"));
+            reports.push(ended(gone));
+        }
+        let mut requests = vec![ask(Command::ReportTasks(reports))];
+        requests.extend(arrivals);
+        let next = self.engine.state().next_ids().3.0;
+        let started = Instant::now();
+        self.engine.step(self.now, requests);
+        let took = started.elapsed();
+        self.live.extend(next..self.engine.state().next_ids().3.0);
+        took
+    }
+
+    /// One node of a hundred reports another load of its owner, a little above or below what it was.
+    fn owners_move(&mut self, reports: Vec<LoadReport>) -> Duration {
+        self.now = Time(self.now.0 + 1_000);
+        let started = Instant::now();
+        self.engine.step(self.now, vec![ask(Command::ReportLoad(reports))]);
+        started.elapsed()
+    }
+}
+
 fn churn(c: &mut Criterion) {
+    let mix = Mix::new();
+    let nodes = size(10_000);
     let mut group = c.benchmark_group("churn");
-    let mut engine = cell(size(10_000));
-    fill(&mut engine, mixed(size(90_000)));
-    let shapes = shapes();
-    let mut turn: usize = 0;
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("92_percent", |b| {
-        b.iter(|| {
-            let oldest = engine.state().allocations_from(AllocationId(0)).next();
-            let allocation = oldest.expect("the cell is full").at.id;
-            let report =
-                TaskReport { allocation, outcome: TaskOutcome::Succeeded, message: "".into() };
-            turn += 1;
-            let departure = ask(Command::ReportTasks(vec![report]));
-            let arrival = submit(&shapes[turn * 67 % shapes.len()], 1, false);
-            run(&mut engine, vec![departure, arrival]);
+    group.throughput(Throughput::Elements(1)).sample_size(10);
+    for (id, moving) in [("92_percent", false), ("92_percent_moving_headroom", true)] {
+        let mut churn = Churn::new(&mix, nodes);
+        let mut seed = 100;
+        group.bench_function(id, |b| {
+            b.iter_custom(|pairs| {
+                let mut took = Duration::ZERO;
+                let mut left = usize::try_from(pairs).expect("small");
+                while left > 0 {
+                    let count = left.min(STEP);
+                    seed += 1;
+                    took += churn.turn(mix.jobs(seed, count));
+                    if moving {
+                        let load = |dice: &mut Dice| LoadReport {
+                            node: name(&format!("n{}", dice.below(u64::from(nodes)))),
+                            time: None,
+                            load: request(100 * dice.below(20), 256 * dice.below(8), 0),
+                        };
+                        let reports = (0..nodes / 100).map(|_| load(&mut churn.dice)).collect();
+                        took += churn.owners_move(reports);
+                    }
+                    left -= count;
+                }
+                took
+            });
         });
-    });
+    }
+    group.finish();
+}
+
+/// What is there already must not make the next task dearer.
+fn crowded(c: &mut Criterion) {
+    let mix = Mix::new();
+    let mut group = c.benchmark_group("crowded");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    let work = mix.jobs(9, size(20_000) as usize);
+    for (id, tenants, held) in [("empty", 1, 0), ("1m_allocations_1000_tenants", 1_000, 1_000)] {
+        let mut engine = cell::cell(&mix, size(20_000), tenants, false);
+        let small = Resources { cpu_millis: 10, memory_bytes: 1 << 20, ..Resources::default() };
+        let tasks = size(1_000);
+        let jobs = (0..held).map(|number| submit(number % tenants, spec(&small, tasks)));
+        feed(&mut engine, jobs.collect());
+        plan(&mut engine, DEPTH);
+        bench_feed(&mut group, id, &engine, &work);
+    }
     group.finish();
 }
 
 fn parked(c: &mut Criterion) {
+    let mix = Mix::new();
     let mut group = c.benchmark_group("parked");
-    let mut engine = cell(size(10_000));
-    let too_large = |n: u32| submit(&request(1_000_000 + u64::from(n % 100), 1, 0), 100, false);
-    fill(&mut engine, (0..size(10_000)).map(too_large).collect());
+    let mut engine = cell::cell(&mix, size(10_000), 1, false);
+    let too_large = |n: u32| submit(0, spec(&request(1_000_000 + u64::from(n % 100), 1, 0), 100));
+    feed(&mut engine, (0..size(10_000)).map(too_large).collect());
     group.bench_function("1m_tasks_and_nothing_new", |b| {
         b.iter(|| engine.step(NOW, Vec::new()));
+    });
+    let urgent = JobSpec { priority: Priority(10), ..spec(&request(2_000, 4_096, 0), 1) };
+    group.bench_function("1m_tasks_and_one_that_fits", |b| {
+        b.iter(|| engine.step(NOW, vec![submit(0, urgent.clone())]));
     });
     group.finish();
 }
 
-criterion_group!(benches, place, churn, parked);
+criterion_group!(benches, mixed, alike, churn, crowded, parked);
 criterion_main!(benches);

@@ -112,12 +112,7 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
 
 impl<'i> Run<'i> {
     /// A cell that is empty and begins whole days before the first task, so long that the history is over and forgotten.
-    fn new(
-        inputs: &'i Inputs,
-        dimensions: &Dimensions,
-        retention: Millis,
-        effort: Effort,
-    ) -> Self {
+    fn new(inputs: &'i Inputs, dimensions: &Dimensions, retention: Millis, effort: Effort) -> Self {
         let past = match inputs.history.last() {
             Some(last) => last.submit.0.saturating_add(retention.0).div_ceil(DAY.0) * DAY.0,
             None => 0,

@@ -41,8 +41,8 @@ pub struct Step {
     pub batch: Batch,
 }
 
-/// The writer of a cell's state.
-#[derive(Debug)]
+/// The writer of a cell's state. A copy shares what it can and goes its own way.
+#[derive(Clone, Debug)]
 pub struct Engine {
     state: State,
     scheduler: Scheduler,

@@ -1,4 +1,4 @@
-use std::{borrow::Borrow, collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Borrow, cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 
 use super::JobId;
 
@@ -13,9 +13,24 @@ pub type Labels = BTreeMap<Label, Label>;
 
 /// The name of an object: 1 to 63 ASCII letters, digits, `-`, `_` or `.`, with a letter or digit at both ends.
 ///
-/// The empty default stands where a name is optional, such as a node's zone.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+/// The empty default stands where a name is optional, such as a node's zone. Most names are short and stand here as they
+/// are: making, copying and comparing one then touches no other memory.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Name(Text);
+
+/// Short whenever it can be, so that equal names are equal values.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    Short {
+        len: u8,
+        /// Zeros behind the text.
+        bytes: [u8; SHORT],
+    },
+    Long(Arc<str>),
+}
+
+/// The most bytes of a short text.
+const SHORT: usize = 22;
 
 /// The key or value of a label: as a name, but also empty, and with `/` inside.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +75,14 @@ impl Name {
             return Err(TextError::Empty);
         }
         check(text, "", "letters, digits, '-', '_' and '.'")?;
-        Ok(Self(text.into()))
+        Ok(Self::of(text.as_bytes()).unwrap_or_else(|| Self(Text::Long(text.into()))))
+    }
+
+    /// A short text, which is ASCII.
+    fn of(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self(Text::Short { len: u8::try_from(text.len()).ok()?, bytes }))
     }
 
     /// Checks and takes a name that may be absent.
@@ -84,28 +106,70 @@ impl Name {
         }
         let begin = at - JOB_PREFIX.len();
         text[begin..at].copy_from_slice(JOB_PREFIX.as_bytes());
-        Self(std::str::from_utf8(&text[begin..]).expect("invariant: it is ASCII").into())
+        Self::of(&text[begin..]).unwrap_or_else(|| Self(Text::Long(ascii(&text[begin..]).into())))
     }
 
     /// The job that the cell would call so.
     #[must_use]
     pub fn job_id(&self) -> Option<JobId> {
-        let digits = self.0.strip_prefix(JOB_PREFIX)?;
-        let canonical = digits.len() == 1 || !digits.starts_with('0');
-        let all_digits = digits.bytes().all(|digit| digit.is_ascii_digit());
-        if canonical && all_digits { digits.parse().ok().map(JobId) } else { None }
+        let digits = self.as_bytes().strip_prefix(JOB_PREFIX.as_bytes())?;
+        if digits.is_empty() || digits.len() > 1 && digits[0] == b'0' {
+            return None;
+        }
+        let mut id: u64 = 0;
+        for digit in digits {
+            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+            id = id.checked_mul(10)?.checked_add(u64::from(digit))?;
+        }
+        Some(JobId(id))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short { .. } => ascii(self.as_bytes()),
+            Text::Long(text) => text,
+        }
+    }
+
+    /// The text as bytes, which all are ASCII.
+    #[must_use]
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Long(text) => text.as_bytes(),
+        }
     }
 
     /// Whether an optional name is absent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
+    }
+}
+
+fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("invariant: names are ASCII")
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self(Text::Short { len: 0, bytes: [0; SHORT] })
+    }
+}
+
+/// That of the texts.
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -146,13 +210,13 @@ fn check(text: &str, extra: &str, allowed: &'static str) -> Result<(), TextError
 /// As quoted text, which is how messages show it.
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(self.as_str(), f)
     }
 }
 
@@ -171,7 +235,14 @@ impl fmt::Display for Label {
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        &self.0
+        self.as_str()
+    }
+}
+
+/// Cheaper to look up than text, and in the same order.
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 
@@ -184,6 +255,17 @@ impl Borrow<str> for Label {
 #[cfg(test)]
 mod tests {
     use super::{JobId, Name};
+
+    #[test]
+    fn names_long_and_short_are_in_the_order_of_their_texts() {
+        let texts = [1, 2, 21, 22, 23, 63].map(|len| ["a", "b"].map(|text| text.repeat(len)));
+        let mut texts: Vec<String> = texts.into_iter().flatten().collect();
+        texts.sort_unstable();
+        let names: Vec<Name> =
+            texts.iter().map(|text| Name::parse(text).expect("a name")).collect();
+        assert!(names.is_sorted_by(|a, b| a < b));
+        assert!(names.iter().map(Name::as_str).eq(&texts));
+    }
 
     #[test]
     fn only_the_cells_own_names_lead_to_ids() {

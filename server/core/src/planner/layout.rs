@@ -58,8 +58,7 @@ impl Layout {
             size: size(demand, &totals),
             allowed: demand.allowed.clone(),
         });
-        let mut layout =
-            Self { items: items.collect(), grounds: Vec::new(), pool: Vec::new() };
+        let mut layout = Self { items: items.collect(), grounds: Vec::new(), pool: Vec::new() };
         let mut wanted: Vec<u32> = problem.demands.iter().map(|demand| demand.wanted).collect();
         for site in &problem.sites {
             let mut ground = Ground {
@@ -104,7 +103,13 @@ impl Layout {
     }
 
     /// Takes each slot of a site off with a chance of `quarters` in four.
-    pub(super) fn ruin(&mut self, site: usize, quarters: usize, random: &mut Random, off: &mut Vec<u32>) {
+    pub(super) fn ruin(
+        &mut self,
+        site: usize,
+        quarters: usize,
+        random: &mut Random,
+        off: &mut Vec<u32>,
+    ) {
         let ground = &mut self.grounds[site];
         let mut at = 0;
         while at < ground.slots.len() {
@@ -145,7 +150,8 @@ fn totals(problem: &Problem) -> Vec<u64> {
         let free = problem.sites.iter().map(|site| site.free[dimension].max(0).unsigned_abs());
         free.sum::<u64>().max(1)
     };
-    let gpus = problem.sites.iter().flat_map(|site| site.devices.iter()).map(|left| u64::from(*left));
+    let gpus =
+        problem.sites.iter().flat_map(|site| site.devices.iter()).map(|left| u64::from(*left));
     (0..dimensions).map(sum).chain([gpus.sum::<u64>().max(1)]).collect()
 }
 
@@ -179,9 +185,12 @@ impl Ground {
         if !self.fits(item) {
             return None;
         }
-        let room: u64 = self.free.iter().zip(&item.amounts).map(|(free, wanted)| {
-            u64::try_from(*free - *wanted).unwrap_or(0) >> 10
-        }).sum();
+        let room: u64 = self
+            .free
+            .iter()
+            .zip(&item.amounts)
+            .map(|(free, wanted)| u64::try_from(*free - *wanted).unwrap_or(0) >> 10)
+            .sum();
         if item.gpu_share > 0 {
             let (left, device) = self.tightest(item.gpu_share)?;
             return Some(((left - item.gpu_share, room), DeviceSet::default().with(device)));
@@ -215,7 +224,9 @@ impl Ground {
     /// Whether the task can have exactly these devices.
     fn has(&self, item: &Item, devices: DeviceSet) -> bool {
         let each = item.each();
-        let enough = devices.iter().all(|device| self.left.get(device as usize).is_some_and(|left| *left >= each));
+        let enough = devices
+            .iter()
+            .all(|device| self.left.get(device as usize).is_some_and(|left| *left >= each));
         if !enough || !self.fits(item) {
             return false;
         }

@@ -97,8 +97,9 @@ impl Problem {
         let mut nodes = Vec::new();
         for (at, site) in self.sites.iter().enumerate() {
             let slots = layout.slots(at);
-            let slots: Arc<[(ShapeId, DeviceSet)]> =
-                slots.map(|(demand, devices)| (self.demands[demand as usize].shape, devices)).collect();
+            let slots: Arc<[(ShapeId, DeviceSet)]> = slots
+                .map(|(demand, devices)| (self.demands[demand as usize].shape, devices))
+                .collect();
             nodes.extend(site.nodes.iter().map(|node| (*node, Arc::clone(&slots))));
         }
         let promises = |nodes: &[(NodeId, Arc<[(ShapeId, DeviceSet)]>)]| Promises {

@@ -64,7 +64,10 @@ impl Scheduler {
     pub(super) fn next_dealt(&mut self, state: &State) -> Option<Plan> {
         let (id, spots) = self.batching.dealt.pop_front()?;
         let job = state.job(id).expect("invariant: a waiting job exists");
-        Some(Plan::Place { job: id, placements: place::placements(job, &spots, state.next_ids().3) })
+        Some(Plan::Place {
+            job: id,
+            placements: place::placements(job, &spots, state.next_ids().3),
+        })
     }
 
     /// Packs what waits at the highest priority, if it is a batch and there is room for all of it.
@@ -175,9 +178,8 @@ fn stated(
     for (shape, _) in shapes {
         let Index { shapes, kinds, .. } = &mut *index;
         let shape = shapes[shape.0 as usize].as_mut().expect("invariant: a shape in use is kept");
-        let asked = alike.iter().map(|(kind, ..)| {
-            shape.allowed.ask(kinds, *kind, &shape.key.constraints)
-        });
+        let asked =
+            alike.iter().map(|(kind, ..)| shape.allowed.ask(kinds, *kind, &shape.key.constraints));
         allowed.extend(asked);
     }
     Some((Problem { kinds, classes, allowed }, nodes))

@@ -169,7 +169,8 @@ impl Index {
             let node = self.shape(larger).promised[at];
             let Self { rooms, shapes, kinds, .. } = &mut *self;
             let room = rooms[node.0 as usize].as_ref();
-            let promise = room.and_then(|room| room.promises.iter().position(|p| p.shape == larger));
+            let promise =
+                room.and_then(|room| room.promises.iter().position(|p| p.shape == larger));
             let (Some(room), Some(promise)) = (room, promise) else {
                 let larger = shapes[larger.0 as usize].as_mut();
                 larger.expect("invariant: it is kept").promised.remove(at);
@@ -194,8 +195,7 @@ impl Index {
             large.key.job.is_none() && large.want.covers(&small.want) && large.want != small.want
         };
         let larger = self.all_shapes().filter(|(_, large)| covers(large));
-        let mut larger: Vec<(u64, ShapeId)> =
-            larger.map(|(id, large)| (large.worth, id)).collect();
+        let mut larger: Vec<(u64, ShapeId)> = larger.map(|(id, large)| (large.worth, id)).collect();
         larger.sort_unstable();
         let larger = larger.into_iter().map(|(_, id)| id).collect();
         let version = self.shapes_version;

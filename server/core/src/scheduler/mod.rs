@@ -32,8 +32,8 @@ use std::{
 pub use explain::explain;
 use index::{Ended, Index};
 use queue::{Lane, Queue};
-pub use shape::ShapeId;
 use shape::KeyRef;
+pub use shape::ShapeId;
 
 use crate::{
     event::{Event, Placement},
@@ -284,7 +284,10 @@ impl Scheduler {
     /// When they differ: an event was not followed.
     pub(crate) fn check_invariants(&mut self, state: &State) {
         for node in (0..state.next_ids().0.0).map(NodeId) {
-            assert!(self.index.is_true(state, node), "the room of node {node} is as the state has it");
+            assert!(
+                self.index.is_true(state, node),
+                "the room of node {node} is as the state has it"
+            );
         }
     }
 

@@ -1,12 +1,7 @@
 //! Places the pending tasks of one job: as many as fit, or all or nothing for a gang.
 
 use super::{
-    classes::Score,
-    find::Spot,
-    index::Index,
-    kind::ZoneId,
-    shape::ShapeId,
-    spread::Spread,
+    classes::Score, find::Spot, index::Index, kind::ZoneId, shape::ShapeId, spread::Spread,
 };
 use crate::{
     event::Placement,
@@ -99,8 +94,7 @@ impl<'a> Spreading<'a> {
         let zones = if over_zones { index.kinds.zone_count() } else { 1 };
         let spread = Spread::of(state, job);
         let best = vec![None; zones];
-        let mut spreading =
-            Self { index, shape, spread, best, over_zones, sidelined: Vec::new() };
+        let mut spreading = Self { index, shape, spread, best, over_zones, sidelined: Vec::new() };
         let full: Vec<NodeId> = spreading.spread.full_nodes().collect();
         full.into_iter().for_each(|node| spreading.sideline(node));
         spreading

@@ -59,7 +59,9 @@ type Alike = (KindId, super::room::Amounts, Box<[u16]>, u16, Vec<(ShapeId, Devic
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.
     pub(crate) fn problem(&mut self, state: &State) -> Option<Problem> {
-        if state.node_count() == 0 || self.planned.arrived < self.planned.due(state, self.index.promised()) {
+        if state.node_count() == 0
+            || self.planned.arrived < self.planned.due(state, self.index.promised())
+        {
             return None;
         }
         self.planned.seen += mem::take(&mut self.planned.arrived);
@@ -72,8 +74,9 @@ impl Scheduler {
     fn sites(&mut self) -> Vec<Vec<NodeId>> {
         let index = &self.index;
         let open = (0..).map(NodeId).zip(&index.rooms);
-        let open: Vec<(NodeId, &Room)> =
-            open.filter_map(|(node, room)| Some((node, room.as_ref().filter(|r| r.open)?))).collect();
+        let open: Vec<(NodeId, &Room)> = open
+            .filter_map(|(node, room)| Some((node, room.as_ref().filter(|r| r.open)?)))
+            .collect();
         if open.len() <= SITES {
             return open.into_iter().map(|(node, _)| vec![node]).collect();
         }

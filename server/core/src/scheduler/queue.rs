@@ -238,9 +238,10 @@ impl Queue {
     /// Moves the jobs of a parked shape to their backlogs, also those that have not come to the front yet.
     fn settle(&mut self, shape: ShapeId) {
         let backlogged: usize = self.backlogs_of(shape).map(|(_, jobs)| jobs.len()).sum();
-        let waiting = self.shapes.get(shape.0 as usize).map_or(0, |priorities| {
-            priorities.iter().map(|(_, count)| *count as usize).sum()
-        });
+        let waiting = self
+            .shapes
+            .get(shape.0 as usize)
+            .map_or(0, |priorities| priorities.iter().map(|(_, count)| *count as usize).sum());
         if backlogged == waiting {
             return;
         }
@@ -253,7 +254,8 @@ impl Queue {
             let lane = Lane { shape, priority, tenant };
             let group = self.groups.get_mut(&(tenant, priority));
             let fresh = &mut group.expect("invariant: a listed group is kept").fresh;
-            let (moved, kept): (VecDeque<_>, VecDeque<_>) = fresh.iter().copied().partition(|(_, known)| *known == shape);
+            let (moved, kept): (VecDeque<_>, VecDeque<_>) =
+                fresh.iter().copied().partition(|(_, known)| *known == shape);
             *fresh = kept;
             for (job, _) in moved {
                 if self.waiting.get(&job) == Some(&lane) {

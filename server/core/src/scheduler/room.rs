@@ -431,9 +431,7 @@ impl Room {
     /// Whether this has more of anything than `before`.
     pub(super) fn grew(&self, before: &Self) -> bool {
         self.open
-            && (!before.open
-                || self.free.exceeds(&before.free)
-                || self.gpus.exceeds(&before.gpus))
+            && (!before.open || self.free.exceeds(&before.free) || self.gpus.exceeds(&before.gpus))
     }
 
     pub(super) fn brief(&self) -> Brief {

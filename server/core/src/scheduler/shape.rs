@@ -14,8 +14,8 @@ use super::{
     kind::{Allowed, ZoneId},
     room::Want,
 };
-use crate::state::DemandKey;
 use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
+use crate::state::DemandKey;
 
 /// A shape's place in the index. Never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,7 +111,6 @@ impl From<KeyRef<'_>> for ShapeKey {
 }
 
 impl ShapeKey {
-
     /// Whether it matters where the job's other tasks lie.
     pub(super) fn spreads(&self) -> bool {
         !self.constraints.spreads.is_empty()

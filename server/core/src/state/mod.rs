@@ -132,7 +132,7 @@ impl State {
     /// A node by its name.
     #[must_use]
     pub fn node_named(&self, name: &str) -> Option<&Node> {
-        self.node(*self.node_names.get(name)?)
+        self.node(*self.node_names.get(name.as_bytes())?)
     }
 
     /// Nodes in the order of their ids.
@@ -166,7 +166,7 @@ impl State {
     /// A tenant by its name.
     #[must_use]
     pub fn tenant_named(&self, name: &str) -> Option<&Tenant> {
-        self.tenant(*self.tenant_names.get(name)?)
+        self.tenant(*self.tenant_names.get(name.as_bytes())?)
     }
 
     /// Tenants in the order of their ids.
