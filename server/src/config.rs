@@ -110,7 +110,7 @@ settings! {
     overload_retry: Span = Span::from_millis(100), "OFFPEAKD_OVERLOAD_RETRY";
     /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
     planner_attempts: u32 = DEFAULT_PLANNER_ATTEMPTS, "OFFPEAKD_PLANNER_ATTEMPTS";
-    /// Percentage of one core's time that the planner takes at most
+    /// Percentage of one core's time that the planner takes at most, what the engine does for it included
     planner_share_percent: u32 = 20, "OFFPEAKD_PLANNER_SHARE_PERCENT";
     /// How long a step may take to pack work that came at once, which it does a twentieth of the time at most
     batch_budget: Span = Span::from_millis(5), "OFFPEAKD_BATCH_BUDGET";

@@ -16,7 +16,8 @@ use offpeak_core::{
 use super::queue::{Queue, Refused};
 use crate::{config::Config, telemetry::Metrics};
 
-/// The planner's thread: it solves problems beside the engine and has a share of one core.
+/// The planner's thread: it solves problems beside the engine. It has a share of one core, and what the engine does for
+/// it counts: after each piece of work it rests.
 pub(super) struct Planner {
     queue: Arc<Queue>,
     problems: Receiver<Stated>,
@@ -90,28 +91,36 @@ impl Planner {
             // Enough may have changed meanwhile, and an engine that sleeps would not tell.
             self.queue.wake();
             let Ok(Stated { problem, took }) = self.problems.recv() else { return };
-            let Ok(solving) = self.solve(&problem) else { return };
-            drop(problem);
-            let rest = rest(took + solving, self.share_percent);
-            // Nothing is stated while this rests, but the engine may go.
-            if let Err(RecvTimeoutError::Disconnected) = self.problems.recv_timeout(rest) {
+            if self.plan(problem, took).is_err() {
                 return;
             }
         }
     }
 
-    /// Solves a problem and hands over the promises, piece by piece so that others come between. Returns how long
-    /// the solving took.
-    fn solve(&self, problem: &Problem) -> Result<Duration, Refused> {
+    /// Solves a problem, which took the engine so long to state, and hands over the promises piece by piece, so that
+    /// others come between.
+    fn plan(&self, problem: Problem, stating: Duration) -> Result<(), Refused> {
         let started = Instant::now();
         let pieces = problem.solve(self.attempts_per_site);
-        let took = started.elapsed();
-        self.metrics.planned(took);
+        drop(problem);
+        let solving = started.elapsed();
+        self.metrics.planned(solving);
         for promises in pieces {
+            let started = Instant::now();
             let command = Command::Promise(promises);
             self.queue.push_aside(Request { command, request_id: None, validate_only: false })?;
+            // An upper bound: the step may have had more to do.
+            self.rest_after(started.elapsed())?;
         }
-        Ok(took)
+        self.rest_after(stating + solving)
+    }
+
+    fn rest_after(&self, worked: Duration) -> Result<(), Refused> {
+        // Nothing is stated meanwhile, but the engine may go.
+        match self.problems.recv_timeout(rest(worked, self.share_percent)) {
+            Err(RecvTimeoutError::Disconnected) => Err(Refused::Closed),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -144,8 +153,9 @@ mod tests {
 
     /// A planner of a queue, and its desk once it waits there.
     fn started(queue: &Arc<Queue>, on_fatal: &OnFatal) -> (thread::JoinHandle<()>, Desk) {
-        let made = Planner::new(&Config::default(), queue, &Metrics::new());
-        let (planner, desk) = made.expect("it is on by default");
+        let config = Config { planner_attempts: 1, ..Config::default() };
+        let made = Planner::new(&config, queue, &Metrics::new());
+        let (planner, desk) = made.expect("it is on");
         let guard = Guard::new("planner", on_fatal, queue, &Progress::new(Revision(0)));
         let thread = thread::spawn(move || {
             let _guard = guard;
@@ -202,6 +212,7 @@ mod tests {
         let (planner, desk) = started(&queue, &nothing_fatal());
         desk.lay(Stated { took: Duration::from_secs(86_400), ..stated(1, 0) });
         assert_eq!(queue.take(9, Duration::MAX).expect("open").requests.len(), 1);
+        assert!(queue.take(9, Duration::ZERO).expect("open").requests.is_empty());
         drop(desk);
         planner.join().expect("no panic");
     }

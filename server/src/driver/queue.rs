@@ -1,10 +1,11 @@
 //! Where commands wait for the engine. It never makes a client wait for room: what does not fit is refused at once.
 //!
 //! Beside the entries there is room for one request that nobody waits for: a piece of a plan. It takes no room from
-//! clients, however full the queue is, and whoever puts it there waits until the one before was taken.
+//! clients, however full the queue is, and whoever puts it there waits until the engine is done with it.
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -48,7 +49,7 @@ pub(crate) enum Refused {
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Condvar,
-    aside_taken: Condvar,
+    aside_done: Condvar,
     limit_requests: usize,
 }
 
@@ -58,12 +59,21 @@ struct Inner {
     requests: VecDeque<Request>,
     /// One an entry.
     waiters: VecDeque<Waiter>,
-    /// Goes with the next step, whatever else does, and is no part of any limit.
-    aside: Option<Request>,
+    aside: Aside,
     /// The engine sleeps: waking it costs a system call, so it is done only then.
     asleep: bool,
     woken: bool,
     closed: bool,
+}
+
+/// A request that goes with the next step, whatever else does, and is no part of any limit.
+#[derive(Debug, Default)]
+enum Aside {
+    #[default]
+    None,
+    Waits(Box<Request>),
+    /// The engine has it, and has not come back for more.
+    Taken,
 }
 
 impl Queue {
@@ -71,7 +81,7 @@ impl Queue {
         Self {
             inner: Mutex::default(),
             arrived: Condvar::new(),
-            aside_taken: Condvar::new(),
+            aside_done: Condvar::new(),
             limit_requests,
         }
     }
@@ -96,18 +106,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Hands over a request that nobody waits for, as soon as the one before was taken. A queue that closes meanwhile
-    /// refuses it.
+    /// Hands over a request that nobody waits for and returns when the engine is done with the step that it went with.
+    /// It is lost if the queue is closed or closes meanwhile. For one thread at a time.
     pub(crate) fn push_aside(&self, request: Request) -> Result<(), Refused> {
-        let occupied = |inner: &mut Inner| inner.aside.is_some() && !inner.closed;
-        let waited = self.aside_taken.wait_while(self.lock(), occupied);
-        let mut inner = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);
         }
-        inner.aside = Some(request);
-        self.rouse(inner);
-        Ok(())
+        inner.aside = Aside::Waits(Box::new(request));
+        if inner.asleep {
+            self.arrived.notify_one();
+        }
+        let busy = |inner: &mut Inner| !matches!(inner.aside, Aside::None) && !inner.closed;
+        let inner = self.aside_done.wait_while(inner, busy);
+        let inner = inner.unwrap_or_else(PoisonError::into_inner);
+        if inner.closed { Err(Refused::Closed) } else { Ok(()) }
     }
 
     /// Waits for entries, at most `wait`, and takes whole ones until they make `limit` requests, and last the request
@@ -115,6 +128,10 @@ impl Queue {
     /// closed and has no entry.
     pub(crate) fn take(&self, limit: usize, wait: Duration) -> Option<Taken> {
         let mut inner = self.lock();
+        if matches!(inner.aside, Aside::Taken) {
+            inner.aside = Aside::None;
+            self.aside_done.notify_one();
+        }
         if inner.is_idle() && !wait.is_zero() {
             inner.asleep = true;
             let waited = self.arrived.wait_timeout_while(inner, wait, |inner| inner.is_idle());
@@ -134,10 +151,10 @@ impl Queue {
             waiters.push(waiter);
         }
         let mut requests: Vec<Request> = inner.requests.drain(..count).collect();
-        if let Some(request) = inner.aside.take() {
-            requests.push(request);
+        if let Aside::Waits(request) = mem::take(&mut inner.aside) {
+            inner.aside = Aside::Taken;
+            requests.push(*request);
             waiters.push(Waiter::Nobody);
-            self.aside_taken.notify_one();
         }
         Some(Taken { requests, waiters })
     }
@@ -153,7 +170,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        self.aside_taken.notify_one();
+        self.aside_done.notify_one();
         self.rouse(inner);
     }
 
@@ -161,10 +178,10 @@ impl Queue {
     pub(crate) fn abandon(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        inner.aside = None;
+        inner.aside = Aside::None;
         inner.requests.clear();
-        self.aside_taken.notify_one();
-        let dropped = std::mem::take(&mut inner.waiters);
+        self.aside_done.notify_one();
+        let dropped = mem::take(&mut inner.waiters);
         self.rouse(inner);
         drop(dropped);
     }
@@ -189,7 +206,8 @@ impl Queue {
 
 impl Inner {
     fn is_idle(&self) -> bool {
-        self.waiters.is_empty() && self.aside.is_none() && !self.closed && !self.woken
+        let nothing_aside = !matches!(self.aside, Aside::Waits(_));
+        self.waiters.is_empty() && nothing_aside && !self.closed && !self.woken
     }
 }
 
@@ -225,7 +243,11 @@ pub(crate) fn answer(waiters: Vec<Waiter>, replies: Vec<Result<Outcome, Rejectio
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, thread, time::Duration};
+    use std::{
+        sync::Arc,
+        thread::{self, JoinHandle},
+        time::Duration,
+    };
 
     use offpeak_core::{
         command::{Command, Request},
@@ -233,7 +255,7 @@ mod tests {
     };
     use tokio::sync::oneshot;
 
-    use super::{Queue, Refused, Waiter};
+    use super::{Aside, Queue, Refused, Waiter};
 
     fn push_one(queue: &Queue) -> Result<(), Refused> {
         queue.push(std::iter::once(request()), Waiter::One(oneshot::channel().0))
@@ -285,46 +307,49 @@ mod tests {
         assert!(queue.take(9, Duration::MAX).is_none());
     }
 
+    /// A thread that hands over so many requests that nobody waits for.
+    fn pusher(queue: &Arc<Queue>, count: usize) -> JoinHandle<Result<(), Refused>> {
+        let queue = Arc::clone(queue);
+        thread::spawn(move || (0..count).try_for_each(|_| queue.push_aside(request())))
+    }
+
     #[test]
-    fn what_nobody_waits_for_takes_no_room_and_goes_with_any_step() {
-        let queue = Queue::new(2);
+    fn what_nobody_waits_for_goes_with_any_step_and_takes_no_room() {
+        let queue = Arc::new(Queue::new(2));
         assert_eq!(push_many(&queue, 2), Ok(()));
-        assert_eq!(queue.push_aside(request()), Ok(()));
+        let pusher = pusher(&queue, 1);
+        while !matches!(queue.lock().aside, Aside::Waits(_)) {
+            thread::yield_now();
+        }
         assert_eq!((push_one(&queue), queue.len()), (Err(Refused::Full), 2));
         let taken = queue.take(1, Duration::ZERO).expect("open");
         assert_eq!(taken.requests.len(), 3);
         assert!(matches!(taken.waiters[..], [Waiter::Many(2, _), Waiter::Nobody]));
-
         assert_eq!(push_many(&queue, 2), Ok(()));
+        assert!(!pusher.is_finished(), "the step goes on");
         assert_eq!(queue.take(9, Duration::ZERO).expect("open").requests.len(), 2);
-        assert_eq!(queue.push_aside(request()), Ok(()));
-        assert_eq!(queue.take(9, Duration::MAX).expect("open").requests.len(), 1);
+        assert_eq!(pusher.join().expect("no panic"), Ok(()));
     }
 
     #[test]
     fn of_what_nobody_waits_for_a_step_takes_one_and_none_is_lost() {
         let queue = Arc::new(Queue::new(2));
-        let pusher = thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || (0..50).try_for_each(|_| queue.push_aside(request()))
-        });
+        let pusher = pusher(&queue, 50);
         for _ in 0..50 {
             let taken = queue.take(9, Duration::MAX).expect("open");
             assert_eq!(taken.requests.len(), 1);
         }
+        assert!(queue.take(9, Duration::ZERO).expect("open").requests.is_empty());
         assert_eq!(pusher.join().expect("no panic"), Ok(()));
     }
 
     #[test]
     fn a_closed_queue_refuses_what_nobody_waits_for_and_forgets_it() {
         let queue = Arc::new(Queue::new(2));
-        assert_eq!(queue.push_aside(request()), Ok(()));
-        let waiting = thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || queue.push_aside(request())
-        });
+        let pusher = pusher(&queue, 1);
         queue.close();
-        assert_eq!(waiting.join().expect("no panic"), Err(Refused::Closed));
+        assert_eq!(pusher.join().expect("no panic"), Err(Refused::Closed));
+        assert_eq!(queue.push_aside(request()), Err(Refused::Closed));
         assert!(queue.take(9, Duration::MAX).is_none());
     }
 

@@ -120,6 +120,7 @@ async fn stopping_does_not_wait_for_promises_to_be_adopted() {
     let config = Config {
         batch_limit_requests: 1,
         steps_in_flight: 1,
+        planner_attempts: 10,
         planner_share_percent: 1,
         ..Config::default()
     };
