@@ -195,7 +195,8 @@ impl Scheduler {
                     self.leaving -= 1;
                 }
                 let job = state.job(at.job).expect("invariant: a live allocation has a job");
-                let shape = self.index.known_shape(KeyRef::of(job));
+                let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
+                let shape = key.and_then(|key| self.index.known_shape(key));
                 let want = self.index.want_of(&job.spec.request);
                 self.ended = Some(Ended { shape, want, devices });
             }
