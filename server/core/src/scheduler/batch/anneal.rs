@@ -63,7 +63,7 @@ pub(super) fn improve<'a, const N: usize>(
         if search.bins.opened() <= scaled.least_opened {
             return best;
         }
-        let weakest = search.weakest_opened(scaled)?;
+        let Some(weakest) = search.weakest_opened(scaled) else { return best };
         search.bins.close(weakest);
     }
 }
