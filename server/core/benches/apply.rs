@@ -90,6 +90,12 @@ fn spec(count: u32) -> Arc<JobSpec> {
     })
 }
 
+/// An empty batch with room for what so many jobs come to.
+fn room(jobs: usize) -> Batch {
+    let commits = Vec::with_capacity(jobs + 1);
+    Batch { commits, events: Vec::with_capacity(2 * jobs) }
+}
+
 /// A cell that is driven by events alone.
 struct Cell {
     state: State,
@@ -129,7 +135,7 @@ impl Cell {
     fn submitted(&mut self, specs: Vec<Arc<JobSpec>>) -> Batch {
         let (.., first_job, mut allocation) = self.state.next_ids();
         let mut revision = self.state.revision();
-        let mut batch = Batch::default();
+        let mut batch = room(specs.len());
         let mut job = first_job;
         for spec in specs {
             let tenant = TenantId(self.next_turn().1 % self.tenants);
@@ -156,7 +162,7 @@ impl Cell {
     /// What a step comes to to which these tasks were reported as succeeded, each in a commit.
     fn ended(&self, tasks: &[AllocationRef]) -> Batch {
         let mut revision = self.state.revision();
-        let mut batch = Batch::default();
+        let mut batch = room(tasks.len());
         for at in tasks {
             let message = Arc::default();
             batch.events.push(Event::TaskEnded { at: *at, end: TaskEnd::Succeeded, message });

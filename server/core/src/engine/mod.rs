@@ -118,6 +118,8 @@ impl Engine {
         self.now = self.now.max(now);
         self.unfinished = false;
         self.run_due();
+        self.batch.commits.reserve(requests.len() + 2);
+        self.batch.events.reserve(2 * requests.len());
         let mut replies = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter();
         while !requests.as_slice().is_empty() {

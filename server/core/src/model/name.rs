@@ -1,4 +1,11 @@
-use std::{borrow::Borrow, cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    collections::BTreeMap,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use super::JobId;
 
@@ -15,11 +22,11 @@ pub type Labels = BTreeMap<Label, Label>;
 ///
 /// The empty default stands where a name is optional, such as a node's zone. Most names are short and stand here as they
 /// are: making, copying and comparing one then touches no other memory.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Name(Text);
 
 /// Short whenever it can be, so that equal names are equal values.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Text {
     Short {
         len: u8,
@@ -230,6 +237,13 @@ impl fmt::Debug for Label {
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// As that of its text: a name can be looked for by it.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 

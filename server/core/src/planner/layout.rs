@@ -158,7 +158,8 @@ fn totals(problem: &Problem) -> Vec<u64> {
 /// Hard to place first: the greatest part of the fleet that it takes, GPUs before all.
 fn size(demand: &super::Demand, totals: &[u64]) -> u64 {
     let part = |amount: u64, total: u64| {
-        u64::try_from(u128::from(amount) * (1 << 40) / u128::from(total)).unwrap_or(u64::MAX)
+        let part = u128::from(amount) * (1 << 40) / u128::from(total);
+        u64::try_from(part).unwrap_or(u64::MAX).min(1 << 50)
     };
     let gpus = u64::from(demand.gpu_share) + u64::from(demand.gpu_devices) * u64::from(WHOLE);
     let gpus = part(gpus, totals[totals.len() - 1]);

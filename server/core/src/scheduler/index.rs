@@ -17,7 +17,7 @@ use super::{
     changes::{Changes, Cursor},
     classes::Classes,
     kind::{Kinds, ZoneId},
-    room::{Brief, CountNames, Room, Want},
+    room::{Brief, CountNames, Promise, Room, Want},
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
 };
 use crate::{
@@ -197,6 +197,11 @@ impl Index {
         self.held.contains_key(&node)
     }
 
+    /// Whether any node is held.
+    pub(super) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Keeps tasks off the node until it is let go.
     pub(super) fn hold(&mut self, state: &State, node: NodeId) {
         *self.held.entry(node).or_default() += 1;
@@ -219,16 +224,21 @@ impl Index {
             self.refresh(state, node);
             return;
         }
-        let shape = ended.shape.filter(|_| self.promising);
-        let promise = shape.map(|shape| super::room::Promise { shape, devices: ended.devices });
         room.give(&ended.want, ended.devices);
-        if let Some(promise) = promise
-            && room.promise(promise, &ended.want)
-        {
-            let shape = self.shapes[promise.shape.0 as usize].as_mut();
-            let shape = shape.expect("invariant: it was just known");
-            shape.promised.push(node);
-            shape.promises += 1;
+        let shape = ended.shape.filter(|_| self.promising);
+        let like = shape.and_then(|id| Some((id, self.shapes[id.0 as usize].as_mut()?)));
+        let promised = like.is_some_and(|(id, shape)| {
+            // It may have come before the node's description ruled it out.
+            let promise = Promise { shape: id, devices: ended.devices };
+            let kept = shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
+                && room.promise(promise, &ended.want);
+            if kept {
+                shape.promised.push(node);
+                shape.promises += 1;
+            }
+            kept
+        });
+        if promised {
             self.briefs[node.0 as usize] = room.brief();
         } else {
             self.reclassify(node);

@@ -195,7 +195,8 @@ impl Scheduler {
                     self.leaving -= 1;
                 }
                 let job = state.job(at.job).expect("invariant: a live allocation has a job");
-                let shape = self.index.known_shape(KeyRef::of(job));
+                let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
+                let shape = key.and_then(|key| self.index.known_shape(key));
                 let want = self.index.want_of(&job.spec.request);
                 self.ended = Some(Ended { shape, want, devices });
             }
@@ -326,6 +327,10 @@ impl Scheduler {
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {
+        if self.leaving > 0 || self.index.holds_any() {
+            let promised = |placement: &Placement| self.is_promised(state, placement.node);
+            self.promises_void |= placements.iter().any(promised);
+        }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);

@@ -29,6 +29,9 @@ const NODES_PER_ARRIVAL: u64 = 40;
 /// Sites in one problem. Of a larger fleet a site stands for several nodes that are alike, or comes another time.
 const SITES: usize = 1_500;
 
+/// What a promise is worth at most, so that sums of them stay countable.
+const MOST_WORTH: u64 = 1 << 40;
+
 /// How far plans have come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Planned {
@@ -322,7 +325,7 @@ fn weigh(demands: &mut [Demand], pressures: &[(u64, u128)], most: u128) {
     let scarcity = |pressure: u128| {
         let mut scarcity = ONE >> 32;
         for _ in 0..16 {
-            scarcity = scarcity * (pressure >> 8) / (most >> 8).max(1);
+            scarcity = scarcity * (pressure >> 16) / (most >> 16).max(1);
         }
         scarcity
     };
@@ -331,8 +334,10 @@ fn weigh(demands: &mut [Demand], pressures: &[(u64, u128)], most: u128) {
     for demand in demands {
         let mut worth = 0;
         for (amount, (free, pressure)) in amounts(demand).zip(pressures) {
-            worth += u128::from(amount) * unit / u128::from((*free).max(1)) * scarcity(*pressure);
+            let part = u128::from(amount) * unit / u128::from((*free).max(1));
+            worth += part.min(u128::from(MOST_WORTH)) * scarcity(*pressure);
         }
-        demand.worth = u64::try_from(worth >> 32).unwrap_or(u64::MAX).max(1);
+        let worth = u64::try_from(worth >> 32).unwrap_or(MOST_WORTH);
+        demand.worth = worth.clamp(1, MOST_WORTH);
     }
 }

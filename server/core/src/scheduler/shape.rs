@@ -76,6 +76,11 @@ impl<'a> KeyRef<'a> {
         }
     }
 
+    /// Of one job only: nothing of its kind will come.
+    pub(super) fn is_solo(self) -> bool {
+        self.job.is_some()
+    }
+
     /// Of tasks to come.
     pub(super) fn expected(key: &'a DemandKey) -> Self {
         Self { request: &key.request, constraints: &key.constraints, job: None }

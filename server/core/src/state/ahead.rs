@@ -27,6 +27,26 @@ impl State {
         black_box(places().fold(sum, |sum, at| sum ^ self.behind(&at)));
     }
 
+    /// Reads what the first [`AHEAD`] of these events change, where there are many of their kind.
+    pub(super) fn read_ahead_of(&self, events: &[Event]) {
+        self.read_ahead(ended(events));
+        let events = events.iter().take(AHEAD);
+        black_box(events.fold(0, |sum, event| match event {
+            Event::JobSubmitted { tenant, .. } => self.tenant(*tenant).map_or(sum, |tenant| {
+                sum ^ tenant.usage.requested.cpu_millis ^ tenant.usage.held.cpu_millis
+            }),
+            Event::TasksPlaced { placements, .. } => {
+                placements.iter().take(AHEAD).fold(sum, |sum, placement| {
+                    let id = u64::from(placement.node.0);
+                    let Some(node) = self.nodes.get(id) else { return sum };
+                    let last = node.allocations.last().map_or(0, |last| last.0);
+                    sum ^ node.lent.cpu_millis ^ last ^ self.nodes.sharers(id) as u64
+                })
+            }
+            _ => sum,
+        }));
+    }
+
     /// Of the allocation, its job and its node, and whether they are shared.
     fn rows(&self, at: &AllocationRef) -> u64 {
         let (job, node) = (at.job.0, u64::from(at.node.0));

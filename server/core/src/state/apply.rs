@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{
-    AHEAD, Remembered, State, ended,
+    AHEAD, Remembered, State,
     hold::{become_pending, counter},
 };
 use crate::{
@@ -29,7 +29,7 @@ impl State {
             self.begin(commit.revision, commit.time);
             for event in events {
                 if at % AHEAD == 0 {
-                    self.read_ahead(ended(&batch.events[at..]));
+                    self.read_ahead_of(&batch.events[at..]);
                 }
                 at += 1;
                 self.apply(event);

@@ -329,3 +329,16 @@ where
         ))
         .map(|(_, id)| id)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Allocation, Job, Node};
+
+    /// What a cell needs for each of the things it has most of, in the form in which its tables hold them.
+    #[test]
+    fn what_there_are_millions_of_is_small() {
+        assert_eq!(size_of::<Option<Allocation>>(), 64);
+        assert!(size_of::<Option<Job>>() <= 136);
+        assert!(size_of::<Option<Node>>() <= 256);
+    }
+}

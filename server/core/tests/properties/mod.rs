@@ -6,7 +6,7 @@ mod ops;
 
 use naive::Naive;
 use offpeak_core::{
-    command::Request,
+    command::{Command, Request},
     engine::Engine,
     event::Batch,
     model::{Millis, Time},
@@ -41,6 +41,12 @@ impl Run {
     fn op(&mut self, op: &Op) {
         match op {
             Op::Restart => self.engine = Engine::new(self.engine.state().clone(), self.now),
+            Op::Plan => {
+                let promises = self.engine.problem().map(|problem| problem.solve(20));
+                let command = Command::Promise;
+                let ask = |command| Request { command, request_id: None, validate_only: false };
+                self.step(promises.into_iter().flatten().map(command).map(ask).collect());
+            }
             Op::Wait(seconds) => self.advance(self.now.after(Millis(u64::from(*seconds) * 1000))),
             op => {
                 let requests = op.requests(&self.folded, &self.naive, self.now);

@@ -44,6 +44,8 @@ pub(super) struct Wish {
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Restart,
+    /// Let the planner promise room, if it is time.
+    Plan,
     Wait(u32),
     Node(u8, Machine),
     Nodes(Vec<(u8, Machine)>),
@@ -96,6 +98,7 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         2 => any::<usize>().prop_map(Op::Cancel),
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
+        4 => Just(Op::Plan),
     ];
     let fleet = vec((0..6_u8, machine()), 1..6).prop_map(Op::Nodes);
     let tenants = Just(vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0)]);
@@ -222,7 +225,7 @@ impl Op {
     /// The commands, as requests of one step. What makes no sense any more is refused, which is fine.
     pub(super) fn requests(&self, state: &State, naive: &Naive, now: Time) -> Vec<Request> {
         let commands = match self {
-            Self::Restart | Self::Wait(_) => Vec::new(),
+            Self::Restart | Self::Plan | Self::Wait(_) => Vec::new(),
             Self::Node(number, machine) => vec![machine.command(state, *number)],
             Self::Nodes(nodes) => nodes.iter().map(|(n, m)| m.command(state, *n)).collect(),
             Self::Load(node, cpu, memory, gpus) => vec![Command::ReportLoad(vec![LoadReport {

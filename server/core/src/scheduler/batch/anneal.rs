@@ -1,14 +1,14 @@
 //! Closes one bin after the other and finds room elsewhere for what it held.
 //!
-//! The state never overfills a bin; what fits nowhere waits in the pool. Two kinds of moves are drawn at random. An
-//! item of the pool enters a bin and up to two items of that bin leave for the pool. Or two items of different bins
-//! change places, or one item moves over. A move's gain is what it takes out of the pool, at a fixed price, and what
+//! The state never overfills a bin; what fits nowhere waits in the pool. Moves are drawn at random. An item of the
+//! pool enters a bin and up to two items of that bin leave for the pool. Or two items of different bins change places,
+//! often such as are alike (`near.rs`), or one item moves over. A move's gain is what it takes out of the pool, at a fixed price, and what
 //! it adds to the squares of what the bins hold: uneven bins leave room in one piece. A loss is accepted with a
 //! probability that falls with the loss and, as effort is spent, with the temperature.
 
 use super::{
     bins::Bins,
-    effort::{Chance, Draw, Effort},
+    effort::{Chance, Draw, Effort, test_cost},
     near::Near,
     scaled::{Scaled, Vector, WEIGHT_SHIFT, fits, give, take},
 };
@@ -34,14 +34,14 @@ const MOVES_PER_LOOK: u64 = 256;
 /// Pairs of items tried when no single item of a bin makes enough room.
 const PAIRS_TRIED: usize = 6;
 
+/// What it costs to keep a bin of the best packing, in units.
+const COPY_COST_PER_BIN: usize = 64;
+
 /// What a move that is made costs, in comparisons.
 const MOVE_MADE_TESTS: u64 = 4;
 
 /// What a move costs beside its comparisons, in units.
 const MOVE_COST: u64 = 15;
-
-/// What a comparison of an item and a room costs, in units, and how many dimensions cost a unit more.
-const TEST_COST: (u64, usize) = (3, 6);
 
 /// The best packing that the effort finds, from a partial one on. `None` when the pool was never empty.
 pub(super) fn improve<'a, const N: usize>(
@@ -58,11 +58,12 @@ pub(super) fn improve<'a, const N: usize>(
             return best;
         }
         best = Some(search.bins.clone());
-        effort.spend(scaled.items.len() as u64);
+        let copied = scaled.items.len() + COPY_COST_PER_BIN * search.bins.len();
+        effort.spend(copied as u64);
         if search.bins.opened() <= scaled.least_opened {
             return best;
         }
-        let weakest = search.weakest_opened(scaled)?;
+        let Some(weakest) = search.weakest_opened(scaled) else { return best };
         search.bins.close(weakest);
     }
 }
@@ -97,8 +98,7 @@ impl<const N: usize> Search<'_, N> {
                     break;
                 }
             }
-            let test_cost = TEST_COST.0 + (N / TEST_COST.1) as u64;
-            effort.spend(MOVES_PER_LOOK * MOVE_COST + self.tests * test_cost);
+            effort.spend(MOVES_PER_LOOK * MOVE_COST + self.tests * test_cost::<N>());
             self.tests = 0;
         }
         true

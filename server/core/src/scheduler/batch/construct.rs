@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::{
     bins::Bins,
-    effort::Effort,
+    effort::{Effort, test_cost},
     scaled::{FULL_BITS, Scaled, Vector, fits, take},
 };
 
@@ -17,6 +17,9 @@ const CLASSES_TRIED: usize = 4;
 
 /// The share of the effort that filling by score may cost, as a divisor.
 const SHARE: u64 = 4;
+
+/// Kinds packed first-fit between two looks at which bins are too full for all that come.
+const KINDS_PER_SIEVE: usize = 64;
 
 /// How an item is scored for a bin.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +39,7 @@ pub(super) fn construct<'a, const N: usize>(
 ) -> Bins<'a, N> {
     let scores = [Score::Product, Score::Distance, Score::Size];
     let looks = (scaled.items.len() as u64).saturating_mul(scaled.demands.len() as u64);
-    let cost = looks.saturating_mul((N * scores.len()) as u64);
+    let cost = looks.saturating_mul((N as u64 + test_cost::<N>()) * scores.len() as u64);
     if cost > effort.left() / SHARE {
         return Filling::new(scaled).first_fit(effort);
     }
@@ -100,35 +103,57 @@ impl<'a, const N: usize> Filling<'a, N> {
     }
 
     /// Every kind, the heaviest first, into the first bin that has room. A bin that was once too full for a kind
-    /// stays so: no bin is asked twice.
+    /// stays so: none is asked twice, and none at all that is too full for any kind to come.
     fn first_fit(mut self, effort: &mut Effort) -> Bins<'a, N> {
         let (used, unused) = self.classes();
         let order: Vec<usize> = used.into_iter().chain(unused).collect();
         let mut kinds = self.left.clone();
         kinds.sort_by_key(|&(kind, _)| (Reverse(self.scaled.weights[kind]), kind));
-        for (kind, mut count) in kinds {
-            let demand = &self.scaled.demands[kind];
-            let mut bin = 0;
+        let mut asked: Vec<usize> = Vec::new();
+        for (rank, &(kind, mut count)) in kinds.iter().enumerate() {
+            if rank % KINDS_PER_SIEVE == 0 {
+                let least = self.least(&kinds[rank..]);
+                asked.retain(|&bin| fits(self.bins.room(bin), &least));
+            }
+            let mut at = 0;
             while count > 0 {
-                while bin < self.bins.len() && !self.takes(bin, kind) {
-                    bin += 1;
+                while at < asked.len() && !self.takes(asked[at], kind) {
+                    at += 1;
                 }
-                effort.spend(N as u64);
-                if bin == self.bins.len() {
-                    let opens = |&&class: &&usize| {
-                        let suits = self.scaled.allows(kind, class);
-                        self.closed[class] > 0 && suits && fits(&self.scaled.rooms[class], demand)
-                    };
-                    let Some(&class) = order.iter().find(opens) else { break };
+                effort.spend(test_cost::<N>());
+                if at == asked.len() {
+                    let Some(class) = self.class_for(kind, &order) else { break };
                     self.closed[class] -= 1;
-                    self.bins.open(class);
+                    asked.push(self.bins.open(class));
                 }
-                self.put(kind, bin);
+                self.put(kind, asked[at]);
                 count -= 1;
             }
-            effort.spend((bin * N) as u64);
+            effort.spend(at as u64 * test_cost::<N>());
         }
         self.bins
+    }
+
+    /// The least that any of these kinds wants, in each dimension.
+    fn least(&self, kinds: &[(usize, usize)]) -> Vector<N> {
+        let mut least = [i32::MAX; N];
+        for &(kind, _) in kinds {
+            for (least, &wanted) in least.iter_mut().zip(&self.scaled.demands[kind]) {
+                *least = wanted.min(*least);
+            }
+        }
+        least
+    }
+
+    /// The first class of which a bin can be opened for a kind.
+    fn class_for(&self, kind: usize, order: &[usize]) -> Option<usize> {
+        let demand = &self.scaled.demands[kind];
+        let suits = |class: usize| {
+            self.closed[class] > 0
+                && self.scaled.allows(kind, class)
+                && fits(&self.scaled.rooms[class], demand)
+        };
+        order.iter().copied().find(|&class| suits(class))
     }
 
     fn takes(&self, bin: usize, kind: usize) -> bool {
@@ -164,7 +189,7 @@ impl<'a, const N: usize> Filling<'a, N> {
         let mut fitting: Vec<(usize, usize)> = self.left.clone();
         fitting.retain(|&(kind, _)| self.scaled.allows(kind, class));
         loop {
-            effort.spend((fitting.len() * N) as u64);
+            effort.spend(fitting.len() as u64 * (N as u64 + test_cost::<N>()));
             fitting.retain(|&(kind, count)| count > 0 && fits(&room, &self.scaled.demands[kind]));
             let value =
                 |&(kind, _): &(usize, usize)| score.of(&shares, &room, &self.scaled.demands[kind]);

@@ -9,7 +9,7 @@ pub(super) type Triple = [usize; 3];
 const CHOICES_PER_TRY: u32 = 4096;
 
 /// What a choice costs for each item, and for each triple it rules out, in units.
-const CHOICE_COST: u64 = 1;
+const CHOICE_COST: u64 = 3;
 
 /// Triples chosen and what they rule out.
 pub(super) struct Cover<'a> {

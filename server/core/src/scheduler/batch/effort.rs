@@ -3,6 +3,11 @@
 /// Where the random sequence starts: any fixed number would do.
 const SEED: u64 = 0x0FF9_EA4B;
 
+/// What a comparison of an item and a room costs, in units: more where there are more dimensions.
+pub(super) const fn test_cost<const N: usize>() -> u64 {
+    3 + N as u64 / 6
+}
+
 /// What is left of the work that may be done.
 #[derive(Clone, Debug)]
 pub(super) struct Effort {

@@ -5,14 +5,18 @@
 //!
 //! 1. `scaled.rs` brings demands and rooms to small integers, exactly where that can be, and bounds from below how many
 //!    bins have to be opened.
-//! 2. `construct.rs` fills one bin at a time under several scores and keeps the best packing (bin-centric greedy:
+//! 2. `triples.rs` recognizes batches that come down to triples that fill bins to the brim, and `cover.rs` chooses
+//!    among those by exact cover (Knuth, "Dancing links", 2000).
+//! 3. `construct.rs` fills one bin at a time under several scores and keeps the best packing (bin-centric greedy:
 //!    Panigrahy, Talwar, Uyeda, Wieder, "Heuristics for vector bin packing", 2011).
-//! 3. `anneal.rs` closes a bin, has its items wait in a pool, and searches for room for them by ejections and swaps
+//! 4. `anneal.rs` closes a bin, has its items wait in a pool, and searches for room for them by ejections and swaps
 //!    under a falling temperature; when the pool is empty the next bin is closed. The neighbourhood is that of
 //!    Buljubasic and Vasquez, "Consistent neighborhood search for one-dimensional bin packing and two-dimensional
 //!    vector packing", 2016, which takes the best neighbour and keeps a tabu list where this draws one at random.
+//!    `near.rs` knows which items are alike: those can change places where hardly any room is left.
 //!
-//! Work is counted, never timed: a unit of effort is about one comparison of one dimension of one item with one bin.
+//! Work is counted, never timed: to compare an item with a bin is three to five units of effort, to propose a move
+//! fifteen, and a unit costs about the same whatever the items and dimensions, a nanosecond or so.
 //! The cost follows the effort, the items and the number of bin classes, never the number of bins.
 //!
 //! Deliberately absent: everything that a bin's numbers cannot say (single devices of a node, gangs, spreads), the
@@ -41,10 +45,10 @@ const MAX_DIMENSIONS: usize = 16;
 const MAX_ITEMS: u64 = 1_000_000;
 
 /// Effort for an item, in units: what a small batch may cost.
-const EFFORT_PER_ITEM: u64 = 5_000_000;
+const EFFORT_PER_ITEM: u64 = 4_500_000;
 
-/// Effort of the largest batch, in units: about 0.7 s of a core.
-const EFFORT_MAX: u64 = 500_000_000;
+/// Effort of the largest batch, in units: about half a second of a core.
+const EFFORT_MAX: u64 = 450_000_000;
 
 /// The share of the effort for what is left beside triples that fill bins, as a divisor.
 const REST_SHARE: u64 = 4;

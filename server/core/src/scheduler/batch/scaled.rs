@@ -8,6 +8,9 @@ pub(super) const FULL_BITS: u32 = 29;
 /// What the largest room is scaled to.
 const FULL: i32 = 1 << FULL_BITS;
 
+/// Items up to which two dimensions together are looked at for a bound.
+const ITEMS_PAIRED: usize = 2_000;
+
 /// The weight of what fills the largest room in every dimension, in the same units as [`Scaled::weights`].
 pub(super) const WEIGHT_SHIFT: u32 = 20;
 
@@ -111,26 +114,35 @@ impl<const N: usize> Scaled<N> {
         bound
     }
 
-    /// In each dimension, no bin holds more items than the smallest that fill the largest room.
+    /// No bin holds more items than the smallest that fill the largest room, in any dimension or any two together.
     fn bound_by_count(&self) -> usize {
         if self.used.iter().zip(&self.bins).any(|(&used, &bins)| used && bins > 0) {
             return 0;
         }
         let mut most = self.items.len().max(1);
-        for lane in 0..N {
-            let largest = self.rooms.iter().map(|room| i64::from(room[lane])).max().unwrap_or(0);
-            let mut wanted: Vec<i64> =
-                self.items.iter().map(|&kind| i64::from(self.demands[kind][lane])).collect();
-            wanted.sort_unstable();
-            let mut sum = 0_i64;
-            let fitting = wanted.iter().take_while(|&&one| {
-                sum += one;
-                sum <= largest
-            });
-            most = most.min(fitting.count().max(1));
+        for one in 0..N {
+            let others = if self.items.len() > ITEMS_PAIRED { one..=one } else { one..=N - 1 };
+            for other in others {
+                let both =
+                    |numbers: &Vector<N>| i64::from(numbers[one]) + i64::from(numbers[other]);
+                let largest = self.rooms.iter().map(both).max().unwrap_or(0);
+                let wanted = self.items.iter().map(|&kind| both(&self.demands[kind]));
+                most = most.min(smallest_within(wanted.collect(), largest).max(1));
+            }
         }
         self.items.len().div_ceil(most)
     }
+}
+
+/// How many of these numbers, the smallest first, have a sum within a limit.
+fn smallest_within(mut numbers: Vec<i64>, limit: i64) -> usize {
+    numbers.sort_unstable();
+    let mut sum = 0_i64;
+    let within = numbers.iter().take_while(|&&number| {
+        sum += number;
+        sum <= limit
+    });
+    within.count()
 }
 
 /// Whether the room is enough. Without a branch for each lane: the sign of any difference is the sign of all.

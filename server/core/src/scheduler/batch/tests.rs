@@ -91,6 +91,29 @@ fn items_of_one_kind_fill_bins_to_the_brim() {
 }
 
 #[test]
+fn hardly_any_effort_still_packs_everything() {
+    let problem = Problem {
+        kinds: (0..3_000)
+            .map(|it| Kind { demand: vec![1 + it % 50, 50 - it % 40], count: 3 })
+            .collect(),
+        classes: vec![class(&[100, 100], 100_000, false)],
+        allowed: Vec::new(),
+    };
+    let packing = pack(&problem, 0).expect("there is room");
+    check(&problem, &packing);
+}
+
+#[test]
+fn more_dimensions_than_are_known_are_not_packed() {
+    let problem = Problem {
+        kinds: kinds(&[(&[1; 17], 1)]),
+        classes: vec![class(&[1; 17], 1, false)],
+        allowed: Vec::new(),
+    };
+    assert_eq!(solve(&problem), None);
+}
+
+#[test]
 fn bins_in_use_are_filled_before_others_are_opened() {
     let problem = Problem {
         kinds: kinds(&[(&[4], 10)]),
