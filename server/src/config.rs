@@ -24,7 +24,7 @@ const FILE_VARIABLE: &str = "OFFPEAKD_CONFIG";
 const VARIABLE_PREFIX: &str = "OFFPEAKD_";
 
 /// Attempts of the planner a site that bring most of what there is to gain; ten times as many bring little more.
-pub(crate) const DEFAULT_PLANNER_ATTEMPTS: u32 = 150;
+pub(crate) const DEFAULT_PLANNER_ATTEMPTS: u32 = 40;
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr, $variable:literal;)*) => {

@@ -1,6 +1,12 @@
 //! How long single decisions take, and what the planner's depth buys: `cargo bench -p offpeak-core --bench decide`. With
 //! `--test` the same on small cells.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the core has no clock, but who measures it has"
+)]
+
 mod cell;
 
 use std::time::{Duration, Instant};

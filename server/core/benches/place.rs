@@ -1,6 +1,12 @@
 //! What a step of the engine costs, its events made and applied: `cargo bench -p offpeak-core --bench place`. With `--test`
 //! the same on small cells, once. The planner has worked before anything is measured, as it does beside a server.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the core has no clock, but who measures it has"
+)]
+
 mod cell;
 
 use std::time::{Duration, Instant};

@@ -240,7 +240,10 @@ impl fmt::Display for Label {
     }
 }
 
-/// As that of its text: a name can be looked for by it.
+#[expect(
+    clippy::impl_hash_borrow_with_str_and_bytes,
+    reason = "hashed maps are asked with whole names; text and bytes are for ordered ones"
+)]
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);

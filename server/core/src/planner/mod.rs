@@ -77,11 +77,13 @@ pub struct Problem {
     pub number: u64,
 }
 
+/// A node and all that it shall promise. Nodes that are alike share it.
+pub(crate) type NodePromises = (NodeId, Arc<[(ShapeId, DeviceSet)]>);
+
 /// Parts of nodes to keep for shapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Promises {
-    /// Of each node all that it shall promise.
-    pub(crate) nodes: Vec<(NodeId, Arc<[(ShapeId, DeviceSet)]>)>,
+    pub(crate) nodes: Vec<NodePromises>,
     pub(crate) dropped_shapes: u64,
 }
 
@@ -102,7 +104,7 @@ impl Problem {
                 .collect();
             nodes.extend(site.nodes.iter().map(|node| (*node, Arc::clone(&slots))));
         }
-        let promises = |nodes: &[(NodeId, Arc<[(ShapeId, DeviceSet)]>)]| Promises {
+        let promises = |nodes: &[NodePromises]| Promises {
             nodes: nodes.to_vec(),
             dropped_shapes: self.dropped_shapes,
         };

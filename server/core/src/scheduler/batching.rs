@@ -51,6 +51,9 @@ impl Default for Batching {
     }
 }
 
+/// Shapes with how many tasks of each, and jobs with their shapes and how many tasks.
+type Batch = (Vec<(ShapeId, u32)>, Vec<(JobId, ShapeId, u32)>);
+
 /// What nodes must have in common to be alike to a batch: their kind, what is left, and whether they are in use.
 type Alike = (KindId, Amounts, bool);
 
@@ -102,11 +105,7 @@ impl Scheduler {
     }
 
     /// The shapes of a batch with their tasks, and its jobs; nothing if not all that waits can be packed together.
-    fn batch_of(
-        &self,
-        state: &State,
-        jobs: &[(JobId, ShapeId)],
-    ) -> Option<(Vec<(ShapeId, u32)>, Vec<(JobId, ShapeId, u32)>)> {
+    fn batch_of(&self, state: &State, jobs: &[(JobId, ShapeId)]) -> Option<Batch> {
         let mut counts: HashMap<ShapeId, usize, FxBuildHasher> = HashMap::default();
         let mut shapes: Vec<(ShapeId, u32)> = Vec::new();
         let mut batch = Vec::with_capacity(jobs.len());
