@@ -26,9 +26,6 @@ const VARIABLE_PREFIX: &str = "OFFPEAKD_";
 /// Attempts of the planner a site that bring most of what there is to gain; ten times as many bring little more.
 pub(crate) const DEFAULT_PLANNER_ATTEMPTS: u32 = 40;
 
-/// With these a plan for a large fleet takes up to half a minute, which a server that stops has to wait for.
-const MOST_PLANNER_ATTEMPTS: u32 = 2_000;
-
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr, $variable:literal;)*) => {
         /// The effective settings.
@@ -110,6 +107,8 @@ settings! {
     overload_retry: Span = Span::from_millis(100), "OFFPEAKD_OVERLOAD_RETRY";
     /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
     planner_attempts: u32 = DEFAULT_PLANNER_ATTEMPTS, "OFFPEAKD_PLANNER_ATTEMPTS";
+    /// How long a plan may take; where it is too short, fewer changes are tried
+    planner_budget: Span = Span::from_millis(1_000), "OFFPEAKD_PLANNER_BUDGET";
     /// Percentage of one core's time that the planner takes at most, what the engine does for it included
     planner_share_percent: u32 = 20, "OFFPEAKD_PLANNER_SHARE_PERCENT";
     /// How long a step may take to pack work that came at once, which it does a twentieth of the time at most
@@ -232,12 +231,8 @@ impl Config {
         if let Some((name, _)) = limits.into_iter().find(|(_, limit)| *limit == 0) {
             return Err(ConfigError::Zero(name));
         }
-        let ceilings = [
-            ("planner_attempts", self.planner_attempts, MOST_PLANNER_ATTEMPTS),
-            ("planner_share_percent", self.planner_share_percent, 100),
-        ];
-        if let Some((name, _, most)) = ceilings.into_iter().find(|(_, set, most)| set > most) {
-            return Err(ConfigError::TooMuch(name, most));
+        if self.planner_share_percent > 100 {
+            return Err(ConfigError::TooMuch("planner_share_percent", 100));
         }
         let name = Name::parse(&self.cell);
         name.map_err(|source| ConfigError::Cell { name: self.cell.clone(), source })?;

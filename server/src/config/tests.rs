@@ -40,11 +40,9 @@ fn a_limit_of_nothing_is_refused() {
 }
 
 #[test]
-fn a_planner_takes_at_most_one_core_and_comes_to_an_end() {
+fn a_planner_takes_at_most_one_core_or_is_off() {
     let error = file("planner_share_percent = 101").1.load().expect_err("too much");
     assert_eq!(error.to_string(), "planner_share_percent must be at most 100");
-    let error = file("planner_attempts = 1_000_000").1.load().expect_err("too much");
-    assert_eq!(error.to_string(), "planner_attempts must be at most 2000");
     let error = file("planner_share_percent = 0").1.load().expect_err("zero");
     assert_eq!(error.to_string(), "planner_share_percent must be at least 1");
     let off = file("planner_attempts = 0").1.load().expect("valid");

@@ -10,11 +10,14 @@ use std::{
 use offpeak_core::{
     command::{Command, Request},
     engine::Engine,
-    planner::Problem,
+    planner::{Problem, Promises},
 };
 
 use super::queue::{Queue, Refused};
 use crate::{config::Config, telemetry::Metrics};
+
+/// Tasks of all kinds that are planned for, on average, on a site. Smaller ones fill any gap without a plan.
+const TASKS_PER_SITE: u64 = 64;
 
 /// The planner's thread: it solves problems beside the engine. It has a share of one core, and what the engine does for
 /// it counts: after each piece of work it rests.
@@ -23,6 +26,7 @@ pub(super) struct Planner {
     problems: Receiver<Stated>,
     idle: Arc<AtomicBool>,
     attempts_per_site: u32,
+    budget: Duration,
     share_percent: u32,
     metrics: Metrics,
 }
@@ -78,6 +82,7 @@ impl Planner {
             problems: rx,
             idle: Arc::clone(&idle),
             attempts_per_site: config.planner_attempts,
+            budget: config.planner_budget.0,
             share_percent: config.planner_share_percent,
             metrics: metrics.clone(),
         };
@@ -99,9 +104,10 @@ impl Planner {
 
     /// Solves a problem, which took the engine so long to state, and hands over the promises piece by piece, so that
     /// others come between.
-    fn plan(&self, problem: Problem, stating: Duration) -> Result<(), Refused> {
+    fn plan(&self, mut problem: Problem, stating: Duration) -> Result<(), Refused> {
         let started = Instant::now();
-        let pieces = problem.solve(self.attempts_per_site);
+        leave_out_countless(&mut problem);
+        let pieces = self.solve(&problem);
         drop(problem);
         let solving = started.elapsed();
         self.metrics.planned(solving);
@@ -115,6 +121,14 @@ impl Planner {
         self.rest_after(stating + solving)
     }
 
+    /// Solves with as many attempts as can be afforded: what one takes depends on how many tasks a site holds.
+    fn solve(&self, problem: &Problem) -> Vec<Promises> {
+        let started = Instant::now();
+        let first = problem.solve(1);
+        let attempts = affordable(self.budget, started.elapsed()).min(self.attempts_per_site);
+        if attempts > 1 { problem.solve(attempts) } else { first }
+    }
+
     fn rest_after(&self, worked: Duration) -> Result<(), Refused> {
         // Nothing is stated meanwhile, but the engine may go.
         match self.problems.recv_timeout(rest(worked, self.share_percent)) {
@@ -122,6 +136,25 @@ impl Planner {
             _ => Ok(()),
         }
     }
+}
+
+/// Expects nothing of the kinds of tasks that would be most on a site, until the others are few enough.
+fn leave_out_countless(problem: &mut Problem) {
+    let mut room = TASKS_PER_SITE.saturating_mul(problem.sites.len() as u64);
+    let mut order: Vec<usize> = (0..problem.demands.len()).collect();
+    order.sort_unstable_by_key(|at| (problem.demands[*at].wanted, *at));
+    for at in order {
+        let wanted = &mut problem.demands[at].wanted;
+        match room.checked_sub(u64::from(*wanted)) {
+            Some(left) => room = left,
+            None => *wanted = 0,
+        }
+    }
+}
+
+/// How often something that takes so long can be done.
+fn affordable(budget: Duration, each: Duration) -> u32 {
+    u32::try_from(budget.as_nanos() / each.as_nanos().max(1)).unwrap_or(u32::MAX)
 }
 
 /// How long to rest after having worked, so that all the work is this share of the time.
@@ -140,10 +173,11 @@ mod tests {
     use offpeak_core::{
         command::{Command, Request},
         model::{NodeId, Revision},
-        planner::{Problem, Site},
+        planner::{Demand, Problem, Site},
+        scheduler::ShapeId,
     };
 
-    use super::{Desk, Planner, Stated, rest};
+    use super::{Desk, Planner, Stated, affordable, leave_out_countless, rest};
     use crate::{
         config::Config,
         driver::{FatalError, OnFatal, fatal::Guard, queue::Queue},
@@ -196,6 +230,31 @@ mod tests {
         assert!(pieces > 10, "{pieces}");
         drop(desk);
         planner.join().expect("no panic");
+    }
+
+    #[test]
+    fn tasks_too_small_to_count_are_left_out() {
+        let Stated { mut problem, .. } = stated(10, 0);
+        let demand = |wanted| Demand {
+            shape: ShapeId::default(),
+            amounts: [1].into(),
+            gpu_share: 0,
+            gpu_devices: 0,
+            wanted,
+            worth: 1,
+            allowed: [true].into(),
+        };
+        problem.demands = [300, 1_000_000, 200, 400].map(demand).into();
+        leave_out_countless(&mut problem);
+        let wanted: Vec<u32> = problem.demands.iter().map(|demand| demand.wanted).collect();
+        assert_eq!(wanted, [300, 0, 200, 0]);
+    }
+
+    #[test]
+    fn attempts_are_as_many_as_the_budget_affords() {
+        assert_eq!(affordable(Duration::from_secs(1), Duration::from_millis(30)), 33);
+        assert_eq!(affordable(Duration::from_millis(1), Duration::from_millis(30)), 0);
+        assert_eq!(affordable(Duration::MAX, Duration::ZERO), u32::MAX);
     }
 
     #[test]
