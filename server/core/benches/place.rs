@@ -47,11 +47,17 @@ fn planned(mix: &Mix, nodes: u32, jitter: bool) -> Engine {
     engine
 }
 
-/// Measures requests, [`STEP`] at once, on copies of one cell.
-fn bench_feed(group: &mut Group<'_>, id: &str, engine: &Engine, requests: &[Request]) {
+/// Measures requests, [`STEP`] at once, each time in a cell of its own: a copy would pay for parting from the original.
+fn bench_feed(
+    group: &mut Group<'_>,
+    id: &str,
+    cell: impl Fn() -> Engine,
+    requests: impl Fn(&Engine) -> Vec<Request>,
+) {
+    let requests = requests(&cell());
     group.throughput(Throughput::Elements(requests.len() as u64));
     group.bench_function(id, |b| {
-        let ready = || (engine.clone(), requests.to_vec());
+        let ready = || (cell(), requests.clone());
         b.iter_batched(
             ready,
             |(mut engine, requests)| {
@@ -84,12 +90,12 @@ fn mixed(c: &mut Criterion) {
     let mut group = c.benchmark_group("place");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for (label, nodes) in [("10k_nodes", 10_000), ("100k_nodes", 100_000)] {
-        let engine = planned(&mix, size(nodes), false);
-        bench_feed(&mut group, &format!("mixed/{label}"), &engine, &mix.load(&engine, 950));
-        bench_feed(&mut group, &format!("saturated/{label}"), &engine, &mix.load(&engine, 1_000));
+        let cell = || planned(&mix, size(nodes), false);
+        bench_feed(&mut group, &format!("mixed/{label}"), cell, |cell| mix.load(cell, 950));
+        bench_feed(&mut group, &format!("saturated/{label}"), cell, |cell| mix.load(cell, 1_000));
     }
-    let engine = planned(&mix, size(10_000), true);
-    bench_feed(&mut group, "jittered/10k_nodes", &engine, &mix.load(&engine, 950));
+    let cell = || planned(&mix, size(10_000), true);
+    bench_feed(&mut group, "jittered/10k_nodes", cell, |cell| mix.load(cell, 950));
     group.finish();
 }
 
@@ -201,13 +207,16 @@ fn crowded(c: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     let work = mix.jobs(9, size(20_000) as usize);
     for (id, tenants, held) in [("empty", 1, 0), ("1m_allocations_1000_tenants", 1_000, 1_000)] {
-        let mut engine = cell::cell(&mix, size(20_000), tenants, false);
         let small = Resources { cpu_millis: 10, memory_bytes: 1 << 20, ..Resources::default() };
         let tasks = size(1_000);
-        let jobs = (0..held).map(|number| submit(number % tenants, spec(&small, tasks)));
-        feed(&mut engine, jobs.collect());
-        plan(&mut engine, DEPTH);
-        bench_feed(&mut group, id, &engine, &work);
+        let cell = || {
+            let mut engine = cell::cell(&mix, size(20_000), tenants, false);
+            let jobs = (0..held).map(|number| submit(number % tenants, spec(&small, tasks)));
+            feed(&mut engine, jobs.collect());
+            plan(&mut engine, DEPTH);
+            engine
+        };
+        bench_feed(&mut group, id, cell, |_| work.clone());
     }
     group.finish();
 }

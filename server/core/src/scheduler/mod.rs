@@ -49,6 +49,9 @@ use crate::{
 /// Tasks that one plan places at most, unless a gang is larger: between two plans the order is asked again.
 const TASKS_PER_PLAN: u32 = 256;
 
+/// As many of a job whose tasks keep apart: each plan begins with a look at all that it has placed.
+const SPREAD_TASKS_PER_PLAN: u32 = 4_096;
+
 /// Shapes for which one pass looks over the fleet for room to make, gangs and spreads aside: the look is long.
 const ATTEMPTS_PER_PASS: u32 = 4;
 
@@ -303,8 +306,9 @@ impl Scheduler {
             let job = state.job(id).expect("invariant: a waiting job exists");
             let waits = gang_waits(state, job);
             if !waits {
-                let placements =
-                    place::place(&mut self.index, state, lane.shape, job, TASKS_PER_PLAN);
+                let spreads = !job.spec.constraints.spreads.is_empty();
+                let limit = if spreads { SPREAD_TASKS_PER_PLAN } else { TASKS_PER_PLAN };
+                let placements = place::place(&mut self.index, state, lane.shape, job, limit);
                 if !placements.is_empty() {
                     return Some(Plan::Place { job: id, placements });
                 }
