@@ -77,7 +77,7 @@ async fn a_gang_is_placed_whole_or_not_at_all() {
 
     let mut lines = house.lines_after(submitted);
     house.register(vec![node("c")]).await;
-    lines.expect(&["registered c", "placed acme/gang 0 on a 1 on b 2 on c"]).await;
+    lines.expect(&["registered c", "placed acme/gang 0 on b 1 on c 2 on a"]).await;
     house.stop().await;
 }
 

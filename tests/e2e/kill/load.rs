@@ -26,6 +26,9 @@ use crate::house::{cpu, job_with, node, tokio_stream_of};
 
 pub(super) const NODES: u64 = 5;
 
+/// What a job is refused with whose time was over when the cell came to it.
+const LATE: &str = "the deadline has passed already";
+
 /// Clients that submit jobs one by one.
 const SUBMITTERS: u64 = 3;
 /// Jobs that a submitter lets live.
@@ -117,7 +120,12 @@ async fn submit(client: Client, shared: Arc<Shared>, prefix: String, mut chance:
         let name = format!("{prefix}-{number}");
         let job = Some(random_job(&name, &mut chance));
         let request = SubmitJobRequest { job, ..SubmitJobRequest::default() };
-        let submitted = client.call(request).await.expect("submitted");
+        let submitted = match client.call(request).await {
+            Ok(submitted) => submitted,
+            // Sent again after a kill that took longer than the job had time.
+            Err(error) if error.to_string().contains(LATE) => continue,
+            Err(error) => panic!("{error}"),
+        };
         assert_eq!(submitted.name, name);
         shared.acknowledge(submitted.revision, name.clone());
         if chance.below(3) == 0 {
@@ -185,10 +193,14 @@ async fn take_answer(
         return false;
     };
     for result in answer.results {
-        let Some(submit_result::Result::Accepted(accepted)) = result.result else {
-            panic!("{result:?}");
-        };
-        shared.acknowledge(accepted.revision, accepted.name);
+        match result.result {
+            Some(submit_result::Result::Accepted(accepted)) => {
+                shared.acknowledge(accepted.revision, accepted.name);
+            }
+            // It waited for longer than the job had time.
+            Some(submit_result::Result::Refused(refusal)) if refusal.message.contains(LATE) => {}
+            other => panic!("{other:?}"),
+        }
     }
     true
 }

@@ -12,12 +12,13 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     Plan, Scheduler,
+    amounts::Amounts,
     batch::{self, Class, Kind, Problem},
     find::Spot,
+    gpus::GpuWant,
     index::Index,
     kind::KindId,
     place,
-    room::{Amounts, GpuWant},
     shape::ShapeId,
 };
 use crate::{

@@ -7,8 +7,10 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::{
+    amounts::{Amounts, Want},
+    gpus::GpuWant,
     kind::KindId,
-    room::{Amounts, GpuWant, Room, Want},
+    room::Room,
 };
 use crate::model::NodeId;
 

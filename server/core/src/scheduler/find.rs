@@ -5,9 +5,10 @@
 use std::cmp::Reverse;
 
 use super::{
+    gpus::GpuWant,
     index::Index,
     kind::ZoneId,
-    room::{GpuWant, Room},
+    room::Room,
     shape::{Shape, ShapeId},
 };
 use crate::model::{DeviceSet, NodeId};

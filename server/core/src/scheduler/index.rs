@@ -14,10 +14,11 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::{
+    amounts::{CountNames, Want},
     changes::{Changes, Cursor},
     classes::Classes,
     kind::{Kinds, ZoneId},
-    room::{Brief, CountNames, Promise, Room, Want},
+    room::{Brief, Promise, Room},
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
 };
 use crate::{

@@ -6,6 +6,7 @@
 //! makes filter and rank cost one look per changed node and shape, and `wake.rs` lets parked work back in. All of it
 //! is derived from the state and can be built anew from it.
 
+mod amounts;
 mod batch;
 mod batching;
 mod changes;
@@ -13,6 +14,7 @@ mod classes;
 mod explain;
 mod filter;
 mod find;
+mod gpus;
 mod index;
 mod kind;
 mod place;

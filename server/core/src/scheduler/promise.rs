@@ -7,9 +7,10 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     Scheduler,
+    gpus::GpuWant,
     index::Index,
     kind::KindId,
-    room::{GpuWant, Promise, Room},
+    room::{Promise, Room},
     shape::{KeyRef, ShapeId},
 };
 use crate::{
@@ -57,7 +58,7 @@ impl Planned {
 }
 
 /// What makes nodes alike to the planner.
-type Alike = (KindId, super::room::Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
+type Alike = (KindId, super::amounts::Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
 
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.

@@ -9,10 +9,10 @@ use std::{
 use hashbrown::Equivalent;
 
 use super::{
+    amounts::Want,
     changes::Cursor,
     classes::{Followed, Score},
     kind::{Allowed, ZoneId},
-    room::Want,
 };
 use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
 use crate::state::DemandKey;
