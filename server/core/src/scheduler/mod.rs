@@ -2,9 +2,11 @@
 //!
 //! The engine applies events to the state and tells [`Scheduler::before`] and [`Scheduler::after`] of each;
 //! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`),
-//! filter (`filter.rs`, `slot.rs`), rank (`slot.rs`: Score), place (`place.rs`), preempt (`preempt.rs`). `index.rs`
-//! makes filter and rank cost one look per changed node and shape, and `wake.rs` lets parked work back in. All of it
-//! is derived from the state and can be built anew from it.
+//! filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank (`classes.rs`: nodes with equal slack are ranked
+//! as one), place (`find.rs` for one task, `place.rs` for a job, `batching.rs` for all that came at once), preempt
+//! (`preempt.rs`). `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of
+//! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
+//! anew from it.
 
 mod amounts;
 mod batch;
