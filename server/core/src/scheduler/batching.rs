@@ -19,6 +19,7 @@ use super::{
     index::Index,
     kind::KindId,
     place,
+    promise::Dimensions,
     shape::ShapeId,
 };
 use crate::{
@@ -153,25 +154,18 @@ fn stated(
             return None;
         }
     }
-    let wants = || shapes.iter().map(|(shape, _)| &index.shape(*shape).want);
-    let columns: Vec<usize> =
-        (0..4).filter(|at| wants().any(|want| want.columns[*at] > 0)).collect();
-    let counts = wants().flat_map(|want| want.counts.iter().map(|(column, _)| *column));
-    let mut counts: Vec<usize> = counts.collect();
-    counts.sort_unstable();
-    counts.dedup();
+    let dimensions = Dimensions::of(index, shapes.iter().map(|(shape, _)| *shape));
+    let unsigned = |amounts: &mut dyn Iterator<Item = i64>| -> Vec<u64> {
+        amounts.map(|amount| amount.max(0).unsigned_abs()).collect()
+    };
     let kinds = shapes.iter().map(|(shape, count)| {
-        let want = &index.shape(*shape).want;
-        let columns = columns.iter().map(|at| want.columns[*at].unsigned_abs());
-        let named = counts.iter().map(|column| want.count(*column).unsigned_abs());
-        Kind { demand: columns.chain(named).collect(), count: *count }
+        let mut wanted = dimensions.of_want(&index.shape(*shape).want);
+        Kind { demand: unsigned(&mut wanted), count: *count }
     });
     let kinds = kinds.collect();
     let class = |((_, slack, used), nodes): (&Alike, &Vec<NodeId>)| {
-        let columns = columns.iter().map(|at| slack.columns[*at]);
-        let room = columns.chain(counts.iter().map(|column| slack.count(*column)));
         let bins = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-        Class { room: room.map(|free| free.max(0).unsigned_abs()).collect(), bins, used: *used }
+        Class { room: unsigned(&mut dimensions.of_amounts(slack)), bins, used: *used }
     };
     let classes = alike.iter().zip(&nodes).map(class).collect();
     let mut allowed = Vec::with_capacity(shapes.len() * alike.len());

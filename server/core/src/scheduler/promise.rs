@@ -7,6 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     Scheduler,
+    amounts::{Amounts, Want},
     gpus::GpuWant,
     index::Index,
     kind::KindId,
@@ -58,7 +59,7 @@ impl Planned {
 }
 
 /// What makes nodes alike to the planner.
-type Alike = (KindId, super::amounts::Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
+type Alike = (KindId, Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
 
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.
@@ -121,7 +122,7 @@ impl Scheduler {
             .entries()
             .map(|(key, weight)| (self.index.shape_of(KeyRef::expected(key)), *weight))
             .collect();
-        let dimensions = Dimensions::of(&self.index, &shapes);
+        let dimensions = Dimensions::of(&self.index, shapes.iter().map(|(shape, _)| *shape));
         let positions: HashMap<ShapeId, u32, FxBuildHasher> =
             (0..).zip(&shapes).map(|(at, (shape, _))| (*shape, at)).collect();
         let site = |nodes: Vec<NodeId>| {
@@ -130,7 +131,7 @@ impl Scheduler {
             let promised = promised.filter_map(|p| Some((*positions.get(&p.shape)?, p.devices)));
             Site {
                 kind: room.kind.0,
-                free: dimensions.free(room),
+                free: dimensions.of_amounts(&room.free).collect(),
                 devices: room.gpus.left().into(),
                 lendable: room.gpus.lendable(),
                 promised: promised.collect(),
@@ -207,15 +208,15 @@ impl Index {
     }
 }
 
-/// The columns and countables that any expected task asks for.
-struct Dimensions {
+/// The columns and countables that tasks of some shapes ask for.
+pub(super) struct Dimensions {
     columns: Vec<usize>,
     counts: Vec<usize>,
 }
 
 impl Dimensions {
-    fn of(index: &Index, shapes: &[(ShapeId, u64)]) -> Self {
-        let wants = || shapes.iter().map(|(shape, _)| &index.shape(*shape).want);
+    pub(super) fn of(index: &Index, shapes: impl Iterator<Item = ShapeId> + Clone) -> Self {
+        let wants = || shapes.clone().map(|shape| &index.shape(shape).want);
         let columns = (0..4).filter(|at| wants().any(|want| want.columns[*at] > 0)).collect();
         let counts = wants().flat_map(|want| want.counts.iter().map(|(column, _)| *column));
         let mut counts: Vec<usize> = counts.collect();
@@ -224,9 +225,16 @@ impl Dimensions {
         Self { columns, counts }
     }
 
-    fn free(&self, room: &Room) -> Box<[i64]> {
-        let columns = self.columns.iter().map(|at| room.free.columns[*at]);
-        columns.chain(self.counts.iter().map(|at| room.free.count(*at))).collect()
+    /// What there is of each.
+    pub(super) fn of_amounts(&self, free: &Amounts) -> impl Iterator<Item = i64> {
+        let columns = self.columns.iter().map(|at| free.columns[*at]);
+        columns.chain(self.counts.iter().map(|at| free.count(*at)))
+    }
+
+    /// What is asked for of each.
+    pub(super) fn of_want(&self, want: &Want) -> impl Iterator<Item = i64> {
+        let columns = self.columns.iter().map(|at| want.columns[*at]);
+        columns.chain(self.counts.iter().map(|at| want.count(*at)))
     }
 
     /// How many tasks of each shape fill the sites, in the mix in which they were submitted.
@@ -237,13 +245,11 @@ impl Dimensions {
             let Index { shapes, kinds: known, .. } = &mut *index;
             let shape = shapes[id.0 as usize].as_mut().expect("invariant: it was just made");
             let want = &shape.want;
-            let columns = self.columns.iter().map(|at| want.columns[*at]);
-            let count = |column: &usize| want.count(*column);
             let kinds = (0..kinds).map(|kind| KindId(u32::try_from(kind).unwrap_or(u32::MAX)));
             let (allowed, constraints) = (&mut shape.allowed, &shape.key.constraints);
             demands.push(Demand {
                 shape: *id,
-                amounts: columns.chain(self.counts.iter().map(count)).collect(),
+                amounts: self.of_want(want).collect(),
                 gpu_share: if let GpuWant::Share(millis) = want.gpus { millis } else { 0 },
                 gpu_devices: if let GpuWant::Whole(count) = want.gpus { count } else { 0 },
                 wanted: 0,
