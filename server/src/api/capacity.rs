@@ -4,7 +4,7 @@ use offpeak::v1::{
     Capacity, GetCapacityRequest, GetCapacityResponse, capacity_service_server::CapacityService,
 };
 use offpeak_core::{
-    model::{Name, Node, Resources},
+    model::{Horizon, Name, Node, Resources},
     state::State,
 };
 use tonic::{Request, Response, Status};
@@ -60,11 +60,11 @@ impl Sum {
         if let Some((_, load)) = &node.history.newest {
             self.owner_load = self.owner_load.saturating_add(load);
         }
-        self.held_back = self.held_back.saturating_add(&node.held_back);
+        self.held_back = self.held_back.saturating_add(node.held_back.over(Horizon::FiveMinutes));
         self.lent = self.lent.saturating_add(&node.lent);
         if node.is_open() {
             self.ready_nodes += 1;
-            self.headroom = self.headroom.saturating_add(&node.headroom());
+            self.headroom = self.headroom.saturating_add(&node.headroom(Horizon::FiveMinutes));
         }
         self.allocations += u64::try_from(node.allocations.len()).unwrap_or(u64::MAX);
         self.overcommitted_nodes += u64::from(node.is_overcommitted());

@@ -162,11 +162,12 @@ fn allocations(state: &State, rows: &[&Allocation]) -> format::Allocations {
 }
 
 fn task_kind((key, weight): &(DemandKey, u64)) -> format::TaskKind {
-    let DemandKey { request, constraints } = key;
+    let DemandKey { request, horizon, constraints } = key;
     format::TaskKind {
         request: request.into(),
         constraints: (*constraints != Constraints::default()).then(|| constraints.into()),
         weight: *weight,
+        horizon: u32::try_from(horizon.index()).expect("invariant: few"),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use offpeak_core::{
     model::{
-        AllocationId, AllocationRef, DeviceSet, JobId, LoadHistory, NodeId, Notice, Revision,
-        TaskIndex, TenantId, Time,
+        AllocationId, AllocationRef, DeviceSet, Horizon, JobId, LoadHistory, NodeId, Notice,
+        Revision, TaskIndex, TenantId, Time,
     },
     state::{
         DemandKey, Header, Profile, Remembered, Restore, RestoredAllocation, RestoredJob,
@@ -228,8 +228,10 @@ fn spread<T: Copy>(
 
 fn task_kind(kind: format::TaskKind) -> Result<(DemandKey, u64), CodecError> {
     let constraints = kind.constraints.map(TryInto::try_into).transpose()?;
+    let horizon = usize::try_from(kind.horizon).ok().and_then(|at| Horizon::ALL.get(at));
     let key = DemandKey {
         request: kind.request.try_into()?,
+        horizon: *horizon.ok_or(CodecError::Unknown { what: "horizon", value: kind.horizon })?,
         constraints: constraints.unwrap_or_default(),
     };
     Ok((key, kind.weight))

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use offpeak_core::{
-    model::{Constraints, GPU_MILLIS_PER_DEVICE, GpuDevices, Name, Node, NodeSpec, Resources},
+    model::{
+        Constraints, GPU_MILLIS_PER_DEVICE, GpuDevices, Horizon, Name, Node, NodeSpec, Resources,
+    },
     state::State,
 };
 
@@ -94,9 +96,9 @@ impl Mix {
 impl Free {
     fn of(node: &Node, dimensions: &Dimensions) -> Self {
         Self {
-            amounts: dimensions.vector(&node.headroom()),
+            amounts: dimensions.vector(&node.headroom(Horizon::FiveMinutes)),
             devices: node.all_devices(),
-            lendable: node.lendable_devices(),
+            lendable: node.lendable_devices(Horizon::FiveMinutes),
         }
     }
 

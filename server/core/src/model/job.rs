@@ -4,8 +4,8 @@ use std::{
 };
 
 use super::{
-    AllocationId, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex, Tasks,
-    TenantId, Time,
+    AllocationId, Horizon, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex,
+    Tasks, TenantId, Time,
 };
 
 /// Higher goes first.
@@ -35,6 +35,16 @@ pub struct JobSpec {
     pub labels: Labels,
     /// How long before an eviction the notice comes.
     pub notice: Option<Millis>,
+}
+
+impl JobSpec {
+    /// How far ahead the owner's load matters to a task that is placed now.
+    #[must_use]
+    pub fn horizon(&self) -> Horizon {
+        Horizon::covering(
+            self.max_runtime.map_or(self.min_runtime, |max| max.min(self.min_runtime)),
+        )
+    }
 }
 
 /// Where tasks may go. The derived order has no meaning beyond being total: it lets constraints be keys.

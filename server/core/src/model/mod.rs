@@ -1,6 +1,7 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
 mod allocation;
+mod horizon;
 mod ids;
 mod job;
 mod job_ids;
@@ -13,6 +14,7 @@ mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
 pub use job::{
     Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,

@@ -1,8 +1,8 @@
 use std::{ops::Deref, sync::Arc};
 
 use super::{
-    AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, Labels, Millis, Name, NodeId, Policy,
-    Resources, Revision, Time,
+    AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis, Name,
+    NodeId, Policy, Resources, Revision, Time,
 };
 use crate::model::Label;
 
@@ -99,7 +99,7 @@ pub struct Node {
     /// What the owner used.
     pub history: SharedHistory,
     /// max(reservation, forecast), kept beside its inputs because every placement asks for it.
-    pub held_back: Resources,
+    pub held_back: HeldBack,
     /// What allocations hold, those under notice included.
     pub lent: Resources,
     /// The part of `lent` that is under notice.
@@ -121,24 +121,33 @@ impl Node {
         self.mode == NodeMode::Open && !self.lost
     }
 
-    /// The upper bound of the owner's load: the greatest of the last day plus the margin, at most the capacity.
+    /// The upper bound of the owner's load over a horizon: the greatest of the last day plus the margin, for up to an
+    /// hour of the last six hours, at most the capacity.
     #[must_use]
-    pub fn forecast(&self, policy: &Policy) -> Option<Resources> {
-        self.history.newest.as_ref()?;
+    pub fn forecast(&self, policy: &Policy, horizon: Horizon) -> Option<Resources> {
+        let (newest, _) = self.history.newest.as_ref()?;
+        let back = if horizon <= Horizon::Hour { 6 } else { LoadHistory::HOURS };
         let mut peak = Resources::default();
-        for (_, load) in &self.history.hours {
-            peak = peak.larger_of(load);
+        for (hour, load) in &self.history.hours {
+            if hour + back > newest.0 / Millis::HOUR.0 {
+                peak = peak.larger_of(load);
+            }
         }
         let bound = peak.scale_permille(1000 + u64::from(policy.forecast_margin_permille));
         Some(bound.smaller_of(&self.spec.capacity))
     }
 
-    /// What may be lent now.
+    /// What the owner leaves over a horizon.
     #[must_use]
-    pub fn headroom(&self) -> Resources {
-        let mut headroom =
-            self.spec.capacity.saturating_sub(&self.held_back).saturating_sub(&self.lent);
-        headroom.gpu_millis = self.gpu_headroom_millis();
+    pub fn lendable(&self, horizon: Horizon) -> Resources {
+        self.spec.capacity.saturating_sub(self.held_back.over(horizon))
+    }
+
+    /// What may be lent now for a horizon.
+    #[must_use]
+    pub fn headroom(&self, horizon: Horizon) -> Resources {
+        let mut headroom = self.lendable(horizon).saturating_sub(&self.lent);
+        headroom.gpu_millis = self.gpu_headroom_millis(horizon);
         headroom
     }
 
@@ -149,23 +158,24 @@ impl Node {
             .expect("invariant: at most 64 devices")
     }
 
-    /// How many devices tenants may touch: those the owner does not hold back.
+    /// How many devices tenants may touch: those the owner does not hold back over the horizon.
     #[must_use]
-    pub fn lendable_devices(&self) -> usize {
-        let held = self.held_back.gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE);
+    pub fn lendable_devices(&self, horizon: Horizon) -> usize {
+        let held = self.held_back.over(horizon).gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE);
         self.device_count().saturating_sub(usize::try_from(held).unwrap_or(usize::MAX))
     }
 
     /// How many further devices may be touched.
     #[must_use]
-    pub fn untouched_devices(&self) -> usize {
-        self.lendable_devices().saturating_sub(self.devices.touched())
+    pub fn untouched_devices(&self, horizon: Horizon) -> usize {
+        self.lendable_devices(horizon).saturating_sub(self.devices.touched())
     }
 
     /// Untouched devices that may be lent and what is left on the touched ones.
-    fn gpu_headroom_millis(&self) -> u64 {
-        let whole = u64::try_from(self.untouched_devices()).unwrap_or(0) * GPU_MILLIS_PER_DEVICE;
-        let lendable = self.devices.touched() <= self.lendable_devices();
+    fn gpu_headroom_millis(&self, horizon: Horizon) -> u64 {
+        let whole = u64::try_from(self.untouched_devices(horizon)).unwrap_or(0);
+        let whole = whole * GPU_MILLIS_PER_DEVICE;
+        let lendable = self.devices.touched() <= self.lendable_devices(horizon);
         let shared: u64 =
             self.devices.0.iter().filter(|used| **used > 0).map(|used| left(*used)).sum();
         if lendable { whole + shared } else { 0 }
@@ -186,10 +196,11 @@ impl Node {
     /// Whether holding `kept` and these devices is more than the owner leaves, or than there still is.
     #[must_use]
     pub fn exceeds(&self, kept: &Resources, devices: &GpuDevices) -> bool {
-        let mut room = self.spec.capacity.saturating_sub(&self.held_back);
+        let mut room = self.lendable(Horizon::FiveMinutes);
         room.gpu_millis = u64::MAX;
         let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
-        gone || devices.touched() > self.lendable_devices() || !kept.fits_in(&room)
+        let lendable = self.lendable_devices(Horizon::FiveMinutes);
+        gone || devices.touched() > lendable || !kept.fits_in(&room)
     }
 }
 

@@ -123,6 +123,16 @@ impl Counts {
 }
 
 impl Resources {
+    /// Nothing of anything.
+    pub const NOTHING: Self = Self {
+        cpu_millis: 0,
+        memory_bytes: 0,
+        disk_bytes: 0,
+        network_bps: 0,
+        gpu_millis: 0,
+        counts: Counts(None),
+    };
+
     /// Nothing at all.
     #[must_use]
     pub fn is_zero(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What is free and what is asked for, in dense columns.
 
 use super::gpus::GpuWant;
-use crate::model::{Name, Resources};
+use crate::model::{Horizon, Name, Resources};
 
 /// Amounts that have a column of their own in every room: CPU, memory, disk, network.
 const COLUMNS: usize = 4;
@@ -24,6 +24,8 @@ pub(super) struct Want {
     pub(super) columns: [i64; COLUMNS],
     pub(super) counts: Vec<(usize, i64)>,
     pub(super) gpus: GpuWant,
+    /// How far ahead the owner's load matters.
+    pub(super) horizon: Horizon,
 }
 
 impl CountNames {
@@ -35,12 +37,12 @@ impl CountNames {
         self.0.len() - 1
     }
 
-    pub(super) fn want(&mut self, request: &Resources) -> Want {
+    pub(super) fn want(&mut self, request: &Resources, horizon: Horizon) -> Want {
         let counts = request.counts.iter();
         let mut counts: Vec<(usize, i64)> =
             counts.map(|(name, amount)| (self.column(name), signed(amount))).collect();
         counts.sort_unstable();
-        Want { columns: columns(request), counts, gpus: GpuWant::of(request.gpu_millis) }
+        Want { columns: columns(request), counts, gpus: GpuWant::of(request.gpu_millis), horizon }
     }
 
     pub(super) fn amounts(&mut self, resources: &Resources) -> Amounts {
@@ -77,6 +79,20 @@ impl Amounts {
     pub(super) fn fits(&self, want: &Want) -> bool {
         self.columns.iter().zip(&want.columns).all(|(free, wanted)| wanted <= free || *wanted == 0)
             && want.counts.iter().all(|(column, wanted)| *wanted <= self.count(*column))
+    }
+
+    /// As [`Self::fits`] when so much of it is kept.
+    pub(super) fn fits_beside(&self, want: &Want, kept: &Self) -> bool {
+        let mut columns = self.columns.iter().zip(&kept.columns).zip(&want.columns);
+        columns.all(|((free, kept), wanted)| *wanted <= free - kept || *wanted == 0)
+            && want.counts.iter().all(|(at, wanted)| *wanted <= self.count(*at) - kept.count(*at))
+    }
+
+    /// What is left when so much of it is kept.
+    pub(super) fn without(&self, kept: &Self) -> Self {
+        let mut left = self.clone();
+        left.subtract(kept);
+        left
     }
 
     /// How many tasks fit, `limit` at most.
@@ -138,7 +154,8 @@ impl Want {
 
     /// Whether room for this is room for `other` too.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        self.columns.iter().zip(&other.columns).all(|(large, small)| small <= large)
+        self.horizon >= other.horizon
+            && self.columns.iter().zip(&other.columns).all(|(large, small)| small <= large)
             && other.counts.iter().all(|(column, small)| *small <= self.count(*column))
             && match (other.gpus, self.gpus) {
                 (GpuWant::None, _) => true,

@@ -2,7 +2,8 @@
 //! priority is laid out together on as few nodes as possible (`batch/`).
 //!
 //! Only a batch that fits as a whole is placed this way: then nobody loses by the order. It leaves alone what is
-//! promised, and work that numbers alone do not describe: GPUs and spreads. The search is paid for in counted effort
+//! promised, and work that numbers alone do not describe, GPUs and spreads, or that looks differently far
+//! ahead. The search is paid for in counted effort
 //! and may take a stated part of the time, so that commits wait for it no longer than that.
 
 use std::collections::VecDeque;
@@ -126,8 +127,12 @@ impl Scheduler {
             shapes[at].1 += job.counts.pending;
             batch.push((*id, *shape_id, job.counts.pending));
         }
-        let unexpected = shapes.iter().all(|(shape, _)| self.index.shape(*shape).promises == 0);
-        (tasks >= FEWEST_TASKS && shapes.len() > 1 && unexpected).then_some((shapes, batch))
+        let first = self.index.shape(shapes.first()?.0).want.horizon;
+        let packable = shapes.iter().all(|(shape, _)| {
+            let shape = self.index.shape(*shape);
+            shape.promises == 0 && shape.want.horizon == first
+        });
+        (tasks >= FEWEST_TASKS && shapes.len() > 1 && packable).then_some((shapes, batch))
     }
 }
 
@@ -137,13 +142,14 @@ fn stated(
     state: &State,
     shapes: &[(ShapeId, u32)],
 ) -> Option<(Problem, Vec<Vec<NodeId>>)> {
+    let horizon = index.shape(shapes.first()?.0).want.horizon;
     let mut by_likeness: HashMap<Alike, usize, FxBuildHasher> = HashMap::default();
     let mut nodes: Vec<Vec<NodeId>> = Vec::new();
     let mut alike: Vec<Alike> = Vec::new();
     for (id, room) in (0..).map(NodeId).zip(&index.rooms) {
         let Some(room) = room.as_ref().filter(|room| room.open) else { continue };
         let used = state.node(id).is_some_and(|node| !node.allocations.is_empty());
-        let key = (room.kind, room.slack.clone(), used);
+        let key = (room.kind, room.slack_over(horizon).0, used);
         let at = *by_likeness.entry(key.clone()).or_insert_with(|| {
             alike.push(key);
             nodes.push(Vec::new());

@@ -12,10 +12,10 @@ use super::{
     kind::KindId,
     room::Room,
 };
-use crate::model::NodeId;
+use crate::model::{Horizon, NodeId};
 
-/// Classes with members beyond which amounts are rounded further, as a part of the nodes, and at least.
-const NODES_PER_CLASS: usize = 4;
+/// Classes with members beyond which amounts are rounded further, as a part of the members, and at least.
+const MEMBERS_PER_CLASS: usize = 4;
 const FEW_CLASSES: usize = 2_048;
 
 /// Amounts are rounded to at most 8 cores and 32 GiB.
@@ -27,6 +27,10 @@ const LOOKS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ClassKey {
     kind: KindId,
+    /// Absent where all horizons are alike.
+    horizon: Option<Horizon>,
+    /// Of the longer horizons, those over which most of the slack stays.
+    lasts: u8,
     slack: Amounts,
     shares: Box<[u16]>,
     whole: u16,
@@ -35,6 +39,9 @@ struct ClassKey {
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     pub(super) kind: KindId,
+    horizon: Option<Horizon>,
+    /// Over how many longer horizons most of the slack stays.
+    lasts: u8,
     /// No member has more: where amounts are rounded, more than some have.
     most: Amounts,
     /// What is left of the shared devices, ascending.
@@ -50,6 +57,8 @@ pub(super) struct Classes {
     all: Vec<Class>,
     /// How many have members.
     live: usize,
+    /// How many members all of them have.
+    members: usize,
     /// Classes that came to have members, oldest first.
     log: Vec<u32>,
     log_base: u64,
@@ -72,16 +81,24 @@ pub(super) struct Score {
     spends_scarce: bool,
     /// What would be left of the GPUs that are touched: of the device for a share, whole devices otherwise.
     gpus_left: u16,
+    /// Over how many longer horizons the room would stay free: long valleys are for long work.
+    spends_long: u8,
     /// What would be left of CPU and memory, four GiB taken for a core.
     left: u32,
 }
 
 impl Score {
     /// Worse than any other.
-    pub(super) const LAST: Self = Self { spends_scarce: true, gpus_left: u16::MAX, left: u32::MAX };
+    pub(super) const LAST: Self =
+        Self { spends_scarce: true, gpus_left: u16::MAX, spends_long: u8::MAX, left: u32::MAX };
 }
 
 impl Class {
+    /// Whether it tells what its members have over the horizon.
+    pub(super) fn is_for(&self, horizon: Horizon) -> bool {
+        self.horizon.is_none_or(|own| own == horizon)
+    }
+
     /// Whether some member may have room for a task.
     pub(super) fn may_fit(&self, want: &Want) -> bool {
         !self.members.is_empty()
@@ -110,7 +127,9 @@ impl Class {
         let cpu = u64::try_from(cpu - want.columns[0]).unwrap_or(0);
         let memory = u64::try_from(memory - want.columns[1]).unwrap_or(0);
         let left = u32::try_from(cpu + (memory >> 22)).unwrap_or(u32::MAX);
-        Score { spends_scarce, gpus_left, left }
+        let longer = Horizon::COUNT - 1 - want.horizon.index();
+        let spends_long = self.horizon.map_or(small(longer), |_| self.lasts);
+        Score { spends_scarce, gpus_left, spends_long, left }
     }
 }
 
@@ -125,17 +144,30 @@ impl Classes {
         members.iter().take(LOOKS).copied().find(|node| fits(*node))
     }
 
-    /// Adds a node by its slack and returns where it is.
-    pub(super) fn join(&mut self, node: NodeId, room: &Room) -> (u32, u32) {
-        let mut shares: Vec<u16> = room.slack_gpus.shares().collect();
+    /// Adds a node by its slack over the horizon, or over all of them, and returns where it is.
+    pub(super) fn join(
+        &mut self,
+        node: NodeId,
+        room: &Room,
+        horizon: Option<Horizon>,
+    ) -> (u32, u32) {
+        let kept = horizon.and_then(|horizon| room.besides(horizon));
+        let kept_devices = kept.map_or(0, |kept| kept.devices);
+        let mut shares: Vec<u16> = room.slack_gpus.shares(kept_devices).collect();
         shares.sort_unstable();
-        let (slack, most) = self.rounded(&room.slack);
-        let whole = room.slack_gpus.whole();
-        let key = ClassKey { kind: room.kind, slack, shares: shares.into(), whole };
+        let (slack, most) = match kept {
+            None => self.rounded(&room.slack),
+            Some(kept) => self.rounded(&room.slack.without(&kept.amounts)),
+        };
+        let whole = room.slack_gpus.whole(kept_devices);
+        let lasts = horizon.map_or(0, |horizon| lasts(room, horizon));
+        let key = ClassKey { kind: room.kind, horizon, lasts, slack, shares: shares.into(), whole };
         let next = position(self.all.len());
         let class = *self.by_key.entry(key).or_insert_with_key(|key| {
             self.all.push(Class {
                 kind: room.kind,
+                horizon,
+                lasts,
                 most,
                 shares: key.shares.clone(),
                 whole,
@@ -144,6 +176,7 @@ impl Classes {
             });
             next
         });
+        self.members += 1;
         let members = &mut self.all[class as usize].members;
         members.push(node);
         let place = position(members.len() - 1);
@@ -156,6 +189,7 @@ impl Classes {
 
     /// Takes a node out; the node that moves to its place is returned with it.
     pub(super) fn leave(&mut self, class: u32, place: u32) -> Option<NodeId> {
+        self.members -= 1;
         let members = &mut self.all[class as usize].members;
         members.swap_remove(place as usize);
         self.live -= usize::from(members.is_empty());
@@ -175,16 +209,16 @@ impl Classes {
 
     /// Whether it is time to begin anew: too many are empty, or too many are not. The caller lets all nodes join
     /// again after [`Self::restart`].
-    pub(super) fn is_crowded(&self, nodes: usize) -> bool {
-        self.all.len() > 4 * self.live + FEW_CLASSES || self.is_too_fine(nodes)
+    pub(super) fn is_crowded(&self) -> bool {
+        self.all.len() > 4 * self.live + FEW_CLASSES || self.is_too_fine()
     }
 
-    fn is_too_fine(&self, nodes: usize) -> bool {
-        self.grain < COARSEST && self.live > FEW_CLASSES.max(nodes / NODES_PER_CLASS)
+    fn is_too_fine(&self) -> bool {
+        self.grain < COARSEST && self.live > FEW_CLASSES.max(self.members / MEMBERS_PER_CLASS)
     }
 
-    pub(super) fn restart(&mut self, nodes: usize) {
-        let grain = self.grain + u32::from(self.is_too_fine(nodes));
+    pub(super) fn restart(&mut self) {
+        let grain = self.grain + u32::from(self.is_too_fine());
         *self = Self { epoch: self.epoch + 1, grain, ..Self::default() };
     }
 
@@ -216,6 +250,23 @@ impl Classes {
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
+}
+
+/// Over how many longer horizons more than half of a node's slack stays.
+fn lasts(room: &Room, horizon: Horizon) -> u8 {
+    let (now, devices) = room.slack_over(horizon);
+    let longer = Horizon::ALL.into_iter().filter(|longer| *longer > horizon);
+    let stays = longer.filter(|longer| {
+        let (then, then_devices) = room.slack_over(*longer);
+        let columns = now.columns.iter().zip(&then.columns);
+        let most = |(now, then): (&i64, &i64)| *now <= 0 || 2 * then > *now;
+        columns.take(2).all(most) && 2 * then_devices >= devices
+    });
+    small(stays.count())
+}
+
+fn small(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
 }
 
 fn position(index: usize) -> u32 {

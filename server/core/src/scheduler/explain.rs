@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Blocker, PendingReason, filter};
 use crate::{
-    model::{Dimension, Job, Node, Resources},
+    model::{Dimension, Job, JobSpec, Node},
     state::State,
 };
 
@@ -29,7 +29,7 @@ pub fn explain(state: &State, job: &Job) -> Vec<PendingReason> {
             blockers.push((blocker, None, 0));
         }
         let allowed = blockers.is_empty();
-        blockers.extend(shortfalls(node, &job.spec.request));
+        blockers.extend(shortfalls(node, &job.spec));
         free_node |= blockers.is_empty();
         room_is_made |= allowed && !blockers.is_empty() && state.is_preempting(node);
         for (blocker, dimension, shortfall) in blockers {
@@ -54,7 +54,8 @@ pub fn explain(state: &State, job: &Job) -> Vec<PendingReason> {
 }
 
 /// In what the node is too small, or else in what it is too full.
-fn shortfalls(node: &Node, request: &Resources) -> Vec<(Blocker, Option<Dimension>, u64)> {
+fn shortfalls(node: &Node, spec: &JobSpec) -> Vec<(Blocker, Option<Dimension>, u64)> {
+    let (request, horizon) = (&spec.request, spec.horizon());
     let name = |blocker: Blocker, lacks: Vec<(Dimension, u64)>| {
         lacks.into_iter().map(|(dimension, by)| (blocker, Some(dimension), by)).collect()
     };
@@ -62,8 +63,9 @@ fn shortfalls(node: &Node, request: &Resources) -> Vec<(Blocker, Option<Dimensio
     if !small.is_empty() {
         return name(Blocker::Capacity, small);
     }
-    let mut full = request.shortfalls(&node.headroom());
-    let fits = node.all_devices().choose(request.gpu_millis, node.lendable_devices()).is_some();
+    let mut full = request.shortfalls(&node.headroom(horizon));
+    let lendable = node.lendable_devices(horizon);
+    let fits = node.all_devices().choose(request.gpu_millis, lendable).is_some();
     if !fits && full.iter().all(|(dimension, _)| *dimension != Dimension::Gpu) {
         full.push((Dimension::Gpu, request.gpu_millis));
     }

@@ -8,7 +8,6 @@ use super::{
     gpus::GpuWant,
     index::Index,
     kind::ZoneId,
-    room::Room,
     shape::{Shape, ShapeId},
 };
 use crate::model::{DeviceSet, NodeId};
@@ -42,20 +41,28 @@ impl Index {
     }
 
     fn take_promised(&mut self, id: ShapeId, limit: u32) -> Option<Spot> {
-        let shape = self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
-        if shape.promises == 0 {
-            shape.promised.clear();
-            return None;
-        }
-        while let Some(node) = shape.promised.pop() {
+        loop {
+            let shape = self.shapes[id.0 as usize].as_mut();
+            let shape = shape.expect("invariant: a shape in use is kept");
+            if shape.promises == 0 {
+                shape.promised.clear();
+                return None;
+            }
+            let node = shape.promised.pop()?;
             let Some(room) = &mut self.rooms[node.0 as usize] else { continue };
-            let Some(devices) = room.redeem(id, &shape.want) else { continue };
+            let Some(at) = room.promised_to(id) else { continue };
+            if !room.may_redeem(at, &shape.want) {
+                self.break_promise(node, at);
+                self.reclassify(node);
+                continue;
+            }
+            let devices = room.redeem(at, &shape.want);
             let mut count = 1;
             let alike = shape.want.gpus == GpuWant::None;
             while alike && count < limit && shape.promised.last() == Some(&node) {
-                if room.redeem(id, &shape.want).is_none() {
-                    break;
-                }
+                let next = room.promised_to(id).filter(|at| room.may_redeem(*at, &shape.want));
+                let Some(at) = next else { break };
+                room.redeem(at, &shape.want);
                 shape.promised.pop();
                 count += 1;
             }
@@ -63,7 +70,6 @@ impl Index {
             self.briefs[node.0 as usize] = room.brief();
             return Some(Spot { node, count, devices });
         }
-        None
     }
 
     /// Takes room beside what is promised on a node that has some.
@@ -120,7 +126,8 @@ impl Index {
         let crowded = entries > 2 * classes.len() + 64;
         let consider = |shape: &mut Shape, at: u32| {
             let class = classes.get(at);
-            if !class.may_fit(&shape.want)
+            if !class.is_for(shape.want.horizon)
+                || !class.may_fit(&shape.want)
                 || !shape.allowed.ask(kinds, class.kind, &shape.key.constraints)
             {
                 return;
@@ -179,11 +186,20 @@ impl Index {
             };
             looks += 1;
             let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
-            if shape.allowed.ask(kinds, room.kind, &shape.key.constraints) {
+            let allowed = shape.allowed.ask(kinds, room.kind, &shape.key.constraints);
+            if allowed && (room.is_level() || self.fits_if_broken(id, node, promise)) {
                 return Some((node, promise));
             }
         }
         None
+    }
+
+    /// Whether one task fits once that promise of the node is broken.
+    fn fits_if_broken(&self, id: ShapeId, node: NodeId, promise: usize) -> bool {
+        let room = self.room(node).expect("invariant: it was just seen");
+        let promise = &room.promises[promise];
+        let freed = (promise.devices, &self.shape(promise.shape).want);
+        room.fits_with(&self.shape(id).want, [freed].into_iter())
     }
 
     /// Makes `larger` of the shape current.
@@ -253,13 +269,14 @@ impl Index {
         let mut order: Vec<usize> = (0..room.promises.len()).collect();
         order.sort_unstable_by_key(|at| (worth(at), *at));
         let fits = |kept: &[bool]| {
-            let mut without = room.clone();
-            for at in (0..kept.len()).rev().filter(|at| !kept[*at]) {
-                let want = &self.shape(room.promises[at].shape).want;
-                without.slack.add(want, 1);
-                without.slack_gpus.give(room.promises[at].devices, want.gpus);
-            }
-            Room::fits_slack(&without, want)
+            let broken = (0..kept.len()).filter(|at| !kept[*at]);
+            room.fits_with(
+                want,
+                broken.map(|at| {
+                    let promise = &room.promises[at];
+                    (promise.devices, &self.shape(promise.shape).want)
+                }),
+            )
         };
         let mut kept = vec![true; order.len()];
         for at in &order {

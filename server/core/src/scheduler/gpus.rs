@@ -1,6 +1,6 @@
 //! A node's devices and what tasks ask of them.
 
-use crate::model::{DeviceSet, GPU_MILLIS_PER_DEVICE, Node};
+use crate::model::{DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Node};
 
 /// One whole device.
 pub(super) const WHOLE: u16 = 1000;
@@ -65,7 +65,7 @@ impl Gpus {
         Self {
             left: (0..present).map(|device| WHOLE.saturating_sub(used(device))).collect(),
             touched: small(node.devices.touched() as u64),
-            lendable: small(node.lendable_devices() as u64),
+            lendable: small(node.lendable_devices(Horizon::FiveMinutes) as u64),
         }
     }
 
@@ -73,9 +73,14 @@ impl Gpus {
         self.left.is_empty()
     }
 
-    /// Untouched devices that may be taken.
-    pub(super) fn whole(&self) -> u16 {
-        self.lendable.saturating_sub(self.touched)
+    /// Untouched devices that may be taken when the owner keeps so many besides.
+    pub(super) fn whole(&self, kept: u16) -> u16 {
+        self.lendable.saturating_sub(self.touched).saturating_sub(kept)
+    }
+
+    /// Whether the owner leaves what is touched already when it keeps so many besides.
+    fn is_closed(&self, kept: u16) -> bool {
+        self.touched.saturating_add(kept) > self.lendable
     }
 
     pub(super) fn lendable(&self) -> u16 {
@@ -87,23 +92,25 @@ impl Gpus {
     }
 
     /// What is left of the devices that are shared already and may be shared further.
-    pub(super) fn shares(&self) -> impl Iterator<Item = u16> {
-        let closed = self.touched > self.lendable;
+    pub(super) fn shares(&self, kept: u16) -> impl Iterator<Item = u16> {
+        let closed = self.is_closed(kept);
         let shared = |left: &u16| *left > 0 && *left < WHOLE;
         self.left.iter().copied().filter(shared).filter(move |_| !closed)
     }
 
     /// The devices that a task would get: for a share the fullest shared device that has room, else an untouched one.
-    pub(super) fn choose(&self, want: GpuWant) -> Option<DeviceSet> {
+    pub(super) fn choose(&self, want: GpuWant, kept: u16) -> Option<DeviceSet> {
         match want {
             GpuWant::None => Some(DeviceSet::default()),
-            GpuWant::Share(millis) => self.tightest(millis).or_else(|| self.untouched(1)),
-            GpuWant::Whole(count) => self.untouched(count),
+            GpuWant::Share(millis) => {
+                self.tightest(millis, kept).or_else(|| self.untouched(1, kept))
+            }
+            GpuWant::Whole(count) => self.untouched(count, kept),
         }
     }
 
-    fn tightest(&self, millis: u16) -> Option<DeviceSet> {
-        if self.touched > self.lendable {
+    fn tightest(&self, millis: u16, kept: u16) -> Option<DeviceSet> {
+        if self.is_closed(kept) {
             return None;
         }
         let mut best: Option<(u16, u32)> = None;
@@ -115,8 +122,8 @@ impl Gpus {
         best.map(|(_, device)| DeviceSet::default().with(device))
     }
 
-    fn untouched(&self, count: u16) -> Option<DeviceSet> {
-        if count > self.whole() {
+    fn untouched(&self, count: u16, kept: u16) -> Option<DeviceSet> {
+        if count > self.whole(kept) {
             return None;
         }
         let whole = (0..).zip(&self.left).filter(|(_, left)| **left == WHOLE);
@@ -125,7 +132,7 @@ impl Gpus {
     }
 
     /// Whether a task can have exactly these devices.
-    pub(super) fn has(&self, devices: DeviceSet, want: GpuWant) -> bool {
+    pub(super) fn has(&self, devices: DeviceSet, want: GpuWant, kept: u16) -> bool {
         let mut touches = 0;
         for device in devices.iter() {
             let Some(left) = self.left.get(device as usize) else { return false };
@@ -134,7 +141,7 @@ impl Gpus {
             }
             touches += u16::from(*left == WHOLE);
         }
-        self.touched + touches <= self.lendable || devices.is_empty()
+        !self.is_closed(kept.saturating_add(touches)) || devices.is_empty()
     }
 
     pub(super) fn take(&mut self, devices: DeviceSet, want: GpuWant) {

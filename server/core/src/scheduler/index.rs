@@ -22,7 +22,7 @@ use super::{
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
 };
 use crate::{
-    model::{DeviceSet, NodeId, Resources},
+    model::{DeviceSet, Horizon, JobSpec, NodeId},
     state::State,
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Index {
     pub(super) promising: bool,
     /// Where the next scan of all rooms begins.
     pub(super) scan_from: usize,
+    /// Horizons for which any shape has asked.
+    horizons: [bool; Horizon::COUNT],
     grown: Changes,
     /// Growth that parked shapes have been asked about.
     woken: Cursor,
@@ -78,7 +80,11 @@ impl Index {
             self.shapes.push(None);
             ShapeId(u32::try_from(self.shapes.len() - 1).expect("invariant: fewer than 2^32"))
         });
-        let want = self.names.want(&key.request);
+        let want = self.names.want(&key.request, key.horizon);
+        let known = mem::replace(&mut self.horizons[key.horizon.index()], true);
+        if !known && self.rooms.iter().flatten().any(|room| !room.is_level()) {
+            self.classify_anew();
+        }
         self.by_key.insert(key.clone(), id);
         self.shapes_version += u32::from(key.job.is_none());
         self.shapes[id.0 as usize] = Some(Box::new(Shape::new(key, want)));
@@ -119,8 +125,8 @@ impl Index {
         }
     }
 
-    pub(super) fn want_of(&mut self, request: &Resources) -> Want {
-        self.names.want(request)
+    pub(super) fn want_of(&mut self, spec: &JobSpec) -> Want {
+        self.names.want(&spec.request, spec.horizon())
     }
 
     /// Makes the node's room as the state has it.
@@ -256,30 +262,31 @@ impl Index {
     }
 
     pub(super) fn leave_class(&mut self, node: NodeId) {
-        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
-        let Some((class, place)) = room.class.take() else { return };
-        if let Some(moved) = self.classes.leave(class, place) {
-            let moved = self.rooms[moved.0 as usize].as_mut();
-            moved.expect("invariant: a member has a room").class = Some((class, place));
+        for at in 0..Horizon::COUNT {
+            let Some(room) = &mut self.rooms[node.0 as usize] else { return };
+            let Some((class, place)) = room.classes[at].take() else { continue };
+            if let Some(moved) = self.classes.leave(class, place) {
+                let moved = self.rooms[moved.0 as usize].as_mut();
+                let moved = moved.expect("invariant: a member has a room");
+                moved.classes[at] = Some((class, place));
+            }
         }
     }
 
     pub(super) fn join_class(&mut self, node: NodeId) {
         let Some(room) = &mut self.rooms[node.0 as usize] else { return };
-        if room.open && !room.sidelined {
-            room.class = Some(self.classes.join(node, room));
-        }
-        if self.classes.is_crowded(self.rooms.len()) {
+        join(&mut self.classes, node, room, self.horizons);
+        if self.classes.is_crowded() {
             self.classify_anew();
         }
     }
 
     fn classify_anew(&mut self) {
-        self.classes.restart(self.rooms.len());
+        self.classes.restart();
         for (node, room) in (0..).map(NodeId).zip(&mut self.rooms) {
             let Some(room) = room else { continue };
-            let joins = room.open && !room.sidelined;
-            room.class = joins.then(|| self.classes.join(node, room));
+            room.classes = Default::default();
+            join(&mut self.classes, node, room, self.horizons);
         }
     }
 
@@ -341,6 +348,20 @@ impl Index {
             }
         }
         woken
+    }
+}
+
+/// Adds a node that may take tasks to a class for each horizon that anybody asks for.
+fn join(classes: &mut Classes, node: NodeId, room: &mut Room, horizons: [bool; Horizon::COUNT]) {
+    if !room.open || room.sidelined {
+        return;
+    }
+    if room.is_level() {
+        room.classes[0] = Some(classes.join(node, room, None));
+        return;
+    }
+    for horizon in Horizon::ALL.into_iter().filter(|horizon| horizons[horizon.index()]) {
+        room.classes[horizon.index()] = Some(classes.join(node, room, Some(horizon)));
     }
 }
 

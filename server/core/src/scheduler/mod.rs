@@ -204,7 +204,7 @@ impl Scheduler {
                 let job = state.job(at.job).expect("invariant: a live allocation has a job");
                 let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
                 let shape = key.and_then(|key| self.index.known_shape(key));
-                let want = self.index.want_of(&job.spec.request);
+                let want = self.index.want_of(&job.spec);
                 self.ended = Some(Ended { shape, want, devices });
             }
             Event::NoticeGiven { at, .. } => {

@@ -12,8 +12,8 @@ use std::{
 use super::{filter, spread::Spread};
 use crate::{
     model::{
-        Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, GpuDevices, Job, JobId,
-        Name, Node, NodeId, Notice, Priority, Resources, TaskPhase, Time,
+        Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, GpuDevices, Horizon,
+        Job, JobId, Name, Node, NodeId, Notice, Priority, Resources, TaskPhase, Time,
     },
     state::State,
 };
@@ -83,11 +83,12 @@ pub(super) fn could_make_room(
     state: &State,
     now: Time,
     node: &Node,
-    request: &Resources,
+    (request, horizon): (&Resources, Horizon),
     priority: Priority,
 ) -> bool {
     let mut making = Making::new(state, now);
-    let victims = making.victims(node, Future::of(state, now, node), request, priority);
+    let future = Future::of(state, now, node, horizon);
+    let victims = making.victims(node, future, request, priority);
     victims.is_some() || making.mature.is_some()
 }
 
@@ -128,7 +129,7 @@ impl<'a> Making<'a> {
             if enough == 0 {
                 break;
             }
-            let room = node.spec.capacity.saturating_sub(&node.held_back);
+            let room = node.lendable(job.spec.horizon());
             let may = node.is_open() && job.spec.request.fits_in(&room);
             if may && filter::allows(&node.spec, &job.spec.constraints) {
                 enough -= usize::from(self.offer(&mut offers, job, node));
@@ -138,7 +139,7 @@ impl<'a> Making<'a> {
         for served in 0..tasks {
             let Some((node, victims)) = best(&mut offers, &spread) else { return served };
             let node = self.state.node(node).expect("invariant: it was just seen");
-            let mut future = self.future(node);
+            let mut future = self.future(node, job);
             future.release_all(self.state, &victims);
             future.take(&job.spec.request);
             self.futures.insert(node.id, future);
@@ -152,7 +153,7 @@ impl<'a> Making<'a> {
     /// Whether the node has room for one more task, or can have it.
     fn offer(&mut self, offers: &mut Offers, job: &Job, node: &Node) -> bool {
         let future = self.futures.get(&node.id).cloned();
-        let future = future.unwrap_or_else(|| Future::of(self.state, self.now, node));
+        let future = future.unwrap_or_else(|| self.fresh_future(node, job));
         let priority = job.spec.priority;
         let Some(victims) = self.victims(node, future, &job.spec.request, priority) else {
             return false;
@@ -164,8 +165,12 @@ impl<'a> Making<'a> {
         true
     }
 
-    fn future(&mut self, node: &Node) -> Future {
-        self.futures.remove(&node.id).unwrap_or_else(|| Future::of(self.state, self.now, node))
+    fn future(&mut self, node: &Node, job: &Job) -> Future {
+        self.futures.remove(&node.id).unwrap_or_else(|| self.fresh_future(node, job))
+    }
+
+    fn fresh_future(&self, node: &Node, job: &Job) -> Future {
+        Future::of(self.state, self.now, node, job.spec.horizon())
     }
 
     /// The fewest allocations that must go from the node so that one task fits; `None` if it never does.
@@ -292,13 +297,13 @@ fn spare(
 }
 
 impl Future {
-    fn of(state: &State, now: Time, node: &Node) -> Self {
+    fn of(state: &State, now: Time, node: &Node, horizon: Horizon) -> Self {
         let mut future = Self {
-            limit: node.spec.capacity.saturating_sub(&node.held_back),
+            limit: node.lendable(horizon),
             held: node.lent.clone(),
             devices: node.devices.clone(),
             present: node.device_count(),
-            lendable: node.lendable_devices(),
+            lendable: node.lendable_devices(horizon),
             gone: BTreeSet::new(),
         };
         for id in &node.allocations {

@@ -15,7 +15,7 @@ use super::{
     shape::{KeyRef, ShapeId},
 };
 use crate::{
-    model::{DeviceSet, NodeId},
+    model::{DeviceSet, Horizon, NodeId},
     planner::{Demand, Problem, Promises, Site},
     state::State,
 };
@@ -122,6 +122,7 @@ impl Scheduler {
             .entries()
             .map(|(key, weight)| (self.index.shape_of(KeyRef::expected(key)), *weight))
             .collect();
+        let horizon = commonest_horizon(state);
         let dimensions = Dimensions::of(&self.index, shapes.iter().map(|(shape, _)| *shape));
         let positions: HashMap<ShapeId, u32, FxBuildHasher> =
             (0..).zip(&shapes).map(|(at, (shape, _))| (*shape, at)).collect();
@@ -129,11 +130,12 @@ impl Scheduler {
             let room = self.index.room(nodes[0]).expect("invariant: it was just seen");
             let promised = room.promises.iter();
             let promised = promised.filter_map(|p| Some((*positions.get(&p.shape)?, p.devices)));
+            let (free, lendable) = room.free_over(horizon);
             Site {
                 kind: room.kind.0,
-                free: dimensions.of_amounts(&room.free).collect(),
+                free: dimensions.of_amounts(&free).collect(),
                 devices: room.gpus.left().into(),
-                lendable: room.gpus.lendable(),
+                lendable,
                 promised: promised.collect(),
                 nodes,
             }
@@ -162,6 +164,16 @@ impl Scheduler {
             self.index.promise_anew(*node, wanted);
         }
     }
+}
+
+/// The horizon that most of what is asked for looks ahead: rooms are laid out as they are over that one, and what does
+/// not fit over another is not promised.
+fn commonest_horizon(state: &State) -> Horizon {
+    let mut weights = [0; Horizon::COUNT];
+    for (key, weight) in state.profile().entries() {
+        weights[key.horizon.index()] += weight;
+    }
+    Horizon::ALL.into_iter().max_by_key(|horizon| weights[horizon.index()]).unwrap_or_default()
 }
 
 fn likeness(room: &Room) -> Alike {

@@ -6,13 +6,20 @@ use super::{
     kind::KindId,
     shape::ShapeId,
 };
-use crate::model::{DeviceSet, Node};
+use crate::model::{DeviceSet, Horizon, Node};
 
 /// A part of a room that is kept for a task of a shape to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Promise {
     pub(super) shape: ShapeId,
     pub(super) devices: DeviceSet,
+}
+
+/// What an owner keeps over a longer horizon besides what it keeps anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Besides {
+    pub(super) amounts: Amounts,
+    pub(super) devices: u16,
 }
 
 /// The scheduler's picture of a node.
@@ -29,9 +36,11 @@ pub(super) struct Room {
     /// What is free and not promised.
     pub(super) slack: Amounts,
     pub(super) slack_gpus: Gpus,
+    /// By horizon, the shortest one aside; absent where all are alike, as on a node without telemetry.
+    longer: Option<Box<[Besides; Horizon::COUNT - 1]>>,
     pub(super) promises: Vec<Promise>,
-    /// The class of its slack and the place among the class's members.
-    pub(super) class: Option<(u32, u32)>,
+    /// By horizon the class of its slack and the place among the class's members; the first only where all are alike.
+    pub(super) classes: [Option<(u32, u32)>; Horizon::COUNT],
     /// Out of its class for a while: the job that is being placed may have no more here.
     pub(super) sidelined: bool,
 }
@@ -52,9 +61,13 @@ impl Room {
     /// As the state has it, with nothing promised.
     pub(super) fn of(node: &Node, kind: KindId, open: bool, names: &mut CountNames) -> Self {
         let mut free = names.amounts(&node.spec.capacity);
-        free.subtract(&names.amounts(&node.held_back));
+        free.subtract(&names.amounts(node.held_back.over(Horizon::FiveMinutes)));
         free.subtract(&names.amounts(&node.lent));
         let gpus = Gpus::of(node);
+        let longer = (!node.held_back.is_level()).then(|| {
+            let [_, longer @ ..] = Horizon::ALL;
+            Box::new(longer.map(|horizon| Besides::of(node, horizon, names)))
+        });
         Self {
             kind,
             open,
@@ -63,8 +76,9 @@ impl Room {
             slack_gpus: gpus.clone(),
             free,
             gpus,
+            longer,
             promises: Vec::new(),
-            class: None,
+            classes: [None; Horizon::COUNT],
             sidelined: false,
         }
     }
@@ -80,31 +94,94 @@ impl Room {
             && self.free.columns == other.free.columns
             && trimmed.0 == trimmed.1
             && self.gpus == other.gpus
+            && self.longer == other.longer
     }
 
     pub(super) fn is_odd(&self) -> bool {
         self.odd
     }
 
+    /// What the owner keeps over the horizon besides; nothing where it keeps no more.
+    pub(super) fn besides(&self, horizon: Horizon) -> Option<&Besides> {
+        self.longer.as_ref()?.get(horizon.index().checked_sub(1)?)
+    }
+
+    /// Whether it is the same over all horizons.
+    pub(super) fn is_level(&self) -> bool {
+        self.longer.is_none()
+    }
+
+    fn fits(&self, free: &Amounts, gpus: &Gpus, want: &Want) -> bool {
+        let Some(besides) = self.besides(want.horizon) else {
+            return free.fits(want) && gpus.choose(want.gpus, 0).is_some();
+        };
+        free.fits_beside(want, &besides.amounts)
+            && gpus.choose(want.gpus, besides.devices).is_some()
+    }
+
     /// Whether one task fits once promises are broken.
     pub(super) fn fits_free(&self, want: &Want) -> bool {
-        self.open && self.free.fits(want) && self.gpus.choose(want.gpus).is_some()
+        self.open && self.fits(&self.free, &self.gpus, want)
     }
 
     /// Whether one task fits beside what is promised.
     pub(super) fn fits_slack(&self, want: &Want) -> bool {
-        self.open && self.slack.fits(want) && self.slack_gpus.choose(want.gpus).is_some()
+        self.open && self.fits(&self.slack, &self.slack_gpus, want)
+    }
+
+    /// As [`Self::fits_slack`] once these promises are broken.
+    pub(super) fn fits_with<'a>(
+        &self,
+        want: &Want,
+        broken: impl Iterator<Item = (DeviceSet, &'a Want)>,
+    ) -> bool {
+        let (mut slack, mut gpus) = (self.slack.clone(), self.slack_gpus.clone());
+        for (devices, freed) in broken {
+            slack.add(freed, 1);
+            gpus.give(devices, freed.gpus);
+        }
+        self.open && self.fits(&slack, &gpus, want)
     }
 
     /// How many tasks fit beside what is promised. Tasks with GPUs are taken one by one.
     pub(super) fn times_in_slack(&self, want: &Want, limit: u32) -> u32 {
         let limit = if want.gpus == GpuWant::None { limit } else { limit.min(1) };
-        self.slack.fits_times(want, limit)
+        match self.besides(want.horizon) {
+            None => self.slack.fits_times(want, limit),
+            Some(besides) => self.slack.without(&besides.amounts).fits_times(want, limit),
+        }
+    }
+
+    /// What the node has over a horizon beside what is promised, and its untouched devices.
+    pub(super) fn slack_over(&self, horizon: Horizon) -> (Amounts, u16) {
+        match self.besides(horizon) {
+            None => (self.slack.clone(), self.slack_gpus.whole(0)),
+            Some(besides) => {
+                (self.slack.without(&besides.amounts), self.slack_gpus.whole(besides.devices))
+            }
+        }
+    }
+
+    /// What no task holds over a horizon, and the devices that tenants may touch.
+    pub(super) fn free_over(&self, horizon: Horizon) -> (Amounts, u16) {
+        match self.besides(horizon) {
+            None => (self.free.clone(), self.gpus.lendable()),
+            Some(besides) => {
+                let lendable = self.gpus.lendable().saturating_sub(besides.devices);
+                (self.free.without(&besides.amounts), lendable)
+            }
+        }
     }
 
     /// Keeps a part for a task to come, if it is there.
     pub(super) fn promise(&mut self, promise: Promise, want: &Want) -> bool {
-        if !self.slack.fits(want) || !self.slack_gpus.has(promise.devices, want.gpus) {
+        let besides = self.besides(want.horizon);
+        let fits = besides.map_or_else(
+            || self.slack.fits(want),
+            |besides| self.slack.fits_beside(want, &besides.amounts),
+        );
+        let devices = besides.map_or(0, |besides| besides.devices);
+        if !fits || !self.slack_gpus.has(promise.devices, want.gpus, devices) {
             return false;
         }
         self.slack.add(want, -1);
@@ -121,18 +198,33 @@ impl Room {
         promise
     }
 
-    /// Takes what is promised to the shape; slack stays as it is.
-    pub(super) fn redeem(&mut self, shape: ShapeId, want: &Want) -> Option<DeviceSet> {
-        let at = self.promises.iter().position(|promise| promise.shape == shape)?;
+    /// Where a promise to the shape stands.
+    pub(super) fn promised_to(&self, shape: ShapeId) -> Option<usize> {
+        self.promises.iter().position(|promise| promise.shape == shape)
+    }
+
+    /// Whether the owner leaves what is promised for as long as the shape needs it: what others took for a shorter time
+    /// may stand in the way.
+    pub(super) fn may_redeem(&self, at: usize, want: &Want) -> bool {
+        self.besides(want.horizon).is_none_or(|besides| {
+            let devices = self.promises[at].devices;
+            self.free.fits_beside(want, &besides.amounts)
+                && self.gpus.has(devices, want.gpus, besides.devices)
+        })
+    }
+
+    /// Takes what is promised at this position; slack stays as it is.
+    pub(super) fn redeem(&mut self, at: usize, want: &Want) -> DeviceSet {
         let devices = self.promises.swap_remove(at).devices;
         self.free.add(want, -1);
         self.gpus.take(devices, want.gpus);
-        Some(devices)
+        devices
     }
 
     /// Takes room for `times` tasks beside what is promised.
     pub(super) fn take(&mut self, want: &Want, times: u32) -> DeviceSet {
-        let devices = self.slack_gpus.choose(want.gpus).expect("invariant: it fits");
+        let kept = self.besides(want.horizon).map_or(0, |besides| besides.devices);
+        let devices = self.slack_gpus.choose(want.gpus, kept).expect("invariant: it fits");
         self.free.add(want, -i64::from(times));
         self.slack.add(want, -i64::from(times));
         self.gpus.take(devices, want.gpus);
@@ -151,12 +243,31 @@ impl Room {
     /// Whether this has more of anything than `before`.
     pub(super) fn grew(&self, before: &Self) -> bool {
         self.open
-            && (!before.open || self.free.exceeds(&before.free) || self.gpus.exceeds(&before.gpus))
+            && (!before.open
+                || self.free.exceeds(&before.free)
+                || self.gpus.exceeds(&before.gpus)
+                || self.leaves_more_than(before))
+    }
+
+    /// Whether the owner keeps less of anything over any of the longer horizons than it did.
+    fn leaves_more_than(&self, before: &Self) -> bool {
+        Horizon::ALL.into_iter().any(|horizon| {
+            match (self.besides(horizon), before.besides(horizon)) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(now), Some(then)) => {
+                    let free = |room: &Self, besides: &Besides| room.free.without(&besides.amounts);
+                    free(self, now).exceeds(&free(before, then))
+                        || self.gpus.whole(now.devices) > before.gpus.whole(then.devices)
+                        || now.devices < then.devices
+                }
+            }
+        })
     }
 
     pub(super) fn brief(&self) -> Brief {
-        let whole = self.gpus.whole();
-        let share = if whole > 0 { WHOLE } else { self.gpus.shares().max().unwrap_or(0) };
+        let whole = self.gpus.whole(0);
+        let share = if whole > 0 { WHOLE } else { self.gpus.shares(0).max().unwrap_or(0) };
         Brief {
             cpu_millis: self.free.columns[0],
             memory_bytes: self.free.columns[1],
@@ -165,6 +276,16 @@ impl Room {
             whole,
             open: self.open,
         }
+    }
+}
+
+impl Besides {
+    fn of(node: &Node, horizon: Horizon, names: &mut CountNames) -> Self {
+        let mut amounts = names.amounts(node.held_back.over(horizon));
+        amounts.subtract(&names.amounts(node.held_back.over(Horizon::FiveMinutes)));
+        let lendable = |horizon| node.lendable_devices(horizon);
+        let devices = lendable(Horizon::FiveMinutes).saturating_sub(lendable(horizon));
+        Self { amounts, devices: u16::try_from(devices).unwrap_or(u16::MAX) }
     }
 }
 

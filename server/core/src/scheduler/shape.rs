@@ -14,7 +14,9 @@ use super::{
     classes::{Followed, Score},
     kind::{Allowed, ZoneId},
 };
-use crate::model::{Constraints, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology};
+use crate::model::{
+    Constraints, Horizon, Job, JobId, JobSpec, Name, NodeId, NodeSpec, Resources, Topology,
+};
 use crate::state::DemandKey;
 
 /// A shape's place in the index. Never used again.
@@ -25,6 +27,7 @@ pub struct ShapeId(pub(super) u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ShapeKey {
     pub(super) request: Resources,
+    pub(super) horizon: Horizon,
     pub(super) constraints: Constraints,
     /// Set where it matters what else the job has placed: spreads and gangs are shapes of their own.
     pub(super) job: Option<JobId>,
@@ -62,6 +65,7 @@ pub(super) struct Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyRef<'a> {
     request: &'a Resources,
+    horizon: Horizon,
     constraints: &'a Constraints,
     job: Option<JobId>,
 }
@@ -71,6 +75,7 @@ impl<'a> KeyRef<'a> {
         let solo = job.spec.gang || !job.spec.constraints.spreads.is_empty();
         Self {
             request: &job.spec.request,
+            horizon: job.spec.horizon(),
             constraints: &job.spec.constraints,
             job: solo.then_some(job.id),
         }
@@ -83,13 +88,15 @@ impl<'a> KeyRef<'a> {
 
     /// Of tasks to come.
     pub(super) fn expected(key: &'a DemandKey) -> Self {
-        Self { request: &key.request, constraints: &key.constraints, job: None }
+        let DemandKey { request, horizon, constraints } = key;
+        Self { request, horizon: *horizon, constraints, job: None }
     }
 }
 
 impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.request.hash(state);
+        self.horizon.hash(state);
         self.constraints.hash_briefly(state);
         self.job.hash(state);
     }
@@ -97,21 +104,24 @@ impl Hash for KeyRef<'_> {
 
 impl Hash for ShapeKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { request, constraints, job } = self;
-        KeyRef { request, constraints, job: *job }.hash(state);
+        let Self { request, horizon, constraints, job } = self;
+        KeyRef { request, horizon: *horizon, constraints, job: *job }.hash(state);
     }
 }
 
 impl Equivalent<ShapeKey> for KeyRef<'_> {
     fn equivalent(&self, key: &ShapeKey) -> bool {
-        self.job == key.job && *self.request == key.request && *self.constraints == key.constraints
+        self.job == key.job
+            && self.horizon == key.horizon
+            && *self.request == key.request
+            && *self.constraints == key.constraints
     }
 }
 
 impl From<KeyRef<'_>> for ShapeKey {
     fn from(key: KeyRef<'_>) -> Self {
-        let KeyRef { request, constraints, job } = key;
-        Self { request: request.clone(), constraints: constraints.clone(), job }
+        let KeyRef { request, horizon, constraints, job } = key;
+        Self { request: request.clone(), horizon, constraints: constraints.clone(), job }
     }
 }
 

@@ -56,7 +56,9 @@ impl Scheduler {
             let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
             let leaving = if key.job.is_some() { leaving } else { 0 };
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
-            top.is_some_and(|top| preempt::could_make_room(state, now, node, &key.request, top))
+            top.is_some_and(|top| {
+                preempt::could_make_room(state, now, node, (&key.request, key.horizon), top)
+            })
         };
         for shape in self.index.wake_grown(queue.parked(), makes_room) {
             self.unpark(state, shape);

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name, Node, NodeId,
-        NodeMode, NodeSpec, Resources, Revision, SharedHistory, TaskCounts, TaskIndex, TaskPhase,
-        Tasks, Tenant, TenantId, Time, Usage,
+        GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name,
+        Node, NodeId, NodeMode, NodeSpec, Policy, Resources, Revision, SharedHistory, TaskCounts,
+        TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -113,7 +113,7 @@ impl State {
             lost: false,
             last_report: self.now,
             history: SharedHistory::default(),
-            held_back: spec.reservation.clone(),
+            held_back: HeldBack::always(&spec.reservation),
             lent: Resources::default(),
             noticed: Resources::default(),
             devices: GpuDevices::default(),
@@ -284,11 +284,15 @@ impl State {
 }
 
 /// What the owner keeps: the reservation or the forecast, whichever is more.
-fn held_back(node: &Node, policy: &crate::model::Policy) -> Resources {
-    match node.forecast(policy) {
-        Some(forecast) => node.spec.reservation.larger_of(&forecast),
-        None => node.spec.reservation.clone(),
+fn held_back(node: &Node, policy: &Policy) -> HeldBack {
+    let reservation = &node.spec.reservation;
+    if node.history.newest.is_none() {
+        return HeldBack::always(reservation);
     }
+    HeldBack::of(Horizon::ALL.map(|horizon| {
+        let forecast = node.forecast(policy, horizon);
+        forecast.unwrap_or_default().larger_of(reservation)
+    }))
 }
 
 pub(super) fn node_mut(nodes: &mut Table<Node>, id: NodeId) -> &mut Node {

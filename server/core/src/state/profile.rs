@@ -10,7 +10,7 @@ use std::{
 use hashbrown::{Equivalent, HashMap};
 use rustc_hash::FxBuildHasher;
 
-use crate::model::{Constraints, JobSpec, Resources};
+use crate::model::{Constraints, Horizon, JobSpec, Resources};
 
 /// What one task adds.
 const TASK: u64 = 1 << 20;
@@ -24,6 +24,8 @@ const KINDS: usize = 1_024;
 pub struct DemandKey {
     /// What each task asks for.
     pub request: Resources,
+    /// How far ahead the owner's load matters.
+    pub horizon: Horizon,
     /// Where it may go, spreads aside.
     pub constraints: Constraints,
 }
@@ -67,7 +69,8 @@ impl Profile {
         let at = self.by_key.get(&Asked(spec)).copied().unwrap_or_else(|| {
             let mut constraints = spec.constraints.clone();
             constraints.spreads.clear();
-            let key = DemandKey { request: spec.request.clone(), constraints };
+            let key =
+                DemandKey { request: spec.request.clone(), horizon: spec.horizon(), constraints };
             if self.entries.len() >= KINDS {
                 self.drop_rarest();
             }
@@ -104,6 +107,7 @@ struct Asked<'a>(&'a JobSpec);
 impl Hash for Asked<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.request.hash(state);
+        self.0.horizon().hash(state);
         self.0.constraints.hash_briefly(state);
     }
 }
@@ -111,6 +115,7 @@ impl Hash for Asked<'_> {
 impl Hash for DemandKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.request.hash(state);
+        self.horizon.hash(state);
         self.constraints.hash_briefly(state);
     }
 }
@@ -119,6 +124,7 @@ impl Equivalent<DemandKey> for Asked<'_> {
     fn equivalent(&self, key: &DemandKey) -> bool {
         let (asked, known) = (&self.0.constraints, &key.constraints);
         self.0.request == key.request
+            && self.0.horizon() == key.horizon
             && asked.regions == known.regions
             && asked.zones == known.zones
             && asked.gpu_models == known.gpu_models

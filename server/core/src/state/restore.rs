@@ -6,10 +6,10 @@ use imbl::OrdMap;
 
 use super::{Profile, Remembered, State};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, Job, JobId, JobIds, JobSpec,
-    JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy, Resources,
-    Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec,
-    Time, Usage,
+    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, HeldBack, Job, JobId, JobIds,
+    JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy,
+    Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId,
+    TenantSpec, Time, Usage,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -140,7 +140,7 @@ impl Restore {
             lost: node.lost,
             last_report: node.last_report,
             history: node.history.into(),
-            held_back: Resources::default(),
+            held_back: HeldBack::default(),
             lent: Resources::default(),
             noticed: Resources::default(),
             devices: GpuDevices::default(),

@@ -3,6 +3,7 @@
 mod constraints;
 mod gangs;
 mod gpus;
+mod horizons;
 mod jobs;
 mod nodes;
 mod owner;

@@ -212,7 +212,7 @@ fn out_of_order_load_is_ignored_and_counted() {
 }
 
 #[test]
-fn forecast_is_the_greatest_of_a_day_plus_margin_and_falls_after_it() {
+fn forecast_is_the_greatest_of_six_hours_or_a_day_plus_margin_and_falls_after_it() {
     expect![[r#"
         > node a cpu=8 mem=10
           registered a
@@ -229,7 +229,7 @@ fn forecast_is_the_greatest_of_a_day_plus_margin_and_falls_after_it() {
         > load a cpu=1
           load a cpu_millis=1000
         > show a
-          Open held back cpu_millis=2200 memory_bytes=10630044058; lent nothing; headroom cpu_millis=5800 memory_bytes=107374182
+          Open held back cpu_millis=1100, over a day cpu_millis=2200 memory_bytes=10630044058; lent nothing; headroom cpu_millis=6900 memory_bytes=10737418240
         > at +25h
         > load a cpu=1
           load a cpu_millis=1000

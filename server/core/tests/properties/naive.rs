@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, JobId, JobSpec,
+        AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, Horizon, JobId, JobSpec,
         LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority, Quota,
         Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
     },
@@ -283,13 +283,14 @@ impl Naive {
         self.allocations.insert(id, Allocation { at, devices, placed, started, notice });
     }
 
-    /// max(reservation, forecast), from all samples.
-    fn held_back(&self, node: &Node, dimension: &Dimension) -> u64 {
+    /// max(reservation, forecast) over a horizon, from all samples.
+    fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
         let capacity = amount(&node.spec.capacity, dimension);
         let reserved = amount(&node.spec.reservation, dimension);
         let Some((newest, _)) = node.samples.last() else { return reserved };
         let hour = |time: &Time| time.0 / Millis::HOUR.0;
-        let recent = node.samples.iter().filter(|(time, _)| hour(time) + 25 > hour(newest));
+        let back = if horizon.length() > Millis::HOUR { 25 } else { 6 };
+        let recent = node.samples.iter().filter(|(time, _)| hour(time) + back > hour(newest));
         let peak = recent.map(|(_, load)| amount(load, dimension)).max().unwrap_or(0);
         let margin = match dimension {
             Dimension::Gpu => 0,
@@ -307,14 +308,15 @@ impl Naive {
         used
     }
 
-    /// Whether these devices of the node can be lent for the request.
-    fn devices_fit(&self, node: NodeId, request: u64, devices: DeviceSet) -> bool {
+    /// Whether these devices of the node can be lent to a task of the job.
+    fn devices_fit(&self, node: NodeId, job: &JobSpec, devices: DeviceSet) -> bool {
+        let request = job.request.gpu_millis;
         if request == 0 {
             return devices.is_empty();
         }
         let spec = &self.nodes[&node];
         let present = spec.spec.capacity.gpu_millis / 1000;
-        let held = self.held_back(spec, &Dimension::Gpu).div_ceil(1000);
+        let held = self.held_back(spec, job.horizon(), &Dimension::Gpu).div_ceil(1000);
         let mut used = self.used(node);
         for device in devices.iter() {
             used[device as usize] += request.min(1000);
@@ -327,8 +329,9 @@ impl Naive {
             && touched <= present.saturating_sub(held)
     }
 
-    /// Some devices that can be lent for the request.
-    fn some_devices(&self, node: NodeId, request: u64) -> Option<DeviceSet> {
+    /// Some devices that can be lent to a task of the job.
+    fn some_devices(&self, node: NodeId, job: &JobSpec) -> Option<DeviceSet> {
+        let request = job.request.gpu_millis;
         if request == 0 {
             return Some(DeviceSet::default());
         }
@@ -337,12 +340,12 @@ impl Naive {
             let mut single: Vec<u32> = (0..64).collect();
             single.sort_by_key(|device| std::cmp::Reverse(used[*device as usize]));
             let mut sets = single.into_iter().map(|device| DeviceSet::default().with(device));
-            return sets.find(|set| self.devices_fit(node, request, *set));
+            return sets.find(|set| self.devices_fit(node, job, *set));
         }
         let free = (0..64).filter(|device| used[*device as usize] == 0);
         let wanted = usize::try_from(request / 1000).expect("small");
         let set = free.take(wanted).fold(DeviceSet::default(), DeviceSet::with);
-        self.devices_fit(node, request, set).then_some(set)
+        self.devices_fit(node, job, set).then_some(set)
     }
 
     /// Whether a task of the job fits the node, whatever the job's spreads say.
@@ -361,10 +364,10 @@ impl Naive {
                     .map(|other| amount(&self.jobs[&other.at.job].spec.request, &dimension))
                     .sum();
                 dimension == Dimension::Gpu
-                    || lent + wanted + self.held_back(spec, &dimension)
+                    || lent + wanted + self.held_back(spec, job.horizon(), &dimension)
                         <= amount(&spec.spec.capacity, &dimension)
             })
-            && self.some_devices(node, job.request.gpu_millis).is_some()
+            && self.some_devices(node, job).is_some()
     }
 
     fn zone(&self, node: NodeId) -> (Name, Name) {
@@ -411,8 +414,7 @@ impl Naive {
             Some(_) => self.feasible(id),
             None => self.open_to(id),
         };
-        allowed.contains(&node)
-            && self.devices_fit(node, self.jobs[&id].spec.request.gpu_millis, devices)
+        allowed.contains(&node) && self.devices_fit(node, &self.jobs[&id].spec, devices)
     }
 
     /// The highest priority of a gang for which room may be being made.
@@ -446,7 +448,7 @@ impl Naive {
     fn place_gang(&mut self, id: JobId) -> bool {
         while let Some(task) = self.jobs[&id].tasks.iter().position(|t| *t == Task::Pending) {
             let Some(node) = self.open_to(id).first().copied() else { return false };
-            let devices = self.some_devices(node, self.jobs[&id].spec.request.gpu_millis);
+            let devices = self.some_devices(node, &self.jobs[&id].spec);
             self.hold(id, task, node, devices.expect("it fits"));
         }
         true
@@ -469,8 +471,11 @@ impl Naive {
                 let staying = self.on(*id).filter(|allocation| allocation.notice.is_none());
                 let kept: u64 =
                     staying.map(|a| amount(&self.jobs[&a.at.job].spec.request, &dimension)).sum();
-                let room = amount(&node.spec.capacity, &dimension)
-                    .saturating_sub(self.held_back(node, &dimension));
+                let room = amount(&node.spec.capacity, &dimension).saturating_sub(self.held_back(
+                    node,
+                    Horizon::FiveMinutes,
+                    &dimension,
+                ));
                 assert!(kept <= room, "the owner of node {id} gets its {dimension}");
             }
         }

@@ -211,7 +211,11 @@ impl Wish {
             request: Resources { gpu_millis, ..resources(self.cpu, self.memory, 0) },
             constraints: self.constraints(),
             priority: Priority(self.priority),
-            min_runtime: seconds(self.times & 1 > 0, 400).unwrap_or_default(),
+            min_runtime: Millis(match self.times {
+                5 => 20_000_000,
+                9 => 80_000_000,
+                times => u64::from(times & 1) * 400_000,
+            }),
             max_runtime: seconds(self.times & 2 > 0, 900),
             deadline: (self.times == 4).then(|| now.after(Millis(200_000))),
             gang: self.gang,

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use offpeak_core::{
     command::Detail,
     event::{Event, Placement},
-    model::{AllocationRef, JobId, Millis, Node, NodeId, NodeMode, Resources, TaskIndex, Time},
+    model::{
+        AllocationRef, Horizon, JobId, Millis, Node, NodeId, NodeMode, Resources, TaskIndex, Time,
+    },
     scheduler::PendingReason,
     state::State,
 };
@@ -35,13 +37,21 @@ pub(crate) fn resources(resources: &Resources) -> String {
 
 pub(crate) fn node(node: &Node) -> String {
     format!(
-        "{:?}{} held back {}; lent {}; headroom {}",
+        "{:?}{} held back {}{}; lent {}; headroom {}",
         node.mode,
         if node.lost { ", lost," } else { "" },
-        resources(&node.held_back),
+        resources(node.held_back.over(Horizon::FiveMinutes)),
+        longer(node),
         resources(&node.lent),
-        resources(&node.headroom()),
+        resources(&node.headroom(Horizon::FiveMinutes)),
     )
+}
+
+fn longer(node: &Node) -> String {
+    if node.held_back.is_level() {
+        return String::new();
+    }
+    format!(", over a day {}", resources(node.held_back.over(Horizon::Day)))
 }
 
 pub(crate) fn reason(reason: &PendingReason) -> String {

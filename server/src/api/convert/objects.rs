@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use offpeak::v1;
 use offpeak_core::{
     model::{
-        Allocation, Constraints, Counts, EvictionReason, Job, JobSpec, JobState, LabelSelector,
-        Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources, SelectorOperator,
-        Tenant, TenantSpec, Time, Topology,
+        Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources,
+        SelectorOperator, Tenant, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -70,9 +70,9 @@ pub(crate) fn node(state: &State, node: &Node) -> v1::Node {
         drain_deadline: drain_deadline.map(timestamp),
         owner_load: newest.map(|(_, load)| resources(load)),
         owner_load_time: newest.map(|(time, _)| timestamp(*time)),
-        forecast: node.forecast(state.policy()).as_ref().map(resources),
+        forecast: node.forecast(state.policy(), Horizon::FiveMinutes).as_ref().map(resources),
         lent: Some(resources(&node.lent)),
-        headroom: Some(resources(&node.headroom())),
+        headroom: Some(resources(&node.headroom(Horizon::FiveMinutes))),
         allocation_count: u32::try_from(node.allocations.len()).unwrap_or(u32::MAX),
         overcommitted: node.is_overcommitted(),
         create_time: Some(timestamp(node.created)),

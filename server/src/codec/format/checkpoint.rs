@@ -228,4 +228,7 @@ pub(crate) struct TaskKind {
     pub(crate) constraints: Option<Constraints>,
     #[prost(uint64, tag = "3")]
     pub(crate) weight: u64,
+    /// The place of its horizon among all, the shortest first.
+    #[prost(uint32, tag = "4")]
+    pub(crate) horizon: u32,
 }

@@ -1,6 +1,9 @@
 use std::convert::Infallible;
 
-use offpeak_core::state::{Header, Profile, Restore, State};
+use offpeak_core::{
+    model::Horizon,
+    state::{Header, Profile, Restore, State},
+};
 use proptest::prelude::*;
 
 use super::{Cell, cell::*, hex, strategies, unhex};
@@ -35,7 +38,8 @@ fn a_lively_cell_comes_back_as_it_was() {
             (&before.lent, &before.noticed, &before.held_back),
             (&after.lent, &after.noticed, &after.held_back)
         );
-        assert_eq!((before.headroom(), before.mode), (after.headroom(), after.mode));
+        let horizon = Horizon::Day;
+        assert_eq!((before.headroom(horizon), before.mode), (after.headroom(horizon), after.mode));
     }
     for (before, after) in cell.state.tenants().zip(state.tenants()) {
         assert_eq!((&before.spec, &before.usage), (&after.spec, &after.usage));

@@ -6,8 +6,8 @@ use offpeak_core::{
     command::{Detail, Outcome},
     event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Constraints, Counts, DeviceSet, EvictionReason, JobId,
-        JobSpec, JobState, Label, LabelSelector, Labels, LoadSample, Millis, Name, NodeId,
+        AllocationId, AllocationRef, Constraints, Counts, DeviceSet, EvictionReason, Horizon,
+        JobId, JobSpec, JobState, Label, LabelSelector, Labels, LoadSample, Millis, Name, NodeId,
         NodeMode, NodeSpec, Notice, Policy, Priority, Quota, Resources, Revision, SelectorOperator,
         Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
     },
@@ -38,8 +38,8 @@ pub(super) fn record() -> BoxedStrategy<Record> {
 }
 
 pub(super) fn profile() -> BoxedStrategy<Profile> {
-    let key = (resources(), constraints())
-        .prop_map(|(request, constraints)| DemandKey { request, constraints });
+    let key = (resources(), select(Horizon::ALL.to_vec()), constraints())
+        .prop_map(|(request, horizon, constraints)| DemandKey { request, horizon, constraints });
     (vec((key, number()), 0..8), number())
         .prop_map(|(entries, seen)| Profile::restore(entries, seen))
         .boxed()
