@@ -168,7 +168,8 @@ fn millis(time: prost_types::Timestamp) -> u64 {
 
 fn reason(reason: i32) -> &'static str {
     match EvictionReason::try_from(reason) {
-        Ok(EvictionReason::OwnerReturned) => "the owner needs the room",
+        Ok(EvictionReason::OwnerReturned) => "the owner is back",
+        Ok(EvictionReason::OwnerExpected) => "the owner is expected",
         Ok(EvictionReason::Preempted) => "higher priority",
         _ => "the node changed",
     }

@@ -24,10 +24,10 @@ async fn house_with_a_task() -> (House, Lines) {
 }
 
 #[tokio::test]
-async fn a_returning_owner_gets_the_node_back_after_the_notice() {
+async fn an_expected_owner_gets_the_node_back_after_the_notice() {
     let (house, mut lines) = house_with_a_task().await;
-    house.report_load("a", 6_000).await;
-    let noticed = lines.expect(&["load a=6000", "notice acme/train 0 on a: owner returned"]).await;
+    house.report_load("a", 4_000).await;
+    let noticed = lines.expect(&["load a=4000", "notice acme/train 0 on a: owner expected"]).await;
     let a = house.node("a", noticed).await;
     assert!(a.overcommitted);
     assert_eq!(a.headroom, Some(cpu(0)));
@@ -36,13 +36,22 @@ async fn a_returning_owner_gets_the_node_back_after_the_notice() {
     assert_eq!(u64::try_from(deadline.seconds), Ok(BEGIN.0 / 1_000 + 60));
 
     house.advance(60);
-    let expected = ["evicted acme/train 0 from a: owner returned", "placed acme/train 0 on b"];
+    let expected = ["evicted acme/train 0 from a: owner expected", "placed acme/train 0 on b"];
     let moved = lines.expect(&expected).await;
     let job = house.job("train", moved).await;
     assert_eq!((job.evictions, job.tasks.expect("counts").placed), (1, 1));
     let [allocation] = house.allocations_on("b").await.try_into().expect("one");
     assert_eq!((allocation.attempt, allocation.notice), (2, None));
     assert!(!house.node("a", moved).await.overcommitted);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_returned_owner_gets_the_node_back_at_once() {
+    let (house, mut lines) = house_with_a_task().await;
+    house.report_load("a", 6_000).await;
+    let evicted = "evicted acme/train 0 from a: owner returned";
+    lines.expect(&["load a=6000", evicted, "placed acme/train 0 on b"]).await;
     house.stop().await;
 }
 

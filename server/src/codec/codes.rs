@@ -28,7 +28,8 @@ codes!(state_code, state, JobState, "state of a job":
     Pending = 1, Running = 2, Succeeded = 3, Failed = 4, Cancelled = 5);
 
 codes!(reason_code, reason, EvictionReason, "reason of an eviction":
-    OwnerReturned = 1, Preempted = 2, NodeDrained = 3, NodeLost = 4, NodeRemoved = 5, NodeChanged = 6);
+    OwnerReturned = 1, Preempted = 2, NodeDrained = 3, NodeLost = 4, NodeRemoved = 5, NodeChanged = 6,
+    OwnerExpected = 7);
 
 codes!(topology_code, topology, Topology, "topology": Node = 1, Zone = 2);
 

@@ -193,6 +193,7 @@ fn micros(time: Duration) -> f64 {
 pub(super) fn eviction(reason: EvictionReason) -> &'static str {
     match reason {
         EvictionReason::OwnerReturned => "owner_returned",
+        EvictionReason::OwnerExpected => "owner_expected",
         EvictionReason::Preempted => "preempted",
         EvictionReason::NodeDrained => "node_drained",
         EvictionReason::NodeLost => "node_lost",

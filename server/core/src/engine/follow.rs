@@ -15,16 +15,17 @@ impl Engine {
     pub(super) fn touch(&mut self, event: &Event) {
         match event {
             Event::PolicyChanged(_) => {
-                self.touched_nodes.extend(self.state.nodes().map(|node| node.id));
+                let nodes = self.state.nodes().map(|node| (node.id, false));
+                self.touched_nodes.extend(nodes);
             }
             Event::NoticeWithdrawn { at } => {
-                self.touched_nodes.insert(at.node);
+                self.touched_nodes.entry(at.node).or_default();
             }
             Event::NodeUpdated { id, .. } => {
-                self.touched_nodes.insert(*id);
+                self.touched_nodes.entry(*id).or_default();
             }
             Event::LoadReported { samples } => {
-                self.touched_nodes.extend(samples.iter().map(|sample| sample.node));
+                self.touched_nodes.extend(samples.iter().map(|sample| (sample.node, true)));
             }
             Event::TaskEnded { at, .. } => {
                 self.touch_job(at.job);
@@ -45,8 +46,8 @@ impl Engine {
 
     /// Draws the consequences of all events since the last call.
     pub(super) fn follow_up(&mut self) {
-        for node in mem::take(&mut self.touched_nodes) {
-            self.reclaim(node);
+        for (node, reported) in mem::take(&mut self.touched_nodes) {
+            self.reclaim(node, reported);
         }
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);

@@ -12,10 +12,7 @@ mod follow;
 mod reclaim;
 mod timers;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-};
+use std::{collections::BTreeMap, mem};
 
 use timers::Timers;
 
@@ -55,7 +52,8 @@ pub struct Engine {
     open: bool,
     /// Work was left for the next step.
     unfinished: bool,
-    touched_nodes: BTreeSet<NodeId>,
+    /// Nodes whose owners may lack room, and whether their load was just reported.
+    touched_nodes: BTreeMap<NodeId, bool>,
     touched_jobs: Vec<JobId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
@@ -83,7 +81,7 @@ impl Engine {
             batch: Batch::default(),
             open: false,
             unfinished: true,
-            touched_nodes: BTreeSet::new(),
+            touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),

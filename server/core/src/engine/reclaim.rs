@@ -1,15 +1,19 @@
-//! Gives room back to an owner: which allocations get notice.
+//! Gives room back to an owner: which allocations get notice, and which must go at once.
 //!
-//! Whoever is under notice goes first, at once counted as gone if the notice ends soon enough. A task inside its
-//! `min_runtime` is the last to go; before that the lowest priority goes first, then the least work lost. No more than needed: an allocation that does not help, or no longer does, stays.
+//! What the owner is expected to need goes with notice; what it uses already goes at once, for the owner always wins.
+//! Whoever is under notice goes first; with notice it counts as gone if that ends soon enough. A task inside its
+//! `min_runtime` is the last to go; before that the lowest priority goes first, then the least work lost. No more than
+//! needed: an allocation that does not help, or no longer does, stays. When the owner is no longer expected, notices
+//! that were given for it are withdrawn.
 
 use std::cmp::Reverse;
 
 use super::Engine;
 use crate::{
+    event::Event,
     model::{
-        Allocation, AllocationId, EvictionReason, GpuDevices, Node, NodeId, Priority, Resources,
-        Time,
+        Allocation, AllocationId, AllocationRef, EvictionReason, GpuDevices, Horizon, Job, Node,
+        NodeId, Priority, Resources, TaskPhase, Time,
     },
     state::State,
 };
@@ -17,30 +21,96 @@ use crate::{
 /// First to go is least.
 type Turn = (bool, bool, Priority, Reverse<Time>, Reverse<AllocationId>);
 
-/// What stays on a node.
+/// What stays on a node when its owner has a part of it.
 #[derive(Clone)]
-struct Kept {
+struct Kept<'a> {
+    node: &'a Node,
+    owned: &'a Resources,
     held: Resources,
     devices: GpuDevices,
 }
 
 impl Engine {
-    /// Gives notice to as much as the owner of the node lacks.
-    pub(super) fn reclaim(&mut self, id: NodeId) {
+    /// Gives the owner of a node what it lacks. `reported` tells whether its load was just reported.
+    pub(super) fn reclaim(&mut self, id: NodeId, reported: bool) {
+        if reported {
+            self.make_way(id);
+        }
         let Some(node) = self.state.node(id) else { return };
         if !node.is_overcommitted() {
+            self.withdraw_notices(id);
             return;
         }
         let reason = if node.history.newest.is_some() && reservation_fits(node) {
-            EvictionReason::OwnerReturned
+            EvictionReason::OwnerExpected
         } else {
             EvictionReason::NodeChanged
         };
-        for victim in victims(&self.state, node) {
+        let mut kept = Kept::of(node, node.held_back.over(Horizon::FiveMinutes));
+        let leaves = |allocation: &Allocation| {
+            let notice = allocation.notice;
+            notice.is_some_and(|notice| notice.deadline <= owed(&self.state, allocation))
+        };
+        let staying = kept.without(&self.state, leaves);
+        for victim in victims(&self.state, kept, staying) {
             let deadline = owed(&self.state, &victim);
             self.give_notice(victim.at.id, reason, deadline);
         }
     }
+
+    /// Evicts at once what stands where the owner's load is already.
+    fn make_way(&mut self, id: NodeId) {
+        let Some(node) = self.state.node(id) else { return };
+        let Some((_, load)) = &node.history.newest else { return };
+        let mut kept = Kept::of(node, load);
+        if kept.fits() {
+            return;
+        }
+        let staying = kept.without(&self.state, |_| false);
+        for victim in victims(&self.state, kept, staying) {
+            let reason = EvictionReason::OwnerReturned;
+            self.emit(Event::TaskEvicted { at: victim.at, reason });
+        }
+    }
+
+    /// Takes back the notices of a node whose owner leaves room for all again.
+    fn withdraw_notices(&mut self, id: NodeId) {
+        let Some(node) = self.state.node(id).filter(|node| !node.noticed.is_zero()) else { return };
+        let expected = |at: &AllocationRef| {
+            let notice = self.state.allocation(at.id).and_then(|allocation| allocation.notice);
+            notice.is_some_and(|notice| notice.reason == EvictionReason::OwnerExpected)
+        };
+        let mut withdrawn: Vec<AllocationRef> = Vec::new();
+        for allocation in &node.allocations {
+            let at = self.state.allocation(*allocation).expect("invariant: it is live").at;
+            if !expected(&at) {
+                continue;
+            }
+            let job = self.state.job(at.job).expect("invariant: it is live");
+            if !job.spec.gang {
+                withdrawn.push(at);
+            } else if gang(&self.state, job).all(|member| has_room(&self.state, &member)) {
+                withdrawn.extend(gang(&self.state, job).filter(expected));
+            }
+        }
+        withdrawn.sort_unstable_by_key(|at| at.id);
+        withdrawn.dedup();
+        for at in withdrawn {
+            self.emit(Event::NoticeWithdrawn { at });
+        }
+    }
+}
+
+/// What is placed of a gang.
+fn gang<'a>(state: &'a State, job: &'a Job) -> impl Iterator<Item = AllocationRef> + 'a {
+    job.tasks.iter().filter_map(|task| match task.phase {
+        TaskPhase::Placed(id) => Some(state.allocation(id).expect("invariant: it is live").at),
+        _ => None,
+    })
+}
+
+fn has_room(state: &State, at: &AllocationRef) -> bool {
+    state.node(at.node).is_some_and(|node| !node.is_overcommitted())
 }
 
 /// Whether what is lent would fit if only the reservation counted: then it is the owner's load that does not.
@@ -49,22 +119,14 @@ fn reservation_fits(node: &Node) -> bool {
     node.lent.fits_in(&room)
 }
 
-/// The allocations whose leaving lets the rest fit beside the owner.
-fn victims(state: &State, node: &Node) -> Vec<Allocation> {
-    let mut kept = Kept { held: node.lent.clone(), devices: node.devices.clone() };
-    let mut candidates: Vec<(Turn, Allocation)> = Vec::new();
-    for id in &node.allocations {
-        let allocation = state.allocation(*id).expect("invariant: it is live");
-        if allocation.notice.is_some_and(|notice| notice.deadline <= owed(state, allocation)) {
-            kept.release(state, allocation);
-        } else {
-            candidates.push((turn(state, allocation), *allocation));
-        }
-    }
+/// The allocations, of those that stay otherwise, whose leaving lets the rest fit beside the owner.
+fn victims(state: &State, mut kept: Kept<'_>, staying: Vec<Allocation>) -> Vec<Allocation> {
+    let mut candidates: Vec<(Turn, Allocation)> =
+        staying.into_iter().map(|allocation| (turn(state, &allocation), allocation)).collect();
     candidates.sort_unstable_by_key(|(turn, _)| *turn);
     let mut victims: Vec<Allocation> = Vec::new();
     for (_, candidate) in candidates {
-        if kept.fits(node) {
+        if kept.fits() {
             break;
         }
         kept.release(state, &candidate);
@@ -74,7 +136,7 @@ fn victims(state: &State, node: &Node) -> Vec<Allocation> {
     for victim in victims.into_iter().rev() {
         let mut with = kept.clone();
         with.hold(state, &victim);
-        if with.fits(node) {
+        if with.fits() {
             kept = with;
         } else {
             needed.push(victim);
@@ -101,9 +163,27 @@ fn turn(state: &State, allocation: &Allocation) -> Turn {
     )
 }
 
-impl Kept {
-    fn fits(&self, node: &Node) -> bool {
-        !node.exceeds(&self.held, &self.devices)
+impl<'a> Kept<'a> {
+    fn of(node: &'a Node, owned: &'a Resources) -> Self {
+        Self { node, owned, held: node.lent.clone(), devices: node.devices.clone() }
+    }
+
+    fn fits(&self) -> bool {
+        !self.node.exceeds(&self.held, &self.devices, self.owned)
+    }
+
+    /// Lets those go that leave anyway; the others are returned.
+    fn without(&mut self, state: &State, leaves: impl Fn(&Allocation) -> bool) -> Vec<Allocation> {
+        let mut staying = Vec::with_capacity(self.node.allocations.len());
+        for id in &self.node.allocations {
+            let allocation = state.allocation(*id).expect("invariant: it is live");
+            if leaves(allocation) {
+                self.release(state, allocation);
+            } else {
+                staying.push(*allocation);
+            }
+        }
+        staying
     }
 
     fn release(&mut self, state: &State, allocation: &Allocation) {

@@ -41,8 +41,10 @@ pub struct Notice {
 /// Why an allocation is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvictionReason {
-    /// The owner needs the room.
+    /// The owner's load is there already and needs the room.
     OwnerReturned,
+    /// The owner is expected to need the room.
+    OwnerExpected,
     /// Work of higher priority takes the room.
     Preempted,
     /// The node is drained.

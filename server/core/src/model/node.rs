@@ -161,8 +161,13 @@ impl Node {
     /// How many devices tenants may touch: those the owner does not hold back over the horizon.
     #[must_use]
     pub fn lendable_devices(&self, horizon: Horizon) -> usize {
-        let held = self.held_back.over(horizon).gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE);
-        self.device_count().saturating_sub(usize::try_from(held).unwrap_or(usize::MAX))
+        self.devices_beside(self.held_back.over(horizon))
+    }
+
+    /// The devices that are left when the owner has `owned`.
+    fn devices_beside(&self, owned: &Resources) -> usize {
+        let owned = owned.gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE);
+        self.device_count().saturating_sub(usize::try_from(owned).unwrap_or(usize::MAX))
     }
 
     /// How many further devices may be touched.
@@ -190,17 +195,16 @@ impl Node {
     /// Whether more is lent, what is under notice included, than the owner leaves.
     #[must_use]
     pub fn is_overcommitted(&self) -> bool {
-        self.exceeds(&self.lent, &self.devices)
+        self.exceeds(&self.lent, &self.devices, self.held_back.over(Horizon::FiveMinutes))
     }
 
-    /// Whether holding `kept` and these devices is more than the owner leaves, or than there still is.
+    /// Whether lending `lent` and these devices is more than there is when the owner has `owned`.
     #[must_use]
-    pub fn exceeds(&self, kept: &Resources, devices: &GpuDevices) -> bool {
-        let mut room = self.lendable(Horizon::FiveMinutes);
+    pub fn exceeds(&self, lent: &Resources, devices: &GpuDevices, owned: &Resources) -> bool {
+        let mut room = self.spec.capacity.saturating_sub(owned);
         room.gpu_millis = u64::MAX;
         let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
-        let lendable = self.lendable_devices(Horizon::FiveMinutes);
-        gone || devices.touched() > lendable || !kept.fits_in(&room)
+        gone || devices.touched() > self.devices_beside(owned) || !lent.fits_in(&room)
     }
 }
 

@@ -50,28 +50,28 @@ fn a_gang_is_evicted_whole() {
           registered b
         > tenant acme
           created acme
-        > job acme/ring count=2 cpu=2 gang
+        > job acme/ring count=2 cpu=1.9 gang
           submitted acme/ring
           placed acme/ring/0 on a
           placed acme/ring/1 on b
-        > load a cpu=1
-          load a cpu_millis=1000
-          notice acme/ring/0 on a at +2m OwnerReturned
-          notice acme/ring/1 on b at +2m OwnerReturned
+        > load a cpu=0.1
+          load a cpu_millis=100
+          notice acme/ring/0 on a at +2m OwnerExpected
+          notice acme/ring/1 on b at +2m OwnerExpected
         > at +1m
         > node c cpu=2
           registered c
         > at +2m
-          +2m evicted acme/ring/0 from a OwnerReturned
-          +2m evicted acme/ring/1 from b OwnerReturned
+          +2m evicted acme/ring/0 from a OwnerExpected
+          +2m evicted acme/ring/1 from b OwnerExpected
           +2m placed acme/ring/0 on c
           +2m placed acme/ring/1 on b
     "#]]
     .assert_eq(&play(
         "node a b cpu=2
          tenant acme
-         job acme/ring count=2 cpu=2 gang
-         load a cpu=1
+         job acme/ring count=2 cpu=1.9 gang
+         load a cpu=0.1
          at +1m
          node c cpu=2
          at +2m",

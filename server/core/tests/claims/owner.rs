@@ -5,7 +5,7 @@ use expect_test::expect;
 use crate::scenario::play;
 
 #[test]
-fn owner_return_gives_notice_then_evicts_and_tasks_run_elsewhere() {
+fn an_expected_owner_gives_notice_then_evicts_and_tasks_run_elsewhere() {
     expect![[r#"
         > node a cpu=8 mem=32
           registered a
@@ -16,21 +16,21 @@ fn owner_return_gives_notice_then_evicts_and_tasks_run_elsewhere() {
           placed acme/train/0..1 on a
         > node b cpu=8 mem=32
           registered b
-        > load a cpu=4
-          load a cpu_millis=4000
-          notice acme/train/1 on a at +2m OwnerReturned
+        > load a cpu=2
+          load a cpu_millis=2000
+          notice acme/train/1 on a at +2m OwnerExpected
         > at +1m
         > at +2m
-          +2m evicted acme/train/1 from a OwnerReturned
+          +2m evicted acme/train/1 from a OwnerExpected
           +2m placed acme/train/1 on b
         > show a
-          Open held back cpu_millis=4400; lent cpu_millis=3000 memory_bytes=1073741824; headroom cpu_millis=600 memory_bytes=33285996544
+          Open held back cpu_millis=2200; lent cpu_millis=3000 memory_bytes=1073741824; headroom cpu_millis=2800 memory_bytes=33285996544
     "#]].assert_eq(&play(
         "node a cpu=8 mem=32
          tenant acme
          job acme/train count=2 cpu=3 mem=1
          node b cpu=8 mem=32
-         load a cpu=4
+         load a cpu=2
          at +1m
          at +2m
          show a",
@@ -54,10 +54,10 @@ fn notices_are_no_more_than_needed() {
         > job acme/other cpu=2 priority=1
           submitted acme/other
           placed acme/other/0 on a
-        > load a cpu=3
-          load a cpu_millis=3000
-          notice acme/large/0 on a at +2m1s OwnerReturned
-        > load a cpu=3
+        > load a cpu=1
+          load a cpu_millis=1000
+          notice acme/large/0 on a at +2m1s OwnerExpected
+        > load a cpu=1
           accepted 0, ignored 1
     "#]]
     .assert_eq(&play(
@@ -67,8 +67,8 @@ fn notices_are_no_more_than_needed() {
          at +1s
          job acme/large cpu=4
          job acme/other cpu=2 priority=1
-         load a cpu=3
-         load a cpu=3",
+         load a cpu=1
+         load a cpu=1",
     ));
 }
 
@@ -79,34 +79,34 @@ fn min_runtime_tasks_go_last_on_reclaim() {
           registered a
         > tenant acme
           created acme
-        > job acme/promised cpu=2 min=1h
+        > job acme/promised cpu=1.8 min=1h
           submitted acme/promised
           placed acme/promised/0 on a
-        > job acme/free cpu=2 priority=9
+        > job acme/free cpu=1.8 priority=9
           submitted acme/free
           placed acme/free/0 on a
-        > load a cpu=1
-          load a cpu_millis=1000
-          notice acme/free/0 on a at +2m OwnerReturned
+        > load a cpu=0.4
+          load a cpu_millis=400
+          notice acme/free/0 on a at +2m OwnerExpected
         > at +1m
-        > load a cpu=2
-          load a cpu_millis=2000
-          notice acme/promised/0 on a at +3m OwnerReturned
+        > load a cpu=2.1
+          load a cpu_millis=2100
+          evicted acme/free/0 from a OwnerReturned
+          notice acme/promised/0 on a at +3m OwnerExpected
         > at +2m
-          +2m evicted acme/free/0 from a OwnerReturned
         > load a cpu=3
           load a cpu_millis=3000
+          evicted acme/promised/0 from a OwnerReturned
         > at +5m
-          +3m evicted acme/promised/0 from a OwnerReturned
     "#]]
     .assert_eq(&play(
         "node a cpu=4
          tenant acme
-         job acme/promised cpu=2 min=1h
-         job acme/free cpu=2 priority=9
-         load a cpu=1
+         job acme/promised cpu=1.8 min=1h
+         job acme/free cpu=1.8 priority=9
+         load a cpu=0.4
          at +1m
-         load a cpu=2
+         load a cpu=2.1
          at +2m
          load a cpu=3
          at +5m",
@@ -120,25 +120,25 @@ fn a_long_drain_does_not_keep_the_owner_waiting() {
           registered a
         > tenant acme
           created acme
-        > job acme/low cpu=4
+        > job acme/low cpu=3
           submitted acme/low
           placed acme/low/0 on a
         > drain a grace=10h
           1 notices
           a drains until +10h
           notice acme/low/0 on a at +10h NodeDrained
-        > load a cpu=3
-          load a cpu_millis=3000
-          notice acme/low/0 on a at +2m OwnerReturned
+        > load a cpu=1
+          load a cpu_millis=1000
+          notice acme/low/0 on a at +2m OwnerExpected
         > at +10m
-          +2m evicted acme/low/0 from a OwnerReturned
+          +2m evicted acme/low/0 from a OwnerExpected
     "#]]
     .assert_eq(&play(
         "node a cpu=4
          tenant acme
-         job acme/low cpu=4
+         job acme/low cpu=3
          drain a grace=10h
-         load a cpu=3
+         load a cpu=1
          at +10m",
     ));
 }
@@ -271,9 +271,9 @@ fn a_greater_margin_takes_room_back_at_once() {
           placed acme/train/0..4 on a
         > policy margin=500
           policy changed
-          notice acme/train/4 on a at +2m OwnerReturned
+          notice acme/train/4 on a at +2m OwnerExpected
         > at +5m
-          +2m evicted acme/train/4 from a OwnerReturned
+          +2m evicted acme/train/4 from a OwnerExpected
     "#]]
     .assert_eq(&play(
         "node a cpu=10
@@ -344,9 +344,8 @@ fn owner_gpus_reduce_lendable_devices() {
         > at +1s
         > load a gpus=2
           load a gpu_millis=2000
-          notice acme/whole/0 on a at +2m1s OwnerReturned
+          evicted acme/whole/0 from a OwnerReturned
         > at +3m
-          +2m1s evicted acme/whole/0 from a OwnerReturned
         > show a
           Open held back gpu_millis=2000; lent nothing; headroom cpu_millis=8000
     "#]]
@@ -412,12 +411,12 @@ fn a_withdrawn_drain_leaves_the_owner_its_room() {
           registered a
         > tenant acme
           created acme
-        > job acme/low cpu=4
+        > job acme/low cpu=3
           submitted acme/low
           placed acme/low/0 on a
-        > load a cpu=3
-          load a cpu_millis=3000
-          notice acme/low/0 on a at +2m OwnerReturned
+        > load a cpu=1
+          load a cpu_millis=1000
+          notice acme/low/0 on a at +2m OwnerExpected
         > drain a grace=10s
           1 notices
           a drains until +10s
@@ -425,17 +424,100 @@ fn a_withdrawn_drain_leaves_the_owner_its_room() {
         > uncordon a
           a is open
           withdrawn acme/low/0
-          notice acme/low/0 on a at +2m OwnerReturned
+          notice acme/low/0 on a at +2m OwnerExpected
         > at +5m
-          +2m evicted acme/low/0 from a OwnerReturned
+          +2m evicted acme/low/0 from a OwnerExpected
     "#]]
     .assert_eq(&play(
         "node a cpu=4
          tenant acme
-         job acme/low cpu=4
-         load a cpu=3
+         job acme/low cpu=3
+         load a cpu=1
          drain a grace=10s
          uncordon a
          at +5m",
+    ));
+}
+
+#[test]
+fn an_owner_that_is_there_already_gets_its_room_at_once() {
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/old cpu=2
+          submitted acme/old
+          placed acme/old/0 on a
+        > at +1s
+        > job acme/new cpu=2
+          submitted acme/new
+          placed acme/new/0 on a
+        > job acme/high cpu=3 priority=1
+          submitted acme/high
+          placed acme/high/0 on a
+        > load a cpu=1
+          load a cpu_millis=1000
+          notice acme/new/0 on a at +2m1s OwnerExpected
+        > at +30s
+        > load a cpu=4
+          load a cpu_millis=4000
+          evicted acme/old/0 from a OwnerReturned
+          evicted acme/new/0 from a OwnerReturned
+        > load a cpu=9 when=+1s
+          load a cpu_millis=9000
+          evicted acme/high/0 from a OwnerReturned
+        > at +5m
+    "#]].assert_eq(&play(
+        "node a cpu=8
+         tenant acme
+         job acme/old cpu=2
+         at +1s
+         job acme/new cpu=2
+         job acme/high cpu=3 priority=1
+         load a cpu=1
+         at +30s
+         load a cpu=4
+         load a cpu=9 when=+1s
+         at +5m",
+    ));
+}
+
+#[test]
+fn notices_are_withdrawn_when_the_owner_is_not_expected_any_more() {
+    expect![[r#"
+        > node a b cpu=4
+          registered a
+          registered b
+        > tenant acme
+          created acme
+        > job acme/pair count=2 cpu=3.8 gang notice=8h
+          submitted acme/pair
+          placed acme/pair/0 on a
+          placed acme/pair/1 on b
+        > load a cpu=0.2
+          load a cpu_millis=200
+          notice acme/pair/0 on a at +8h OwnerExpected
+          notice acme/pair/1 on b at +8h OwnerExpected
+        > load b cpu=0.2
+          load b cpu_millis=200
+        > at +7h
+        > load a cpu=0
+          load a nothing
+        > load b cpu=0
+          load b nothing
+          withdrawn acme/pair/0
+          withdrawn acme/pair/1
+        > at +10h
+    "#]].assert_eq(&play(
+        "node a b cpu=4
+         tenant acme
+         job acme/pair count=2 cpu=3.8 gang notice=8h
+         load a cpu=0.2
+         load b cpu=0.2
+         at +7h
+         load a cpu=0
+         load b cpu=0
+         at +10h",
     ));
 }

@@ -1,7 +1,10 @@
 //! A second, slow reckoning of a cell from nothing but its events. It shares no code with the state or the
 //! scheduler: it scans everything, remembers every load sample, and asserts that each event was allowed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use offpeak_core::{
     event::{Batch, Event, Placement},
@@ -54,6 +57,8 @@ pub(super) struct Naive {
     jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
     last_allocation: u64,
+    /// Nodes whose load was reported in the newest batch, and that were not changed since.
+    reported: BTreeSet<NodeId>,
 }
 
 fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
@@ -95,6 +100,7 @@ fn allows(node: &NodeSpec, job: &JobSpec) -> bool {
 impl Naive {
     /// Takes the events in, one by one.
     pub(super) fn fold(&mut self, batch: &Batch) {
+        self.reported.clear();
         for (commit, events) in batch.iter() {
             assert!(commit.time >= self.now, "time never goes back");
             self.now = commit.time;
@@ -109,7 +115,10 @@ impl Naive {
                 let (mode, samples) = (NodeMode::Open, Vec::new());
                 self.nodes.insert(*id, Node { spec: Arc::clone(spec), mode, lost: false, samples });
             }
-            Event::NodeUpdated { id, spec } => self.node(*id).spec = Arc::clone(spec),
+            Event::NodeUpdated { id, spec } => {
+                self.node(*id).spec = Arc::clone(spec);
+                self.reported.remove(id);
+            }
             Event::NodeModeChanged { id, mode, .. } => self.node(*id).mode = *mode,
             Event::NodeLost { id } => self.node(*id).lost = true,
             Event::NodeFound { id, .. } => self.node(*id).lost = false,
@@ -122,6 +131,7 @@ impl Naive {
                     let samples = &mut self.node(sample.node).samples;
                     assert!(samples.last().is_none_or(|(time, _)| *time < sample.time));
                     samples.push((sample.time, sample.load.clone()));
+                    self.reported.insert(sample.node);
                 }
             }
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
@@ -220,6 +230,7 @@ impl Naive {
 
     fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
         let lost = self.nodes[&at.node].lost;
+        let owner_fits = self.owner_has_its_load(at.node);
         let allocation = self.release(at, Task::Pending);
         let announced = allocation
             .notice
@@ -227,12 +238,29 @@ impl Naive {
         let at_once = match reason {
             EvictionReason::NodeLost => lost,
             EvictionReason::NodeRemoved => true,
+            EvictionReason::OwnerReturned => !owner_fits,
             _ => false,
         };
         assert!(
             announced || at_once,
             "an eviction comes at a notice's deadline: {at:?} {reason:?}"
         );
+    }
+
+    /// Whether what is lent leaves room for the load that the owner reported last.
+    fn owner_has_its_load(&self, node: NodeId) -> bool {
+        let spec = &self.nodes[&node];
+        let Some((_, load)) = spec.samples.last() else { return true };
+        let fits = |dimension: &Dimension| {
+            let requests =
+                self.on(node).map(|a| amount(&self.jobs[&a.at.job].spec.request, dimension));
+            let left =
+                amount(&spec.spec.capacity, dimension).saturating_sub(amount(load, dimension));
+            requests.sum::<u64>() <= left
+        };
+        let touched = self.used(node).iter().filter(|used| **used > 0).count() as u64;
+        let left = spec.spec.capacity.gpu_millis.saturating_sub(load.gpu_millis) / 1000;
+        fits(&Dimension::Cpu) && fits(&Dimension::Memory) && touched <= left
     }
 
     fn notice(&mut self, at: &AllocationRef, notice: Notice) {
@@ -467,6 +495,9 @@ impl Naive {
             assert!(quota.tasks.is_none_or(|limit| tasks <= limit), "quota of {tenant}");
         }
         for (id, node) in &self.nodes {
+            if self.reported.contains(id) {
+                assert!(self.owner_has_its_load(*id), "the owner of node {id} has its load");
+            }
             for dimension in [Dimension::Cpu, Dimension::Memory] {
                 let staying = self.on(*id).filter(|allocation| allocation.notice.is_none());
                 let kept: u64 =

@@ -306,6 +306,7 @@ pub(crate) fn notice(notice: Notice) -> v1::EvictionNotice {
 pub(crate) fn eviction_reason(reason: EvictionReason) -> v1::EvictionReason {
     match reason {
         EvictionReason::OwnerReturned => v1::EvictionReason::OwnerReturned,
+        EvictionReason::OwnerExpected => v1::EvictionReason::OwnerExpected,
         EvictionReason::Preempted => v1::EvictionReason::Preempted,
         EvictionReason::NodeDrained => v1::EvictionReason::NodeDrained,
         EvictionReason::NodeLost => v1::EvictionReason::NodeLost,

@@ -240,6 +240,7 @@ fn end() -> BoxedStrategy<TaskEnd> {
 fn reason() -> BoxedStrategy<EvictionReason> {
     select(vec![
         EvictionReason::OwnerReturned,
+        EvictionReason::OwnerExpected,
         EvictionReason::Preempted,
         EvictionReason::NodeDrained,
         EvictionReason::NodeLost,
