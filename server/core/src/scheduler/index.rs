@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    sync::Arc,
 };
 
 use hashbrown::HashMap;
@@ -185,7 +186,8 @@ impl Index {
 
     fn room_now(&mut self, state: &State, node: NodeId) -> Option<Room> {
         let node = state.node(node)?;
-        let kind = self.kinds.of(&node.spec);
+        let known = self.room(node.id).filter(|room| Arc::ptr_eq(&room.spec, &node.spec));
+        let kind = known.map(|room| room.kind).unwrap_or_else(|| self.kinds.of(&node.spec));
         let open = node.is_open() && !self.is_held(node.id) && !state.is_preempting(node);
         Some(Room::of(node, kind, open, &mut self.names))
     }

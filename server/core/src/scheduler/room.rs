@@ -1,12 +1,14 @@
 //! What one node has free, in the dense form that fitting and ranking ask for.
 
+use std::sync::Arc;
+
 use super::{
     amounts::{Amounts, CountNames, Want},
     gpus::{GpuWant, Gpus, WHOLE},
     kind::KindId,
     shape::ShapeId,
 };
-use crate::model::{DeviceSet, Horizon, Node};
+use crate::model::{DeviceSet, Horizon, Node, NodeSpec};
 
 /// A part of a room that is kept for a task of a shape to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) struct Besides {
 /// The scheduler's picture of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
+    /// The description from which the kind was made out.
+    pub(super) spec: Arc<NodeSpec>,
     pub(super) kind: KindId,
     /// Takes new tasks.
     pub(super) open: bool,
@@ -69,6 +73,7 @@ impl Room {
             Box::new(longer.map(|horizon| Besides::of(node, horizon, names)))
         });
         Self {
+            spec: Arc::clone(&node.spec),
             kind,
             open,
             odd: node.devices.0.iter().skip(node.device_count()).any(|used| *used > 0),
@@ -85,14 +90,11 @@ impl Room {
 
     /// Whether it is as the state has it.
     pub(super) fn matches(&self, other: &Self) -> bool {
-        let mut trimmed = (self.free.counts.to_vec(), other.free.counts.to_vec());
-        let longer = trimmed.0.len().max(trimmed.1.len());
-        trimmed.0.resize(longer, 0);
-        trimmed.1.resize(longer, 0);
+        let counts = self.free.counts.len().max(other.free.counts.len());
         self.kind == other.kind
             && self.open == other.open
             && self.free.columns == other.free.columns
-            && trimmed.0 == trimmed.1
+            && (0..counts).all(|column| self.free.count(column) == other.free.count(column))
             && self.gpus == other.gpus
             && self.longer == other.longer
     }

@@ -468,7 +468,8 @@ fn an_owner_that_is_there_already_gets_its_room_at_once() {
           load a cpu_millis=9000
           evicted acme/high/0 from a OwnerReturned
         > at +5m
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=8
          tenant acme
          job acme/old cpu=2
@@ -509,7 +510,8 @@ fn notices_are_withdrawn_when_the_owner_is_not_expected_any_more() {
           withdrawn acme/pair/0
           withdrawn acme/pair/1
         > at +10h
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a b cpu=4
          tenant acme
          job acme/pair count=2 cpu=3.8 gang notice=8h
