@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_types, reason = "the core has no clock, but who measures it has")]
 
+#[expect(dead_code, reason = "other benches use the rest of it")]
 mod cell;
 
 use cell::{Mix, NOW, ask, name, request, run, size, spec, submit};

@@ -3,7 +3,7 @@
 //! `input` reads nodes, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
 //! `run` submits the tasks as they arrive, consults the planner after each batch and lets everything due in between
 //! happen at its time; `timeline` holds what becomes due outside the engine. `ledger` folds the engine's events into
-//! what became of every task, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
+//! what became of every task, `lending` into what owners left and what of it was used, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
 //! of the run and what they leave unusable.
 //!
 //! Deliberately absent: a store, a network, threads, and any say in a decision. The wall clock is read around steps to
@@ -13,6 +13,7 @@ mod decisions;
 mod dimensions;
 mod input;
 mod ledger;
+mod lending;
 mod mix;
 mod report;
 mod run;
@@ -112,11 +113,11 @@ impl Simulate {
             planner_attempts: self.planner_attempts,
             batch_budget: Millis::from(self.batch_budget),
         };
-        let end = run::run(&inputs, self.policy(), effort);
+        let mut end = run::run(&inputs, self.policy(), effort);
         if let Some(out) = out {
             decisions::write(out, &inputs, &end).map_err(self.unwritten())?;
         }
-        let report = Report::of(&inputs, &end);
+        let report = Report::of(&inputs, &mut end);
         Ok(if self.json { report.to_json() } else { summary::of(&report) })
     }
 

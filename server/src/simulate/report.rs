@@ -6,7 +6,7 @@ use offpeak_core::{
 };
 use serde::{Serialize, Serializer};
 
-use super::{input::Inputs, ledger::Standing, run::End};
+use super::{input::Inputs, ledger::Standing, lending::LendingReport, run::End};
 
 /// The figures of a simulation. All but `timings` are the same in every run of the same files.
 #[derive(Debug, Serialize)]
@@ -14,6 +14,9 @@ pub(super) struct Report {
     pub(super) tasks: Tasks,
     /// How often tasks were evicted, by reason.
     pub(super) evictions: BTreeMap<&'static str, u64>,
+    /// Only with owners' load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lending: Option<LendingReport>,
     pub(super) pending_reasons: Vec<Reason>,
     pub(super) nodes: Nodes,
     #[serde(serialize_with = "by_name")]
@@ -86,10 +89,11 @@ pub(super) struct Percentiles {
 }
 
 impl Report {
-    pub(super) fn of(inputs: &Inputs, end: &End) -> Self {
+    pub(super) fn of(inputs: &Inputs, end: &mut End) -> Self {
         let tasks = Tasks::of(end);
         Self {
             evictions: evictions(end),
+            lending: end.lending.take(),
             pending_reasons: reasons(end),
             nodes: Nodes {
                 total: inputs.nodes.len() as u64,

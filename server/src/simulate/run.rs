@@ -15,6 +15,7 @@ use super::{
     dimensions::Dimensions,
     input::{FOR_GOOD, HISTORY, Inputs, JobRow},
     ledger::{Held, Ledger},
+    lending::{Lending, LendingReport},
     mix::Mix,
     stopwatch::Stopwatch,
     timeline::{Timeline, ask},
@@ -32,6 +33,8 @@ const LAST: Time = Time(ORIGIN.0 + FOR_GOOD.0 - 1);
 /// What a simulation came to.
 pub(super) struct End {
     pub(super) ledger: Ledger,
+    /// Absent when no owner's load is known.
+    pub(super) lending: Option<LendingReport>,
     pub(super) mix: Mix,
     pub(super) dimensions: Dimensions,
     pub(super) arrived: Arrived,
@@ -57,6 +60,7 @@ struct Run<'i> {
     timeline: Timeline<'i>,
     mix: Mix,
     ledger: Ledger,
+    lending: Lending,
     planning: Planning,
     stopwatch: Stopwatch,
     /// By dimension, what was held times how long.
@@ -104,10 +108,11 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
         run.plan();
     }
     let arrived = run.arrived(&dimensions);
+    let lending = run.lend_until_the_last_sample();
     run.advance(LAST);
     let reasons = run.reasons();
     let Run { ledger, mix, planning, stopwatch, .. } = run;
-    End { ledger, mix, dimensions, arrived, planning, stopwatch, reasons }
+    End { ledger, lending, mix, dimensions, arrived, planning, stopwatch, reasons }
 }
 
 impl<'i> Run<'i> {
@@ -125,6 +130,7 @@ impl<'i> Run<'i> {
             timeline: Timeline::new(inputs, ORIGIN),
             mix: Mix::of(&inputs.tasks, dimensions),
             ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
+            lending: Lending::new(inputs.nodes.len()),
             planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
@@ -234,6 +240,14 @@ impl<'i> Run<'i> {
             self.timeline.follow(event, self.now, self.engine.state());
         }
         self.ledger.follow(&step.batch.events, self.now, &self.mix);
+        self.lending.follow(&step.batch.events, self.now, self.engine.state());
+    }
+
+    /// What was lent while owners' load is known.
+    fn lend_until_the_last_sample(&mut self) -> Option<LendingReport> {
+        let last = ORIGIN.after(self.inputs.load.last()?.at);
+        self.advance(last.max(self.now));
+        self.lending.clone().report(self.now, self.engine.state())
     }
 
     fn arrived(&self, dimensions: &Dimensions) -> Arrived {

@@ -7,6 +7,7 @@ pub(super) fn of(report: &Report) -> String {
     let mut text = String::new();
     tasks(report, &mut text);
     reasons(report, &mut text);
+    lending(report, &mut text);
     resources(report, &mut text);
     let (nodes, timings) = (&report.nodes, &report.timings);
     let lines = [
@@ -74,6 +75,39 @@ fn reasons(report: &Report, text: &mut String) {
         }
         text.push('\n');
     }
+}
+
+fn lending(report: &Report, text: &mut String) {
+    let Some(lending) = &report.lending else { return };
+    let hours = |hours: f64| format!("{hours:.1} core hours");
+    let part = |hours_of, of| format!("{}, {} of idle", hours(hours_of), percent(of));
+    let evicted = lending.evictions_with_notice + lending.evictions_at_once;
+    for (name, value) in [
+        ("owners left idle", hours(lending.idle_core_hours)),
+        ("lent of it", part(lending.harvested_core_hours, lending.harvested_share)),
+        ("useful work", part(lending.useful_core_hours, lending.useful_share)),
+        ("lost by evictions", hours(lending.lost_core_hours)),
+        (
+            "shortfalls",
+            format!(
+                "{} of {} samples ({}), {} of the node on average",
+                lending.shortfalls,
+                lending.samples,
+                percent(lending.shortfall_share),
+                percent(lending.shortfall_severity)
+            ),
+        ),
+        (
+            "evictions for owners",
+            format!(
+                "{evicted}, {} of them with notice; {:.4} a lent core hour",
+                lending.evictions_with_notice, lending.evictions_per_lent_core_hour
+            ),
+        ),
+    ] {
+        line(text, format_args!("{name:<22}{value}"));
+    }
+    text.push('\n');
 }
 
 fn resources(report: &Report, text: &mut String) {

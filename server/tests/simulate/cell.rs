@@ -83,6 +83,35 @@ fn an_owner_that_returns_takes_its_node_back() {
 }
 
 #[test]
+fn what_owners_left_idle_and_what_of_it_was_lent_is_told() {
+    let folder = Folder::with(
+        "name,cpu_millis,memory_bytes\na,10000,1000\n",
+        "name,submit_s,cpu_millis,memory_bytes,max_runtime_s\n\
+         done,0,4000,1,3600\nkept,0,4000,1,36000\ncut,0,2000,1,36000\n",
+    );
+    folder.write("load.csv", b"time_s,a\n0,0\n7200,500\n14400,500\n");
+    let lending = &folder.json("--load load.csv --forecast-margin-permille 0")["lending"];
+    // Two hours with ten idle cores and two with five. The load of half the node comes without warning.
+    expect![[r#"
+        {
+          "evictions_at_once": 1,
+          "evictions_per_lent_core_hour": 0.041667,
+          "evictions_with_notice": 0,
+          "harvested_core_hours": 24.0,
+          "harvested_share": 0.8,
+          "idle_core_hours": 30.0,
+          "lost_core_hours": 4.0,
+          "samples": 3,
+          "shortfall_severity": 0.1,
+          "shortfall_share": 0.333333,
+          "shortfalls": 1,
+          "useful_core_hours": 20.0,
+          "useful_share": 0.666667
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(lending).expect("JSON"));
+}
+
+#[test]
 fn a_task_that_is_not_placed_by_its_deadline_is_given_up() {
     let folder = Folder::with(
         NODE,

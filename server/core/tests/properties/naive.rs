@@ -185,7 +185,13 @@ impl Naive {
             Event::NoticeGiven { at, notice } => self.notice(at, *notice),
             Event::NoticeWithdrawn { at } => {
                 let notice = self.allocations.get_mut(&at.id).expect("live").notice.take();
-                assert_eq!(notice.map(|n| n.reason), Some(EvictionReason::NodeDrained));
+                match notice.expect("it was under notice").reason {
+                    EvictionReason::NodeDrained => {}
+                    EvictionReason::OwnerExpected => {
+                        assert!(self.leaves_room(at.node), "the owner of {at:?} is expected");
+                    }
+                    reason => panic!("{reason:?} is never withdrawn"),
+                }
             }
             Event::TaskEvicted { at, reason } => self.evict(at, *reason),
             Event::JobEnded { id, .. } => {
@@ -247,10 +253,26 @@ impl Naive {
         );
     }
 
+    /// Whether what is lent leaves room for what is held back.
+    fn leaves_room(&self, node: NodeId) -> bool {
+        let spec = &self.nodes[&node];
+        let held = |dimension| self.held_back(spec, Horizon::FiveMinutes, &dimension);
+        let owned = Resources {
+            cpu_millis: held(Dimension::Cpu),
+            memory_bytes: held(Dimension::Memory),
+            gpu_millis: held(Dimension::Gpu),
+            ..Resources::default()
+        };
+        self.fits_beside(node, &owned)
+    }
+
     /// Whether what is lent leaves room for the load that the owner reported last.
     fn owner_has_its_load(&self, node: NodeId) -> bool {
+        self.nodes[&node].samples.last().is_none_or(|(_, load)| self.fits_beside(node, load))
+    }
+
+    fn fits_beside(&self, node: NodeId, load: &Resources) -> bool {
         let spec = &self.nodes[&node];
-        let Some((_, load)) = spec.samples.last() else { return true };
         let fits = |dimension: &Dimension| {
             let requests =
                 self.on(node).map(|a| amount(&self.jobs[&a.at.job].spec.request, dimension));
