@@ -269,6 +269,7 @@ async fn a_job_is_shown_with_what_it_waits_for() {
         Ended:        -
         Revision:     4
         Waits for:    2 nodes now without enough cpu_millis; at least 2000 more is needed
+                      as of revision 5
     "#]])
         .ends_with(0);
     cell.run("job get acme/train -o json")
@@ -300,7 +301,8 @@ async fn a_job_is_shown_with_what_it_waits_for() {
                   "smallestShortfall": "2000",
                   "message": "2 nodes now without enough cpu_millis; at least 2000 more is needed"
                 }
-              ]
+              ],
+              "reasonsRevision": "5"
             }
         "#]])
         .ends_with(0);

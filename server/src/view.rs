@@ -1,14 +1,16 @@
 //! The committed state, for everybody but the engine.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use offpeak_core::{event::Batch, model::Revision, state::State};
+use offpeak_core::{event::Batch, model::Revision, scheduler::Reasons, state::State};
 use tokio::sync::watch;
 
 /// A second state that folds only what is durable. One thread writes it, a batch at a time.
 #[derive(Debug)]
 pub(crate) struct View {
     state: RwLock<State>,
+    /// Why tasks wait, as far as anybody has asked. Never locked while the state is.
+    reasons: Mutex<Reasons>,
 }
 
 /// How far the view and the feed have come; whoever waits for either waits here.
@@ -27,12 +29,18 @@ pub(crate) struct Reached {
 
 impl View {
     pub(crate) fn new(state: State) -> Self {
-        Self { state: RwLock::new(state) }
+        Self { state: RwLock::new(state), reasons: Mutex::default() }
     }
 
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         // A reader's panic cannot have left anything half done.
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks why tasks of a state wait. Who else asks that waits meanwhile; commits and other reads do not.
+    pub(crate) fn explain<R>(&self, ask: impl FnOnce(&mut Reasons) -> R) -> R {
+        // What a panic left half counted is counted again.
+        ask(&mut self.reasons.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn fold(&self, batch: &Batch) {

@@ -1,8 +1,8 @@
 //! Jobs from submission to their end.
 
 use offpeak::v1::{
-    Blocker, CreateTenantRequest, GetJobRequest, JobSpec, JobState, Quota, SubmitJobRequest,
-    TaskCounts, TaskOutcome, Tenant, UpdateJobRequest,
+    Blocker, Constraints, CreateTenantRequest, GetJobRequest, Job, JobSpec, JobState, Node, Quota,
+    Resources, SubmitJobRequest, TaskCounts, TaskOutcome, Tenant, UpdateJobRequest,
 };
 use offpeak_client::Error;
 use tonic::Code;
@@ -60,6 +60,34 @@ async fn the_first_allocation_can_be_told_from_none() {
     lines.expect(&["placed acme/train 0 on a"]).await;
     let [allocation] = house.allocations_on("a").await.try_into().expect("one");
     assert_ne!(allocation.id, 0);
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiting_job_tells_every_blocker_as_of_the_newest_revision() {
+    let house = House::new().await;
+    house.create_tenant("acme").await;
+    let small = Node { capacity: Some(cpu(2_000)), ..node("small") };
+    house.register(vec![node("a"), Node { region: "north".to_owned(), ..small }]).await;
+    let constraints = Some(Constraints { regions: vec!["north".to_owned()], ..Default::default() });
+    let request = Some(Resources { memory_bytes: 1 << 40, ..cpu(9_000) });
+    let spec = JobSpec { request, constraints, ..JobSpec::default() };
+    let submitted = house.submit(job_with("large", spec)).await;
+    let told = |job: &Job| {
+        let reasons = job.pending_reasons.iter();
+        reasons.map(|reason| reason.message.clone()).collect::<Vec<_>>()
+    };
+    let waiting = house.job("large", submitted).await;
+    assert_eq!(waiting.reasons_revision, submitted);
+    let lacks = "2 nodes too small in cpu_millis; at least 1000 more is needed";
+    assert_eq!(told(&waiting)[..2], ["1 node in another region", lacks]);
+    assert_eq!(told(&waiting).len(), 3, "{waiting:?}");
+
+    let registered = house.register(vec![node("b")]).await;
+    let waiting = house.job("large", registered).await;
+    assert_eq!(waiting.reasons_revision, registered);
+    let lacks = "3 nodes too small in cpu_millis; at least 1000 more is needed";
+    assert_eq!(told(&waiting)[..2], ["2 nodes in another region", lacks]);
     house.stop().await;
 }
 

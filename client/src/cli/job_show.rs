@@ -96,6 +96,9 @@ impl Show for Job {
             let name = if index == 0 { "Waits for" } else { "" };
             details.push((name, Cell::toned(line, Tone::Warning)));
         }
+        if self.reasons_revision > 0 {
+            details.push(("", format!("as of revision {}", self.reasons_revision).into()));
+        }
         details
     }
 }

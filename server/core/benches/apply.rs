@@ -2,8 +2,11 @@
 //! bench runs on an empty cell of 10,000 nodes and on one with 1,000 tenants and 1,000,000 allocations; what it adds it
 //! takes away again, untimed. With `--test` the same on small cells, once.
 
+mod basics;
+
 use std::{hint::black_box, sync::Arc, time::Duration};
 
+use basics::{NOW, name, request, size, spec};
 use criterion::{
     Bencher, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
     measurement::{Measurement, WallTime},
@@ -11,14 +14,11 @@ use criterion::{
 use offpeak_core::{
     event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Constraints, DeviceSet, JobId, JobSpec, JobState, Labels,
-        Millis, Name, NodeId, NodeSpec, Priority, Quota, Resources, TaskEnd, TaskIndex, TenantId,
-        TenantSpec, Time,
+        AllocationId, AllocationRef, DeviceSet, JobId, JobSpec, JobState, Labels, Name, NodeId,
+        NodeSpec, Priority, Quota, Resources, TaskEnd, TaskIndex, TenantId, TenantSpec,
     },
     state::State,
 };
-
-const NOW: Time = Time(1_700_000_000_000);
 
 /// Jobs of one batch, as many as a busy step decides on.
 const JOBS: u32 = 1_000;
@@ -29,25 +29,6 @@ const TASKS: u32 = 20_000;
 /// Tasks of such a job that go to one node in a row.
 const RUN: u32 = 25;
 
-/// Under `cargo test` and with `--test` every bench runs once.
-fn small() -> bool {
-    let given = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    given("--test") || !given("--bench")
-}
-
-/// The full size, or with `--test` a small one.
-fn size(full: u32) -> u32 {
-    if small() { full.div_ceil(100) } else { full }
-}
-
-fn name(text: &str) -> Name {
-    Name::parse(text).expect("a name")
-}
-
-fn request(cpu_millis: u64, gib: u64) -> Resources {
-    Resources { cpu_millis, memory_bytes: gib << 30, ..Resources::default() }
-}
-
 fn node(number: u32) -> Event {
     let spec = NodeSpec {
         name: name(&format!("node-{number}")),
@@ -56,7 +37,7 @@ fn node(number: u32) -> Event {
         zone: name("west-1"),
         labels: Labels::new(),
         taints: Vec::new(),
-        capacity: request(1_000_000, 10_000),
+        capacity: request(1_000_000, 10_000 * 1_024, 0),
         gpu_model: Name::default(),
         reservation: Resources::default(),
         report_ttl: None,
@@ -75,19 +56,8 @@ fn tenant(number: u32) -> Event {
     Event::TenantCreated { id: TenantId(number), spec: Arc::new(spec) }
 }
 
-fn spec(count: u32) -> Arc<JobSpec> {
-    Arc::new(JobSpec {
-        count,
-        request: request(100, 1),
-        constraints: Constraints::default(),
-        priority: Priority(0),
-        min_runtime: Millis(0),
-        max_runtime: None,
-        deadline: None,
-        gang: false,
-        labels: Labels::new(),
-        notice: None,
-    })
+fn tasks(count: u32) -> Arc<JobSpec> {
+    Arc::new(spec(&request(100, 1_024, 0), count))
 }
 
 /// An empty batch with room for what so many jobs come to.
@@ -112,7 +82,7 @@ impl Cell {
         let mut cell = Self { state: State::default(), nodes, tenants, live: Vec::new(), turn: 0 };
         cell.commit((0..nodes).map(node).chain((0..tenants).map(tenant)).collect());
         for _ in 0..jobs.div_ceil(JOBS) {
-            let specs = (0..JOBS).map(|_| spec(1)).collect();
+            let specs = (0..JOBS).map(|_| tasks(1)).collect();
             let batch = cell.submitted(specs);
             cell.state.fold(&batch);
         }
@@ -188,7 +158,12 @@ impl Cell {
     fn submit_large(&mut self) -> JobId {
         let (_, _, id, _) = self.state.next_ids();
         let name = Name::of_job(id);
-        self.commit(vec![Event::JobSubmitted { id, tenant: TenantId(0), name, spec: spec(TASKS) }]);
+        self.commit(vec![Event::JobSubmitted {
+            id,
+            tenant: TenantId(0),
+            name,
+            spec: tasks(TASKS),
+        }]);
         id
     }
 
@@ -232,7 +207,7 @@ fn submit_and_place(b: &mut Bencher<'_>, cell: &mut Cell) {
     b.iter_custom(|turns| {
         let mut spent = Duration::ZERO;
         for _ in 0..turns {
-            let specs = (0..JOBS).map(|_| spec(1)).collect();
+            let specs = (0..JOBS).map(|_| tasks(1)).collect();
             let start = WallTime.start();
             let batch = cell.submitted(specs);
             cell.state.fold(&batch);
@@ -252,7 +227,7 @@ fn end(b: &mut Bencher<'_>, cell: &mut Cell) {
     b.iter_custom(|turns| {
         let mut spent = Duration::ZERO;
         for _ in 0..turns {
-            let specs = (0..JOBS).map(|_| spec(1)).collect();
+            let specs = (0..JOBS).map(|_| tasks(1)).collect();
             let batch = cell.submitted(specs);
             cell.state.fold(&batch);
             let tasks = cell.take_live(JOBS);

@@ -1,7 +1,7 @@
 //! What it takes to give a whole fleet back: `cargo bench -p offpeak-core --bench reclaim`. With `--test` the same on small
 //! cells, once.
 
-#![expect(clippy::disallowed_types, reason = "the core has no clock, but who measures it has")]
+#![expect(clippy::print_stdout, reason = "what is measured is printed")]
 
 #[expect(dead_code, reason = "other benches use the rest of it")]
 mod cell;
@@ -52,6 +52,9 @@ fn count(engine: &mut Engine, now: Time, requests: Vec<Request>) -> (usize, usiz
     (notices, of(|event| matches!(event, Event::TaskEvicted { .. })))
 }
 
+/// A bench, its cell, and how many notices or evictions the requests lead to at that time.
+type Case<'a> = (&'static str, &'a dyn Fn() -> Engine, Time, Vec<Request>, usize);
+
 fn reclaim(c: &mut Criterion) {
     let nodes = size(10_000);
     let (before, now) = (Time(NOW.0 + 30_000), Time(NOW.0 + 60_000));
@@ -72,7 +75,7 @@ fn reclaim(c: &mut Criterion) {
     println!("{notices} notices, {due} evicted when due, {evicted} evicted at once");
     let mut group = c.benchmark_group("reclaim");
     group.sample_size(10);
-    let cases: [(&str, &dyn Fn() -> Engine, Time, Vec<Request>, usize); 4] = [
+    let cases: [Case<'_>; 4] = [
         ("nothing", &idle, now, loads(nodes, 0), nodes as usize),
         ("notices", &idle, now, loads(nodes, 200), notices),
         ("due", &expected, end, Vec::new(), due),

@@ -140,6 +140,36 @@ impl<T: Clone> Table<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.iter_from(0)
     }
+
+    /// The objects of a page.
+    pub(crate) fn page(&self, number: usize) -> impl Iterator<Item = &T> {
+        let page = page_of(self.chapters.get(number / CHAPTER), number % CHAPTER);
+        page.into_iter().flat_map(|page| page.places.iter().flatten())
+    }
+
+    /// The numbers of the pages that are not those of `earlier`. Copies share what neither has written since, so a page
+    /// that both have is the same.
+    pub(crate) fn pages_changed<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = usize> {
+        let chapters = self.chapters.len().max(earlier.chapters.len());
+        (0..chapters).flat_map(move |at| {
+            let (now, then) = (self.chapters.get(at), earlier.chapters.get(at));
+            let known = is_same(now.and_then(Option::as_ref), then.and_then(Option::as_ref));
+            let pages = if known { 0..0 } else { 0..CHAPTER };
+            let changed = pages.filter(move |on| !is_same(page_of(now, *on), page_of(then, *on)));
+            changed.map(move |on| at * CHAPTER + on)
+        })
+    }
+}
+
+fn page_of<T>(chapter: Option<&Option<Arc<Chapter<T>>>>, page: usize) -> Option<&Arc<Page<T>>> {
+    chapter?.as_ref()?.places[page].as_ref()
+}
+
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 /// Chapter, page and row.
@@ -174,6 +204,26 @@ mod tests {
         table.remove(64);
         assert_eq!(table.iter_from(4).copied().collect::<Vec<_>>(), [63, 300]);
         assert_eq!(table.iter_from(301).count(), 0);
+    }
+
+    #[test]
+    fn pages_that_either_copy_wrote_are_told_apart() {
+        let mut table = Table::default();
+        for id in 0..200 {
+            table.insert(id, id);
+        }
+        let copy = table.clone();
+        assert_eq!(table.pages_changed(&copy).count(), 0);
+        *table.get_mut(70).expect("there") = 7;
+        for id in 192..200 {
+            table.remove(id);
+        }
+        table.insert(20_000, 1);
+        let changed = [1, 3, 20_000 / super::PAGE];
+        assert_eq!(table.pages_changed(&copy).collect::<Vec<_>>(), changed);
+        assert_eq!(copy.pages_changed(&table).collect::<Vec<_>>(), changed);
+        assert_eq!(table.page(1).nth(6), Some(&7));
+        assert_eq!((table.page(3).count(), table.page(9_999).count()), (0, 0));
     }
 
     #[test]

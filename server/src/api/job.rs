@@ -17,6 +17,8 @@ use offpeak_core::{
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::cell::Cell;
+
 use super::{
     Api,
     convert::{self, At, Violations},
@@ -68,9 +70,9 @@ impl JobService for Api {
         if !is_waiting {
             return Ok(Response::new(response));
         }
-        let state = self.cell.snapshot();
-        // Reasons are counted over all nodes, which is too long for a thread that serves connections.
-        let explained = tokio::task::spawn_blocking(move || explain(&state, &tenant, &name));
+        let cell = self.cell.clone();
+        // Reasons may have to be counted over all nodes, which is too long for a thread that serves connections.
+        let explained = tokio::task::spawn_blocking(move || explain(&cell, &tenant, &name));
         Ok(Response::new(explained.await.map_err(ApiError::from)??))
     }
 
@@ -167,12 +169,16 @@ fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, Api
     })
 }
 
-/// A job with what keeps its pending tasks from being placed.
-fn explain(state: &State, tenant: &Name, name: &Name) -> Result<GetJobResponse, ApiError> {
-    let job = find(state, tenant, name)?;
-    let reasons = offpeak_core::scheduler::explain(state, job);
-    let mut found = convert::job(state, job);
+/// A job with what keeps its pending tasks from being placed, both of one revision.
+fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, ApiError> {
+    let state = cell.snapshot();
+    let job = find(&state, tenant, name)?;
+    let reasons = cell.explain(&state, job);
+    let mut found = convert::job(&state, job);
     found.pending_reasons = reasons.iter().map(convert::pending_reason).collect();
+    if !reasons.is_empty() {
+        found.reasons_revision = state.revision().0;
+    }
     Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
 }
 

@@ -16,7 +16,8 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
-    model::{Revision, Time},
+    model::{Job, Revision, Time},
+    scheduler::PendingReason,
     state::State,
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -142,6 +143,12 @@ impl Cell {
     #[must_use]
     pub fn snapshot(&self) -> State {
         self.read(State::clone)
+    }
+
+    /// Why a job of this state waits. Counts over the nodes, as far as they were not counted for an earlier question.
+    #[must_use]
+    pub fn explain(&self, state: &State, job: &Job) -> Vec<PendingReason> {
+        self.shared.view.explain(|reasons| reasons.explain(state, job))
     }
 
     /// Everything committed after `after`, from the log and then live.

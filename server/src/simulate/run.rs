@@ -7,7 +7,7 @@ use offpeak_core::{
     command::{Command, Request, Target},
     engine::{Engine, Step},
     model::{Labels, Millis, Name, Policy, Priority, Quota, TenantSpec, Time},
-    scheduler::{PendingReason, explain},
+    scheduler::{PendingReason, Reasons},
     state::State,
 };
 
@@ -267,11 +267,12 @@ impl<'i> Run<'i> {
     /// Why tasks wait, asked once for each shape.
     fn reasons(&self) -> BTreeMap<usize, Vec<PendingReason>> {
         let state = self.engine.state();
-        let mut reasons = BTreeMap::new();
+        let (mut counted, mut reasons) = (Reasons::default(), BTreeMap::new());
         for (record, shape) in self.ledger.rows.iter().zip(&self.mix.of_row) {
             let Some(job) = record.job.filter(|_| record.waiting() > 0) else { continue };
             reasons.entry(*shape).or_insert_with(|| {
-                explain(state, state.job(job).expect("invariant: a job with waiting tasks is kept"))
+                let job = state.job(job).expect("invariant: a job with waiting tasks is kept");
+                counted.explain(state, job)
             });
         }
         reasons

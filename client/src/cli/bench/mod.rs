@@ -4,13 +4,17 @@
 //! disturbs what else the cell has. It encodes all requests, starts the watchers, and only then the clock. The
 //! acknowledgements give the rate of jobs, the watchers the rate of placements. Then everything is taken away again.
 
+mod clock;
 mod plan;
 mod raw;
 mod report;
 mod submit;
 mod watch;
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZero,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, ValueEnum};
 use offpeak::v1::{
@@ -21,6 +25,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::{sync::watch as channel, task::JoinSet, time::timeout};
 
 use self::{
+    clock::Clock,
     plan::{Names, Size},
     report::{Percentiles, Report, Watched, per_second, whole_ms},
     submit::Acknowledged,
@@ -44,6 +49,7 @@ const CLEAN_UP_AT_ONCE: usize = 64;
 Examples:
   offpeak bench --jobs 200000
   offpeak bench --mode stream --jobs 1000000 --in-flight 8000
+  offpeak bench --jobs 100000 --rate 10000
   offpeak bench --nodes 10000 --jobs 1 --tasks 100000 -o json")]
 pub(crate) struct Bench {
     /// Nodes to register
@@ -64,6 +70,13 @@ pub(crate) struct Bench {
     /// How to submit
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
+    /// Let so many jobs a second come due, whether or not the cell keeps up, and measure from when each was due; without
+    /// it each is sent as soon as may be
+    #[arg(long, value_name = "JOBS_PER_S")]
+    rate: Option<NonZero<u32>>,
+    /// A server on this machine, by its process id: tell the CPU that it used too
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
     /// Jobs in a message of a stream
     #[arg(long, default_value_t = 100, value_parser = at_least_one)]
     batch: usize,
@@ -143,26 +156,32 @@ async fn measure(
     for _ in 0..bench.connections {
         clients.push(session.connect().await?);
     }
-    let mut watchers = Vec::new();
+    let mut watching = Vec::new();
     for _ in 0..bench.watchers {
-        let (tx, rx) = channel::channel(Seen::default());
-        let watching = session.connect().await?;
-        tokio::spawn(watch::count(watching, names.run.clone(), created.revision, tx));
-        watchers.push(rx);
+        watching.push(session.connect().await?);
     }
     let load = Load::encode(bench, names, size);
-    let acknowledged = Acknowledged::new()?;
 
     session.out.remark(&format!("submitting {} jobs", human::count(bench.jobs as u64)));
-    let cpu_before = cpu_time();
-    let begin = Instant::now();
-    let acknowledged = load.submit(&clients, bench, acknowledged).await?;
-    let submitted = begin.elapsed();
+    let cpu_before = (cpu_time(), bench.server_cpu_time());
+    let clock = Clock::start(bench.jobs, bench.rate)?;
+    let mut watchers = Vec::new();
+    for client in watching {
+        let (tx, rx) = channel::channel(Seen::default());
+        let run = names.run.clone();
+        tokio::spawn(watch::count(client, run, created.revision, clock.clone(), tx));
+        watchers.push(rx);
+    }
+    let acknowledged = load.submit(&clients, bench, &clock).await?;
+    let submitted = clock.begin().elapsed();
     let expected = (acknowledged.accepted as u64).saturating_mul(u64::from(bench.tasks));
-    let watched = settle(&mut watchers, expected, begin, bench.settle).await;
-    let cpu = cpu_time().saturating_sub(cpu_before);
+    let watched = settle(&mut watchers, expected, &clock, bench.settle).await;
+    let cpu = cpu_time().saturating_sub(cpu_before.0);
+    let server_cpu = bench.server_cpu_time().zip(cpu_before.1);
 
+    let a_million = |cpu_ms: u64| cpu_ms.saturating_mul(1_000_000) / expected.max(1);
     let cpu_ms = whole_ms(cpu);
+    let server_cpu_ms = server_cpu.map(|(after, before)| whole_ms(after.saturating_sub(before)));
     Ok(Report {
         mode: match bench.mode {
             Mode::Unary => "unary",
@@ -173,6 +192,7 @@ async fn measure(
         tasks_per_job: bench.tasks,
         in_flight: bench.most_in_flight(),
         connections: bench.connections,
+        rate: bench.rate.map(NonZero::get),
         watchers: bench.watchers,
         accepted: acknowledged.accepted,
         refused: acknowledged.refused,
@@ -183,11 +203,24 @@ async fn measure(
         latency_us: Percentiles::from(&acknowledged.latency_us),
         watched,
         client_cpu_ms: cpu_ms,
-        client_cpu_ms_per_million_tasks: cpu_ms.saturating_mul(1_000_000) / expected.max(1),
+        client_cpu_ms_per_million_tasks: a_million(cpu_ms),
+        server_cpu_ms,
+        server_cpu_ms_per_million_tasks: server_cpu_ms.map(a_million),
     })
 }
 
 impl Bench {
+    /// The CPU time of the server named, user and system, where the system tells it.
+    fn server_cpu_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server_pid?)).ok()?;
+        // The second field is the program's name in parentheses, which may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<u64>().ok();
+        let ticks = ticks()? + ticks()?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        Some(Duration::from_millis(ticks.saturating_mul(1_000) / per_second.max(1)))
+    }
+
     /// Batches that each stream has under way.
     fn window(&self) -> usize {
         (self.in_flight / self.batch / self.connections).max(1)
@@ -205,7 +238,7 @@ impl Bench {
 /// Requests of either mode, encoded.
 enum Load {
     Unary(Vec<bytes::Bytes>),
-    Stream(Vec<(bytes::Bytes, usize)>),
+    Stream(Vec<(bytes::Bytes, std::ops::Range<usize>)>),
 }
 
 impl Load {
@@ -221,14 +254,12 @@ impl Load {
         self,
         clients: &[Client],
         bench: &Bench,
-        acknowledged: Acknowledged,
+        clock: &Clock,
     ) -> Result<Acknowledged, Failure> {
         match self {
-            Self::Unary(requests) => {
-                submit::unary(clients, requests, bench.in_flight, acknowledged).await
-            }
+            Self::Unary(requests) => submit::unary(clients, requests, bench.in_flight, clock).await,
             Self::Stream(requests) => {
-                submit::stream(clients, requests, bench.window(), acknowledged).await
+                submit::stream(clients, requests, bench.window(), clock).await
             }
         }
     }
@@ -238,7 +269,7 @@ impl Load {
 async fn settle(
     watchers: &mut [channel::Receiver<Seen>],
     expected: u64,
-    begin: Instant,
+    clock: &Clock,
     patience: Duration,
 ) -> Option<Watched> {
     let mut slowest: Option<Seen> = None;
@@ -258,12 +289,14 @@ async fn settle(
         }
     }
     let seen = slowest?;
-    let placed = seen.last.map_or(Duration::ZERO, |last| last.saturating_duration_since(begin));
+    let placed =
+        seen.last.map_or(Duration::ZERO, |last| last.saturating_duration_since(clock.begin()));
     Some(Watched {
         placements: seen.placements,
         missing: expected.saturating_sub(seen.placements),
         placed_ms: whole_ms(placed),
         placements_per_second: per_second(seen.placements, placed),
+        until_placed_us: Percentiles::from(&clock.until_placed_us()),
     })
 }
 

@@ -1,5 +1,7 @@
 //! What a bench sends, encoded before the clock starts.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use offpeak::v1::{
     Constraints, Job, JobSpec, Node, RegisterNodesRequest, Resources, SubmitJobRequest,
@@ -39,6 +41,11 @@ impl Names {
 
     pub(super) fn job(index: usize) -> String {
         format!("job-{index}")
+    }
+
+    /// The index of a job that was named by [`Self::job`].
+    pub(super) fn index_of(job: &str) -> Option<usize> {
+        job.strip_prefix("job-")?.parse().ok()
     }
 
     pub(super) fn node(&self, index: usize) -> String {
@@ -82,20 +89,19 @@ pub(super) fn unary_requests(names: &Names, size: Size, request_ids: bool) -> Ve
     encode_all(size.jobs, |index| request(names, size, request_ids, index))
 }
 
-/// Encoded `SubmitJobsRequest`s of `batch` jobs each.
+/// Encoded `SubmitJobsRequest`s of `batch` jobs each, and which jobs.
 pub(super) fn stream_requests(
     names: &Names,
     size: Size,
     request_ids: bool,
     batch: usize,
-) -> Vec<(Bytes, usize)> {
+) -> Vec<(Bytes, Range<usize>)> {
     let batches = size.jobs.div_ceil(batch);
     let jobs_of = |index: usize| index * batch..size.jobs.min((index + 1) * batch);
     let encoded = encode_all(batches, |index| SubmitJobsRequest {
         jobs: jobs_of(index).map(|index| request(names, size, request_ids, index)).collect(),
     });
-    let lengths = (0..batches).map(|index| jobs_of(index).len());
-    encoded.into_iter().zip(lengths).collect()
+    encoded.into_iter().zip((0..batches).map(jobs_of)).collect()
 }
 
 /// Encodes into one buffer, which the requests then share.
@@ -155,7 +161,7 @@ mod tests {
         let names = Names::new();
         assert_eq!(unary_requests(&names, SIZE, true).len(), 250);
         let batches = stream_requests(&names, SIZE, true, 100);
-        let lengths: Vec<usize> = batches.iter().map(|(_, length)| *length).collect();
+        let lengths: Vec<usize> = batches.iter().map(|(_, jobs)| jobs.len()).collect();
         assert_eq!(lengths, [100, 100, 50]);
         let mut ids: Vec<String> = batches
             .iter()

@@ -21,6 +21,9 @@ pub(super) struct Report {
     #[serde(rename = "inFlight")]
     pub(super) in_flight: usize,
     pub(super) connections: usize,
+    /// Jobs a second that came due; absent where each was sent as soon as may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rate: Option<u32>,
     pub(super) watchers: usize,
     pub(super) accepted: usize,
     pub(super) refused: usize,
@@ -40,6 +43,10 @@ pub(super) struct Report {
     pub(super) client_cpu_ms: u64,
     #[serde(rename = "clientCpuMsPerMillionTasks")]
     pub(super) client_cpu_ms_per_million_tasks: u64,
+    #[serde(rename = "serverCpuMs", skip_serializing_if = "Option::is_none")]
+    pub(super) server_cpu_ms: Option<u64>,
+    #[serde(rename = "serverCpuMsPerMillionTasks", skip_serializing_if = "Option::is_none")]
+    pub(super) server_cpu_ms_per_million_tasks: Option<u64>,
 }
 
 /// What the slowest watcher saw.
@@ -53,9 +60,12 @@ pub(super) struct Watched {
     pub(super) placed_ms: u64,
     #[serde(rename = "placementsPerSecond")]
     pub(super) placements_per_second: u64,
+    /// From sending a job to the event of each of its placements.
+    #[serde(rename = "untilPlacedUs")]
+    pub(super) until_placed_us: Percentiles,
 }
 
-/// From sending a job to its durable acknowledgement.
+/// Of times in microseconds: from sending a job, or from when it was due, to its durable acknowledgement or placement.
 #[derive(Debug, Serialize)]
 pub(super) struct Percentiles {
     p50: u64,
@@ -77,6 +87,15 @@ impl From<&Histogram<u64>> for Percentiles {
     }
 }
 
+impl Percentiles {
+    fn line(&self) -> String {
+        let ms = |us: u64| format!("{}.{:02} ms", us / 1000, us % 1000 / 10);
+        let Self { p50, p90, p99, p999, max } = self;
+        let [p50, p90, p99, p999, max] = [p50, p90, p99, p999, max].map(|us| ms(*us));
+        format!("p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}")
+    }
+}
+
 /// How many a second, 0 when no time has passed.
 pub(super) fn per_second(count: u64, duration: Duration) -> u64 {
     let us = duration.as_micros().max(1);
@@ -90,13 +109,12 @@ pub(super) fn whole_ms(duration: Duration) -> u64 {
 impl Report {
     pub(super) fn render(&self, color: bool) -> String {
         let ms = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
-        let latency = &self.latency_us;
-        let us = |us: u64| format!("{}.{:02} ms", us / 1000, us % 1000 / 10);
+        let cpu = |all, a_million| format!("{}, {} a million tasks", ms(all), ms(a_million));
         let mut lines: Vec<(&str, Cell)> = vec![
             (
                 "Load",
                 format!(
-                    "{} jobs of {} task{} on {} nodes; {}, {} in flight, {} connections",
+                    "{} jobs of {} task{} on {} nodes; {}, {} in flight, {} connections{}",
                     human::count(self.jobs as u64),
                     human::count(u64::from(self.tasks_per_job)),
                     if self.tasks_per_job == 1 { "" } else { "s" },
@@ -104,43 +122,32 @@ impl Report {
                     self.mode,
                     self.in_flight,
                     self.connections,
+                    self.rate.map(|rate| format!(", {rate} jobs/s due")).unwrap_or_default(),
                 )
                 .into(),
             ),
             ("Nodes registered in", ms(self.register_ms).into()),
             ("Submitted in", ms(self.submit_ms).into()),
             ("Acknowledged", format!("{} jobs/s", human::count(self.jobs_per_second)).into()),
-            (
-                "Latency",
-                format!(
-                    "p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
-                    us(latency.p50),
-                    us(latency.p90),
-                    us(latency.p99),
-                    us(latency.p999),
-                    us(latency.max),
-                )
-                .into(),
-            ),
+            ("Latency", self.latency_us.line().into()),
         ];
         if let Some(watched) = &self.watched {
             lines.push(("Placed in", ms(watched.placed_ms).into()));
             let rate = human::count(watched.placements_per_second);
             lines.push(("Placed", format!("{rate} tasks/s").into()));
+            lines.push(("Until placed", watched.until_placed_us.line().into()));
             if watched.missing > 0 {
                 let missing = human::count(watched.missing);
                 lines.push(("Not placed", format!("{missing} tasks").into()));
             }
         }
-        lines.push((
-            "Client CPU",
-            format!(
-                "{}, {} a million tasks",
-                ms(self.client_cpu_ms),
-                ms(self.client_cpu_ms_per_million_tasks)
-            )
-            .into(),
-        ));
+        let client = cpu(self.client_cpu_ms, self.client_cpu_ms_per_million_tasks);
+        lines.push(("Client CPU", client.into()));
+        if let (Some(all), Some(a_million)) =
+            (self.server_cpu_ms, self.server_cpu_ms_per_million_tasks)
+        {
+            lines.push(("Server CPU", cpu(all, a_million).into()));
+        }
         if let Some(why) = &self.first_refusal {
             let refused = human::count(self.refused as u64);
             lines.push(("Refused", format!("{refused} jobs; the first: {why}").into()));

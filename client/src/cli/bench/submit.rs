@@ -1,7 +1,7 @@
 //! The load itself: a few tasks on a few connections, fed from what was encoded before.
 
 use std::{
-    collections::VecDeque,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +17,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 
-use super::raw::RawCodec;
+use super::{
+    clock::{Clock, histogram},
+    raw::RawCodec,
+};
 use crate::cli::failure::{Failure, exit};
 
 const SUBMIT_JOB: PathAndQuery = PathAndQuery::from_static("/offpeak.v1.JobService/SubmitJob");
@@ -35,11 +38,7 @@ pub(super) struct Acknowledged {
 
 impl Acknowledged {
     pub(super) fn new() -> Result<Self, Failure> {
-        // Three digits up to an hour; what takes longer counts as an hour.
-        let latency_us = Histogram::new_with_bounds(1, 3_600_000_000, 3).map_err(|error| {
-            Failure::new(exit::FAILURE, format!("cannot make a histogram: {error}"))
-        })?;
-        Ok(Self { latency_us, accepted: 0, refused: 0, first_refusal: None })
+        Ok(Self { latency_us: histogram()?, accepted: 0, refused: 0, first_refusal: None })
     }
 
     fn latency(&mut self, latency: Duration, jobs: usize) {
@@ -60,9 +59,9 @@ pub(super) async fn unary(
     clients: &[Client],
     requests: Vec<Bytes>,
     in_flight: usize,
-    acknowledged: Acknowledged,
+    clock: &Clock,
 ) -> Result<Acknowledged, Failure> {
-    let shared = Arc::new(Mutex::new(acknowledged));
+    let shared = Arc::new(Mutex::new(Acknowledged::new()?));
     let requests = Arc::new(requests);
     let next = Arc::new(AtomicUsize::new(0));
     let mut senders = JoinSet::new();
@@ -72,6 +71,7 @@ pub(super) async fn unary(
             grpc,
             Arc::clone(&requests),
             Arc::clone(&next),
+            clock.clone(),
             Arc::clone(&shared),
         ));
     }
@@ -83,6 +83,7 @@ async fn send_unary(
     mut grpc: Grpc<Channel>,
     requests: Arc<Vec<Bytes>>,
     next: Arc<AtomicUsize>,
+    clock: Clock,
     shared: Shared,
 ) -> Result<(), Failure> {
     loop {
@@ -90,7 +91,7 @@ async fn send_unary(
         let Some(bytes) = requests.get(index) else {
             return Ok(());
         };
-        let begin = Instant::now();
+        let begin = clock.send(index..index + 1).await;
         grpc.ready().await.map_err(broken)?;
         let answer = grpc
             .unary(Request::new(bytes.clone()), SUBMIT_JOB, RawCodec::<SubmitJobResponse>::new())
@@ -110,50 +111,53 @@ async fn send_unary(
 /// Sends batches on one stream a connection, each with `window` batches unanswered.
 pub(super) async fn stream(
     clients: &[Client],
-    requests: Vec<(Bytes, usize)>,
+    requests: Vec<(Bytes, Range<usize>)>,
     window: usize,
-    acknowledged: Acknowledged,
+    clock: &Clock,
 ) -> Result<Acknowledged, Failure> {
-    let shared = Arc::new(Mutex::new(acknowledged));
+    let shared = Arc::new(Mutex::new(Acknowledged::new()?));
 
-    let mut parts: Vec<Vec<(Bytes, usize)>> = vec![Vec::new(); clients.len()];
+    let mut parts: Vec<Vec<(Bytes, Range<usize>)>> = vec![Vec::new(); clients.len()];
     for (index, request) in requests.into_iter().enumerate() {
         parts[index % clients.len()].push(request);
     }
     let mut streams = JoinSet::new();
     for (client, part) in clients.iter().zip(parts) {
         let grpc = Grpc::new(client.channel());
-        streams.spawn(send_stream(grpc, part, window, Arc::clone(&shared)));
+        streams.spawn(send_stream(grpc, part, window, clock.clone(), Arc::clone(&shared)));
     }
     join(streams).await?;
     Ok(lock(&shared).clone())
 }
 
+/// Sends what is due, never more than `window` batches ahead of the answers.
 async fn send_stream(
     mut grpc: Grpc<Channel>,
-    requests: Vec<(Bytes, usize)>,
+    requests: Vec<(Bytes, Range<usize>)>,
     window: usize,
+    clock: Clock,
     shared: Shared,
 ) -> Result<(), Failure> {
     let (tx, rx) = mpsc::channel(window);
-    let mut unanswered: VecDeque<(Instant, usize)> = VecDeque::with_capacity(window);
-    let mut requests = requests.into_iter();
-    // The first batches go before the stream opens: a server may answer headers only with the first message.
-    for (bytes, jobs) in requests.by_ref().take(window) {
-        unanswered.push_back((Instant::now(), jobs));
-        tx.send(bytes).await.map_err(|_| ended())?;
-    }
+    // As many batches as are sent and not answered; the sender waits while there are `window`.
+    let (unanswered_tx, mut unanswered) = mpsc::channel::<(Instant, usize)>(window);
+    let sender = tokio::spawn(async move {
+        for (bytes, jobs) in requests {
+            let Ok(place) = unanswered_tx.reserve().await else { return };
+            let count = jobs.len();
+            let due = clock.send(jobs).await;
+            if tx.send(bytes).await.is_err() {
+                return;
+            }
+            place.send((due, count));
+        }
+    });
     grpc.ready().await.map_err(broken)?;
     let request = Request::new(ReceiverStream::new(rx));
     let opened = grpc.streaming(request, SUBMIT_JOBS, RawCodec::<SubmitJobsResponse>::new()).await;
     let mut answers = opened.map_err(|status| refused(&status))?.into_inner();
-    while let Some((begin, jobs)) = unanswered.pop_front() {
-        let answer = answers.message().await.map_err(|status| refused(&status))?;
-        let answer = answer.ok_or_else(ended)?;
-        if let Some((bytes, jobs)) = requests.next() {
-            unanswered.push_back((Instant::now(), jobs));
-            tx.send(bytes).await.map_err(|_| ended())?;
-        }
+    while let Some(answer) = answers.message().await.map_err(|status| refused(&status))? {
+        let (begin, jobs) = unanswered.recv().await.ok_or_else(ended)?;
         let mut acknowledged = lock(&shared);
         acknowledged.latency(begin.elapsed(), jobs);
         for result in answer.results {
@@ -164,7 +168,9 @@ async fn send_stream(
             }
         }
     }
-    Ok(())
+    sender.await.map_err(|error| Failure::new(exit::FAILURE, error.to_string()))?;
+    // Whatever is left was never answered.
+    if unanswered.recv().await.is_some() { Err(ended()) } else { Ok(()) }
 }
 
 async fn join(mut tasks: JoinSet<Result<(), Failure>>) -> Result<(), Failure> {

@@ -1,33 +1,21 @@
 //! A cell to measure: a fleet of GPU machines and a stream of tasks that looks like those of published GPU clusters:
 //! 151 shapes of very different weight, most of them shares or one device, a few that name a model.
 
+#[path = "../basics/mod.rs"]
+mod basics;
+
 use std::sync::Arc;
 
+pub(crate) use basics::{NOW, name, request, size, spec};
 use offpeak_core::{
     command::{Command, Request, Target},
     engine::Engine,
-    model::{
-        Constraints, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota, Resources,
-        TenantSpec, Time,
-    },
+    model::{JobSpec, Labels, Name, NodeSpec, Priority, Quota, Resources, TenantSpec},
     state::State,
 };
 
-pub(crate) const NOW: Time = Time(1_700_000_000_000);
-
 /// What the planner tries for each node before anything is measured.
 pub(crate) const DEPTH: u32 = 30;
-
-/// Under `cargo test` and with `--test` every bench runs once, on a small cell.
-pub(crate) fn small() -> bool {
-    let given = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    given("--test") || !given("--bench")
-}
-
-/// The full size, or with `--test` a small one.
-pub(crate) fn size(full: u32) -> u32 {
-    if small() { full.div_ceil(100) } else { full }
-}
 
 /// Numbers that are the same every time.
 pub(crate) struct Dice(u64);
@@ -46,31 +34,8 @@ impl Dice {
     }
 }
 
-pub(crate) fn name(text: &str) -> Name {
-    Name::parse_optional(text).expect("a name")
-}
-
-pub(crate) fn request(cpu_millis: u64, memory_mib: u64, gpu_millis: u64) -> Resources {
-    Resources { cpu_millis, memory_bytes: memory_mib << 20, gpu_millis, ..Resources::default() }
-}
-
 pub(crate) fn ask(command: Command) -> Request {
     Request { command, request_id: None, validate_only: false }
-}
-
-pub(crate) fn spec(request: &Resources, count: u32) -> JobSpec {
-    JobSpec {
-        count,
-        request: request.clone(),
-        constraints: Constraints::default(),
-        priority: Priority(0),
-        min_runtime: Millis(0),
-        max_runtime: None,
-        deadline: None,
-        gang: false,
-        labels: Labels::new(),
-        notice: None,
-    }
 }
 
 pub(crate) fn submit(tenant: u32, spec: JobSpec) -> Request {
@@ -151,6 +116,7 @@ impl Mix {
     }
 
     /// Single-task jobs of a tenant that ask for so many thousandths of the engine's GPUs.
+    #[allow(dead_code, reason = "not every benchmark fills a cell")]
     pub(crate) fn load(&self, engine: &Engine, permille: u64) -> Vec<Request> {
         let all: u64 = engine.state().nodes().map(|node| node.spec.capacity.gpu_millis).sum();
         let (mut asked, mut dice, mut requests) = (0, Dice::new(42), Vec::new());

@@ -176,6 +176,21 @@ impl Node {
         self.lendable_devices(horizon).saturating_sub(self.devices.touched())
     }
 
+    /// The most that one task could get now of the GPUs it asks for: on one device for a share, of whole devices else.
+    #[must_use]
+    pub fn gpu_millis_in_reach(&self, gpu_millis: u64, horizon: Horizon) -> u64 {
+        let whole = u64::try_from(self.untouched_devices(horizon)).unwrap_or(0);
+        let whole = whole * GPU_MILLIS_PER_DEVICE;
+        if whole > 0 || gpu_millis >= GPU_MILLIS_PER_DEVICE {
+            return whole;
+        }
+        if self.devices.touched() > self.lendable_devices(horizon) {
+            return 0;
+        }
+        let present = self.devices.0.iter().take(self.device_count());
+        present.filter(|used| **used > 0).map(|used| left(*used)).max().unwrap_or(0)
+    }
+
     /// Untouched devices that may be lent and what is left on the touched ones.
     fn gpu_headroom_millis(&self, horizon: Horizon) -> u64 {
         let whole = u64::try_from(self.untouched_devices(horizon)).unwrap_or(0);

@@ -238,6 +238,19 @@ impl Resources {
         lacking.amounts()
     }
 
+    /// The amount of one dimension.
+    #[must_use]
+    pub fn amount(&self, dimension: &Dimension) -> u64 {
+        match dimension {
+            Dimension::Cpu => self.cpu_millis,
+            Dimension::Memory => self.memory_bytes,
+            Dimension::Disk => self.disk_bytes,
+            Dimension::Network => self.network_bps,
+            Dimension::Gpu => self.gpu_millis,
+            Dimension::Count(name) => self.counts.get(name.as_str()),
+        }
+    }
+
     /// Every dimension that is not zero.
     #[must_use]
     pub fn amounts(&self) -> Vec<(Dimension, u64)> {

@@ -1,73 +1,229 @@
-//! Why a job's pending tasks wait: every blocker at once, counted over the nodes.
+//! Why a job's pending tasks wait: every blocker at once, counted over the nodes and kept for each shape.
+//!
+//! Nothing is counted before somebody asks. Counts are kept by page of the node table: copies of a state share the pages
+//! that neither has written since, so a later question about a shape counts the pages again that are not those of the
+//! last one and adds up the rest. An answer is exactly that of the state it is asked of.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 
-use super::{Blocker, PendingReason, filter};
+use super::{
+    Blocker, PendingReason, filter,
+    shape::{KeyRef, ShapeKey},
+};
 use crate::{
-    model::{Dimension, Job, JobSpec, Node},
+    model::{Constraints, Dimension, Horizon, Job, JobSpec, Node, Resources},
     state::State,
+    table::Table,
 };
 
-/// Why the job's pending tasks wait; empty when none is pending.
-///
-/// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
-/// between tasks: the gang, the spread, the evictions under way, the queue.
-#[must_use]
-pub fn explain(state: &State, job: &Job) -> Vec<PendingReason> {
-    if job.counts.pending == 0 {
-        return Vec::new();
-    }
-    if state.node_count() == 0 {
-        return vec![PendingReason::of(Blocker::NoNodes)];
-    }
-    let mut counted: BTreeMap<(Blocker, Option<Dimension>), (u32, u64)> = BTreeMap::new();
-    let mut free_node = false;
-    let mut room_is_made = false;
-    for node in state.nodes() {
-        let mut blockers: Vec<(Blocker, Option<Dimension>, u64)> = Vec::new();
-        for blocker in filter::blockers(node, &job.spec.constraints) {
-            blockers.push((blocker, None, 0));
-        }
-        let allowed = blockers.is_empty();
-        blockers.extend(shortfalls(node, &job.spec));
-        free_node |= blockers.is_empty();
-        room_is_made |= allowed && !blockers.is_empty() && state.is_preempting(node);
-        for (blocker, dimension, shortfall) in blockers {
-            let entry = counted.entry((blocker, dimension)).or_insert((0, u64::MAX));
-            *entry = (entry.0 + 1, entry.1.min(shortfall));
-        }
-    }
-    let mut reasons = Vec::new();
-    if free_node {
-        reasons.push(PendingReason::of(match () {
-            () if job.spec.gang => Blocker::Gang,
-            () if !job.spec.constraints.spreads.is_empty() => Blocker::Spread,
-            () => Blocker::Queue,
-        }));
-    } else if room_is_made {
-        reasons.push(PendingReason::of(Blocker::Preemption));
-    }
-    reasons.extend(counted.into_iter().map(|((blocker, dimension), (nodes, shortfall))| {
-        PendingReason { blocker, dimension, nodes, smallest_shortfall: shortfall }
-    }));
-    reasons
+/// Counts of single pages that are kept at most, all shapes together; the shapes asked for least recently go first.
+const PAGES_KEPT: usize = 1 << 18;
+
+/// What keeps tasks off a node, whatever they ask for.
+const RULES: [Blocker; 6] = [
+    Blocker::NodeState,
+    Blocker::Region,
+    Blocker::Zone,
+    Blocker::Labels,
+    Blocker::Taints,
+    Blocker::GpuModel,
+];
+/// One more than the last of them.
+const RULES_END: usize = Blocker::GpuModel as usize + 1;
+
+/// Answers why tasks wait, and keeps what it counted for that.
+#[derive(Clone, Debug, Default)]
+pub struct Reasons {
+    /// The nodes of the last question.
+    nodes: Table<Node>,
+    /// In which question each of their pages was last found changed.
+    changed: Vec<u64>,
+    questions: u64,
+    kept: HashMap<ShapeKey, Kept, FxBuildHasher>,
 }
 
-/// In what the node is too small, or else in what it is too full.
-fn shortfalls(node: &Node, spec: &JobSpec) -> Vec<(Blocker, Option<Dimension>, u64)> {
-    let (request, horizon) = (&spec.request, spec.horizon());
-    let name = |blocker: Blocker, lacks: Vec<(Dimension, u64)>| {
-        lacks.into_iter().map(|(dimension, by)| (blocker, Some(dimension), by)).collect()
-    };
-    let small = request.shortfalls(&node.spec.capacity);
-    if !small.is_empty() {
-        return name(Blocker::Capacity, small);
+/// What was counted for a shape.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// The question that it was last counted for.
+    question: u64,
+    pages: Vec<Tally>,
+}
+
+/// What a shape's tasks ask of a node.
+struct Wish<'a> {
+    request: &'a Resources,
+    horizon: Horizon,
+    constraints: &'a Constraints,
+    amounts: Vec<(Dimension, u64)>,
+}
+
+/// What was counted over some nodes.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    /// By blocker: how many nodes it rules out.
+    ruled_out: [u32; RULES_END],
+    /// By amount asked for: the nodes that are too small and, in those that are not, too full.
+    lacks: Vec<[Lack; 2]>,
+    /// Some node has no blocker.
+    has_free: bool,
+    /// On some node room is being made.
+    makes_room: bool,
+}
+
+/// Nodes that lack something, and how much those of them lack that lack least.
+#[derive(Clone, Copy, Debug)]
+struct Lack {
+    nodes: u32,
+    least: u64,
+}
+
+impl Reasons {
+    /// Why the job's pending tasks wait; empty when none is pending.
+    ///
+    /// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
+    /// between tasks: the gang, the spread, the evictions under way, the queue.
+    pub fn explain(&mut self, state: &State, job: &Job) -> Vec<PendingReason> {
+        if job.counts.pending == 0 {
+            return Vec::new();
+        }
+        if state.node_count() == 0 {
+            return vec![PendingReason::of(Blocker::NoNodes)];
+        }
+        self.follow(state);
+        let wish = Wish::of(&job.spec);
+        self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish)
     }
-    let mut full = request.shortfalls(&node.headroom(horizon));
-    let lendable = node.lendable_devices(horizon);
-    let fits = node.all_devices().choose(request.gpu_millis, lendable).is_some();
-    if !fits && full.iter().all(|(dimension, _)| *dimension != Dimension::Gpu) {
-        full.push((Dimension::Gpu, request.gpu_millis));
+
+    /// Notes which pages are not those of the last question.
+    fn follow(&mut self, state: &State) {
+        self.questions += 1;
+        for page in state.node_table().pages_changed(&self.nodes) {
+            if self.changed.len() <= page {
+                self.changed.resize(page + 1, 0);
+            }
+            self.changed[page] = self.questions;
+        }
+        self.nodes = state.node_table().clone();
     }
-    name(Blocker::Headroom, full)
+
+    /// Counts what is not counted yet and adds everything up.
+    fn count(&mut self, state: &State, key: KeyRef<'_>, wish: &Wish<'_>) -> Tally {
+        if !self.kept.contains_key(&key) {
+            self.forget_surplus();
+            self.kept.insert(ShapeKey::from(key), Kept::default());
+        }
+        let kept = self.kept.get_mut(&key).expect("invariant: it was just inserted");
+        kept.pages.resize_with(self.changed.len(), Tally::default);
+        let mut sum = Tally::of(wish);
+        for (page, (tally, changed)) in kept.pages.iter_mut().zip(&self.changed).enumerate() {
+            if *changed > kept.question {
+                *tally = Tally::of(wish);
+                self.nodes.page(page).for_each(|node| tally.count(state, node, wish));
+            }
+            sum.add(tally);
+        }
+        kept.question = self.questions;
+        sum
+    }
+
+    /// Makes room for one more shape.
+    fn forget_surplus(&mut self) {
+        while !self.kept.is_empty() && (self.kept.len() + 1) * self.changed.len() > PAGES_KEPT {
+            let oldest = self.kept.values().map(|kept| kept.question).min();
+            self.kept.retain(|_, kept| Some(kept.question) != oldest);
+        }
+    }
+}
+
+impl<'a> Wish<'a> {
+    fn of(spec: &'a JobSpec) -> Self {
+        let (request, constraints) = (&spec.request, &spec.constraints);
+        Self { request, horizon: spec.horizon(), constraints, amounts: request.amounts() }
+    }
+}
+
+impl Tally {
+    fn of(wish: &Wish<'_>) -> Self {
+        let none = Lack { nodes: 0, least: u64::MAX };
+        Self { lacks: vec![[none; 2]; wish.amounts.len()], ..Self::default() }
+    }
+
+    fn count(&mut self, state: &State, node: &Node, wish: &Wish<'_>) {
+        let mut allowed = true;
+        for blocker in filter::blockers(node, wish.constraints) {
+            self.ruled_out[blocker as usize] += 1;
+            allowed = false;
+        }
+        let lacks = self.count_lacks(node, wish);
+        self.has_free |= allowed && !lacks;
+        self.makes_room |= allowed && lacks && state.is_preempting(node);
+    }
+
+    /// Counts in what the node is too small, or else in what it is too full. Whether it is either.
+    fn count_lacks(&mut self, node: &Node, wish: &Wish<'_>) -> bool {
+        let whole = &node.spec.capacity;
+        let fits = wish.request.fits_in(whole);
+        let mut lacks = false;
+        for ((dimension, wanted), counted) in wish.amounts.iter().zip(&mut self.lacks) {
+            let available = match dimension {
+                _ if !fits => whole.amount(dimension),
+                Dimension::Gpu => node.gpu_millis_in_reach(*wanted, wish.horizon),
+                _ => {
+                    let held_back = node.held_back.over(wish.horizon).amount(dimension);
+                    let lendable = whole.amount(dimension).saturating_sub(held_back);
+                    lendable.saturating_sub(node.lent.amount(dimension))
+                }
+            };
+            if available < *wanted {
+                let lack = &mut counted[usize::from(fits)];
+                lack.nodes += 1;
+                lack.least = lack.least.min(wanted - available);
+                lacks = true;
+            }
+        }
+        lacks
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, more) in self.ruled_out.iter_mut().zip(other.ruled_out) {
+            *sum += more;
+        }
+        for (sum, more) in self.lacks.iter_mut().flatten().zip(other.lacks.iter().flatten()) {
+            sum.nodes += more.nodes;
+            sum.least = sum.least.min(more.least);
+        }
+        self.has_free |= other.has_free;
+        self.makes_room |= other.makes_room;
+    }
+
+    fn reasons(&self, spec: &JobSpec, wish: &Wish<'_>) -> Vec<PendingReason> {
+        let mut reasons = Vec::new();
+        if self.has_free {
+            reasons.push(PendingReason::of(match () {
+                () if spec.gang => Blocker::Gang,
+                () if !spec.constraints.spreads.is_empty() => Blocker::Spread,
+                () => Blocker::Queue,
+            }));
+        } else if self.makes_room {
+            reasons.push(PendingReason::of(Blocker::Preemption));
+        }
+        for blocker in RULES {
+            let nodes = self.ruled_out[blocker as usize];
+            if nodes > 0 {
+                reasons.push(PendingReason { nodes, ..PendingReason::of(blocker) });
+            }
+        }
+        for (at, blocker) in [Blocker::Capacity, Blocker::Headroom].into_iter().enumerate() {
+            for ((dimension, _), lacks) in wish.amounts.iter().zip(&self.lacks) {
+                let Lack { nodes, least: smallest_shortfall } = lacks[at];
+                if nodes > 0 {
+                    let dimension = Some(dimension.clone());
+                    reasons.push(PendingReason { blocker, dimension, nodes, smallest_shortfall });
+                }
+            }
+        }
+        reasons
+    }
 }

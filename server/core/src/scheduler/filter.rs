@@ -4,15 +4,13 @@ use super::Blocker;
 use crate::model::{Constraints, Label, LabelSelector, Node, NodeSpec, SelectorOperator, Taint};
 
 /// Every rule that keeps tasks with these constraints off the node, its state included.
-pub(super) fn blockers(node: &Node, constraints: &Constraints) -> Vec<Blocker> {
-    let mut blockers = Vec::new();
-    if !node.is_open() {
-        blockers.push(Blocker::NodeState);
-    }
-    blockers.extend(
-        RULES.iter().filter(|(_, allows)| !allows(&node.spec, constraints)).map(|(b, _)| *b),
-    );
-    blockers
+pub(super) fn blockers<'a>(
+    node: &'a Node,
+    constraints: &'a Constraints,
+) -> impl Iterator<Item = Blocker> + 'a {
+    let broken = RULES.iter().filter(|(_, allows)| !allows(&node.spec, constraints));
+    let closed = (!node.is_open()).then_some(Blocker::NodeState);
+    closed.into_iter().chain(broken.map(|(blocker, _)| *blocker))
 }
 
 /// Whether the node's description allows tasks with these constraints.

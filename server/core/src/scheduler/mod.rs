@@ -33,7 +33,7 @@ use std::{
     mem,
 };
 
-pub use explain::explain;
+pub use explain::Reasons;
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
@@ -116,7 +116,7 @@ pub struct PendingReason {
     pub dimension: Option<Dimension>,
     /// How many nodes it rules out.
     pub nodes: u32,
-    /// The least that any of these nodes lacks.
+    /// The least that any of these nodes lacks, in the unit of the request; of GPUs, how much less one task could get.
     pub smallest_shortfall: u64,
 }
 

@@ -81,6 +81,12 @@ impl<'a> KeyRef<'a> {
         }
     }
 
+    /// Of all jobs whose tasks ask for the same, also those that are shapes of their own.
+    pub(super) fn alike(job: &'a Job) -> Self {
+        let JobSpec { request, constraints, .. } = &*job.spec;
+        Self { request, horizon: job.spec.horizon(), constraints, job: None }
+    }
+
     /// Of one job only: nothing of its kind will come.
     pub(super) fn is_solo(self) -> bool {
         self.job.is_some()

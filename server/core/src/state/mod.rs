@@ -151,6 +151,11 @@ impl State {
         names.filter_map(|id| self.node(*id))
     }
 
+    /// The nodes with the pages that copies of the state share.
+    pub(crate) fn node_table(&self) -> &Table<Node> {
+        &self.nodes
+    }
+
     /// How many nodes there are.
     #[must_use]
     pub fn node_count(&self) -> usize {

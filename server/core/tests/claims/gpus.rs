@@ -16,7 +16,7 @@ fn gpu_shares_never_span_devices() {
           placed acme/share/0 on a gpu 0
           placed acme/share/1 on a gpu 1
         > why acme/share
-          Headroom gpu_millis by 600: 1 nodes
+          Headroom gpu_millis by 200: 1 nodes
         > job acme/rest count=3 gpu=0.4
           submitted acme/rest
           placed acme/rest/0 on a gpu 0
@@ -47,7 +47,7 @@ fn whole_gpus_need_untouched_devices() {
         > job acme/two gpu=2
           submitted acme/two
         > why acme/two
-          Headroom gpu_millis by 100: 1 nodes
+          Headroom gpu_millis by 1000: 1 nodes
         > job acme/one gpu=1
           submitted acme/one
           placed acme/one/0 on a gpu 1

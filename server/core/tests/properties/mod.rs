@@ -1,8 +1,9 @@
 //! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
-//! that could be placed waits, and a fresh engine has nothing to add.
+//! that could be placed waits, why tasks wait is what a scan of all nodes says, and a fresh engine has nothing to add.
 
 mod naive;
 mod ops;
+mod reasons;
 
 use naive::Naive;
 use offpeak_core::{
@@ -10,6 +11,7 @@ use offpeak_core::{
     engine::Engine,
     event::Batch,
     model::{Millis, Time},
+    scheduler::Reasons,
     state::State,
 };
 use ops::{Op, ops};
@@ -21,6 +23,7 @@ const STEPS_AT_ONE_TIME: usize = 20;
 struct Run {
     engine: Engine,
     folded: State,
+    reasons: Reasons,
     naive: Naive,
     now: Time,
     batches: Vec<Batch>,
@@ -32,6 +35,7 @@ impl Run {
         Self {
             engine: Engine::new(State::default(), now),
             folded: State::default(),
+            reasons: Reasons::default(),
             naive: Naive::default(),
             now,
             batches: Vec::new(),
@@ -71,6 +75,7 @@ impl Run {
         self.engine.check_invariants();
         self.folded.check_invariants();
         self.naive.check_limits();
+        self.check_reasons();
         self.batches.push(step.batch);
     }
 
@@ -85,6 +90,14 @@ impl Run {
             }
         }
         panic!("the engine never comes to rest");
+    }
+
+    /// What is kept of earlier questions is as good as a scan.
+    fn check_reasons(&mut self) {
+        for id in self.naive.waiting() {
+            let job = self.folded.job(id).expect("a job");
+            assert_eq!(self.reasons.explain(&self.folded, job), self.naive.reasons(id), "{job:?}");
+        }
     }
 
     /// Another engine may choose other nodes for a gang to count on; in all else it has nothing to add.

@@ -16,35 +16,35 @@ use offpeak_core::{
 };
 
 #[derive(Clone)]
-struct Node {
-    spec: Arc<NodeSpec>,
-    mode: NodeMode,
-    lost: bool,
+pub(super) struct Node {
+    pub(super) spec: Arc<NodeSpec>,
+    pub(super) mode: NodeMode,
+    pub(super) lost: bool,
     samples: Vec<(Time, Resources)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Task {
+pub(super) enum Task {
     Pending,
     Placed(AllocationId),
     Ended,
 }
 
 #[derive(Clone)]
-struct Job {
+pub(super) struct Job {
     tenant: TenantId,
-    spec: Arc<JobSpec>,
-    tasks: Vec<Task>,
+    pub(super) spec: Arc<JobSpec>,
+    pub(super) tasks: Vec<Task>,
     ended: bool,
 }
 
 #[derive(Clone)]
-struct Allocation {
-    at: AllocationRef,
+pub(super) struct Allocation {
+    pub(super) at: AllocationRef,
     devices: DeviceSet,
     placed: Time,
     started: Option<Time>,
-    notice: Option<Notice>,
+    pub(super) notice: Option<Notice>,
 }
 
 /// What the events say.
@@ -52,16 +52,16 @@ struct Allocation {
 pub(super) struct Naive {
     now: Time,
     policy: Policy,
-    nodes: BTreeMap<NodeId, Node>,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
     quotas: BTreeMap<TenantId, Quota>,
-    jobs: BTreeMap<JobId, Job>,
+    pub(super) jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
     last_allocation: u64,
     /// Nodes whose load was reported in the newest batch, and that were not changed since.
     reported: BTreeSet<NodeId>,
 }
 
-fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
+pub(super) fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
     match dimension {
         Dimension::Cpu => resources.cpu_millis,
         Dimension::Memory => resources.memory_bytes,
@@ -82,7 +82,7 @@ fn selects(selector: &LabelSelector, node: &NodeSpec) -> bool {
     }
 }
 
-fn allows(node: &NodeSpec, job: &JobSpec) -> bool {
+pub(super) fn allows(node: &NodeSpec, job: &JobSpec) -> bool {
     let wanted = &job.constraints;
     let among = |list: &[Name], name: &Name| list.is_empty() || list.contains(name);
     among(&wanted.regions, &node.region)
@@ -217,7 +217,7 @@ impl Naive {
         self.jobs.get_mut(&id).expect("a job")
     }
 
-    fn on(&self, node: NodeId) -> impl Iterator<Item = &Allocation> {
+    pub(super) fn on(&self, node: NodeId) -> impl Iterator<Item = &Allocation> {
         self.allocations.values().filter(move |allocation| allocation.at.node == node)
     }
 
@@ -334,7 +334,7 @@ impl Naive {
     }
 
     /// max(reservation, forecast) over a horizon, from all samples.
-    fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
+    pub(super) fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
         let capacity = amount(&node.spec.capacity, dimension);
         let reserved = amount(&node.spec.reservation, dimension);
         let Some((newest, _)) = node.samples.last() else { return reserved };
@@ -349,7 +349,7 @@ impl Naive {
         reserved.max((peak * (1000 + margin)).div_ceil(1000).min(capacity))
     }
 
-    fn used(&self, node: NodeId) -> Vec<u64> {
+    pub(super) fn used(&self, node: NodeId) -> Vec<u64> {
         let mut used = vec![0; 64];
         for allocation in self.on(node) {
             let each = self.jobs[&allocation.at.job].spec.request.gpu_millis.min(1000);
@@ -380,7 +380,7 @@ impl Naive {
     }
 
     /// Some devices that can be lent to a task of the job.
-    fn some_devices(&self, node: NodeId, job: &JobSpec) -> Option<DeviceSet> {
+    pub(super) fn some_devices(&self, node: NodeId, job: &JobSpec) -> Option<DeviceSet> {
         let request = job.request.gpu_millis;
         if request == 0 {
             return Some(DeviceSet::default());

@@ -11,7 +11,7 @@ use offpeak_core::{
     command::{Command, Request, TaskOutcome, TaskReport},
     engine::Engine,
     model::{AllocationId, Job, Millis, TaskIndex, TaskPhase, Time},
-    scheduler::explain,
+    scheduler::Reasons,
     state::State,
 };
 use print::Printer;
@@ -23,6 +23,7 @@ pub(crate) const START: Time = Time(480_000 * Millis::HOUR.0);
 pub(crate) struct World {
     engine: Engine,
     folded: State,
+    reasons: Reasons,
     now: Time,
     text: String,
 }
@@ -41,6 +42,7 @@ impl World {
         Self {
             engine: Engine::new(State::default(), START),
             folded: State::default(),
+            reasons: Reasons::default(),
             now: START,
             text: String::new(),
         }
@@ -54,7 +56,7 @@ impl World {
             "restart" => self.engine = Engine::new(self.engine.state().clone(), self.now),
             "why" => {
                 let state = self.engine.state();
-                let reasons = explain(state, job(state, rest));
+                let reasons = self.reasons.explain(state, job(state, rest));
                 let lines: Vec<String> = reasons.iter().map(print::reason).collect();
                 lines.iter().for_each(|line| self.say(line));
             }
