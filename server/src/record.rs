@@ -150,6 +150,7 @@ impl Mentioned {
             | Event::NoticeWithdrawn { at }
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)
+            | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}
         }

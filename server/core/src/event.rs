@@ -6,8 +6,8 @@ use crate::{
     command::Outcome,
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Revision, TaskEnd, TaskIndex,
-        TenantId, TenantSpec, Time,
+        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy, Revision,
+        TaskEnd, TaskIndex, TenantId, TenantSpec, Time,
     },
 };
 
@@ -64,6 +64,11 @@ pub enum Event {
     LoadReported {
         /// In the order reported.
         samples: Vec<LoadSample>,
+    },
+    /// A forecaster bounded what owners will use.
+    ForecastMade {
+        /// Ascending by node.
+        bounds: Vec<NodeBounds>,
     },
     /// A tenant joined.
     TenantCreated {

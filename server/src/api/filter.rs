@@ -169,6 +169,7 @@ fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u
 fn kind(event: &Event) -> Option<u32> {
     Some(match event {
         Event::PolicyChanged(_)
+        | Event::ForecastMade { .. }
         | Event::RequestRemembered { .. }
         | Event::RequestsForgotten { .. } => return None,
         Event::NodeRegistered { .. } => 0,

@@ -12,8 +12,8 @@ use crate::{
     event::{Batch, Event},
     model::{
         GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name,
-        Node, NodeId, NodeMode, NodeSpec, Policy, Resources, Revision, SharedHistory, TaskCounts,
-        TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
+        Node, NodeBounds, NodeId, NodeMode, NodeSpec, Policy, Resources, Revision, SharedHistory,
+        TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -58,6 +58,7 @@ impl State {
             Event::NodeFound { id, .. } => self.change_node_lost(*id, false),
             Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
+            Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
@@ -113,6 +114,7 @@ impl State {
             lost: false,
             last_report: self.now,
             history: SharedHistory::default(),
+            bounds: None,
             held_back: HeldBack::always(&spec.reservation),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -170,6 +172,12 @@ impl State {
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
+        node.held_back = held_back(node, &self.policy);
+    }
+
+    fn bound_node(&mut self, found: &NodeBounds) {
+        let node = node_mut(&mut self.nodes, found.node);
+        node.bounds = Some(Arc::clone(&found.bounds));
         node.held_back = held_back(node, &self.policy);
     }
 

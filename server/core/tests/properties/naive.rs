@@ -9,9 +9,9 @@ use std::{
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, Horizon, JobId, JobSpec,
-        LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority, Quota,
-        Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
+        AllocationId, AllocationRef, Bounds, DeviceSet, Dimension, EvictionReason, Horizon, JobId,
+        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority,
+        Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
     },
 };
 
@@ -21,6 +21,7 @@ pub(super) struct Node {
     pub(super) mode: NodeMode,
     pub(super) lost: bool,
     samples: Vec<(Time, Resources)>,
+    bounds: Option<Arc<Bounds>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +114,9 @@ impl Naive {
             Event::PolicyChanged(policy) => self.policy = policy.clone(),
             Event::NodeRegistered { id, spec } => {
                 let (mode, samples) = (NodeMode::Open, Vec::new());
-                self.nodes.insert(*id, Node { spec: Arc::clone(spec), mode, lost: false, samples });
+                let bounds = None;
+                let spec = Arc::clone(spec);
+                self.nodes.insert(*id, Node { spec, mode, lost: false, samples, bounds });
             }
             Event::NodeUpdated { id, spec } => {
                 self.node(*id).spec = Arc::clone(spec);
@@ -132,6 +135,11 @@ impl Naive {
                     assert!(samples.last().is_none_or(|(time, _)| *time < sample.time));
                     samples.push((sample.time, sample.load.clone()));
                     self.reported.insert(sample.node);
+                }
+            }
+            Event::ForecastMade { bounds } => {
+                for found in bounds {
+                    self.node(found.node).bounds = Some(Arc::clone(&found.bounds));
                 }
             }
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
@@ -337,7 +345,13 @@ impl Naive {
     pub(super) fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
         let capacity = amount(&node.spec.capacity, dimension);
         let reserved = amount(&node.spec.reservation, dimension);
-        let Some((newest, _)) = node.samples.last() else { return reserved };
+        let Some((newest, load)) = node.samples.last() else { return reserved };
+        if let Some(bounds) = &node.bounds {
+            let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);
+            let bound = |horizon| amount(&bounds.over(horizon, &node.spec.capacity), dimension);
+            let bound = shorter.map(bound).max().unwrap_or(0);
+            return reserved.max(bound).max(amount(load, dimension));
+        }
         let hour = |time: &Time| time.0 / Millis::HOUR.0;
         let back = if horizon.length() > Millis::HOUR { 25 } else { 6 };
         let recent = node.samples.iter().filter(|(time, _)| hour(time) + back > hour(newest));

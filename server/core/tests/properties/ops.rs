@@ -7,8 +7,9 @@ use offpeak_core::{
         Command, LoadReport, NodePatch, Request, Target, TaskOutcome, TaskReport, TenantPatch,
     },
     model::{
-        Constraints, JobSpec, Label, LabelSelector, Millis, Name, NodeSpec, Policy, Priority,
-        Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology,
+        Bounds, Constraints, Dimension, Horizon, JobSpec, Label, LabelSelector, Millis, Name,
+        NodeBounds, NodeSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, Taint,
+        TenantSpec, Time, Toleration, Topology,
     },
     state::State,
 };
@@ -58,6 +59,8 @@ pub(super) enum Op {
     Cancel(usize),
     Report(Vec<(usize, u8)>),
     Margin(u32),
+    /// Bounds of a node's CPU, memory and GPUs in steps of a hundred thousandths, by horizon.
+    Forecast(u8, [[u16; Horizon::COUNT]; 3]),
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
@@ -99,6 +102,9 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
+        4 => (0..6_u8, any::<[[u8; Horizon::COUNT]; 3]>()).prop_map(|(node, steps)| {
+            Op::Forecast(node, steps.map(|steps| steps.map(|step| u16::from(step % 11) * 100)))
+        }),
     ];
     let fleet = vec((0..6_u8, machine()), 1..6).prop_map(Op::Nodes);
     let tenants = Just(vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0)]);
@@ -255,6 +261,13 @@ impl Op {
                     .filter_map(|(task, outcome)| report(naive, *task, *outcome))
                     .collect(),
             )],
+            Self::Forecast(node, bounds) => {
+                let found = state.node_named(name("n", *node).as_str()).map(|node| node.id);
+                let dimensions = [Dimension::Cpu, Dimension::Memory, Dimension::Gpu];
+                let bounds = Bounds(dimensions.into_iter().zip(bounds.iter().copied()).collect());
+                let found = found.map(|node| NodeBounds { node, bounds: Arc::new(bounds) });
+                vec![Command::Forecast(found.into_iter().collect())]
+            }
             Self::Margin(permille) => vec![Command::SetPolicy(Policy {
                 forecast_margin_permille: *permille,
                 ..state.policy().clone()

@@ -13,9 +13,10 @@ pub(crate) use checkpoint::{
     Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
-    AllocationRef, Event, EventKind, JobEnded, JobForgotten, JobResized, JobSubmitted, Names,
-    NodeDescribed, NodeModeChanged, NoticeGiven, Record, RecordPiece, Removed, RequestRemembered,
-    Samples, TaskEnded, TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed,
+    AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten, JobResized,
+    JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven, Record,
+    RecordPiece, Removed, RequestRemembered, Samples, TaskEnded, TaskEvicted, TasksDropped,
+    TasksPlaced, TenantDescribed,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

@@ -30,6 +30,7 @@ pub(super) fn decide(
         Command::DrainNode { target, grace } => node::drain(state, now, &target, grace),
         Command::RemoveNode { target, force } => node::remove(state, &target, force),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
+        Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
         Command::CreateTenant(spec) => tenant::create(state, spec),
         Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),
