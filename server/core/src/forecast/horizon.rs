@@ -50,7 +50,7 @@ const HOUR: Pace = Pace {
     overlap: 4,
     unit_log: 5,
     gain_permille: 600,
-    fairness: 5,
+    fairness: 6,
 };
 
 const SIX_HOURS: Pace = Pace {
