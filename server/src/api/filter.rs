@@ -169,6 +169,9 @@ fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u
 fn kind(event: &Event) -> Option<u32> {
     Some(match event {
         Event::PolicyChanged(_)
+        | Event::OwnerUpdated { .. }
+        | Event::WindowsRenewed { .. }
+        | Event::OwnerTurned { .. }
         | Event::RequestRemembered { .. }
         | Event::RequestsForgotten { .. } => return None,
         Event::NodeRegistered { .. } => 0,

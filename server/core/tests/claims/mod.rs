@@ -10,3 +10,4 @@ mod owner;
 mod preemption;
 mod requests;
 mod tenants;
+mod windows;
