@@ -23,7 +23,7 @@ struct Edge {
     why: &'static str,
 }
 
-const EDGES: [Edge; 9] = [
+const EDGES: [Edge; 10] = [
     Edge {
         folder: "server/core/src/",
         forbidden: &[
@@ -69,6 +69,19 @@ const EDGES: [Edge; 9] = [
         folder: "server/src/view/",
         forbidden: &["crate::api", "crate::driver", "sled", "tonic"],
         why: "the view folds events and answers reads",
+    },
+    Edge {
+        folder: "server/src/calendar/",
+        forbidden: &[
+            "crate::api",
+            "crate::cell",
+            "crate::driver",
+            "offpeak",
+            "sled",
+            "tokio",
+            "tonic",
+        ],
+        why: "a calendar becomes windows, whoever asks",
     },
     Edge {
         folder: "server/src/simulate/",
