@@ -9,13 +9,12 @@
 //!
 //! The server is this program, started again as a process of its own, so that it can be killed.
 
+mod process;
+
 use std::{
     env,
-    error::Error,
-    io::Write as _,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -23,38 +22,21 @@ use offpeak::v1::{
     CheckpointRequest, CreateTenantRequest, GetStatusRequest, GetStatusResponse, Job, JobSpec,
     Node, RegisterNodesRequest, Resources, SubmitJobRequest, Tenant, WatchFilter,
 };
-use offpeak_client::{Client, ConnectOptions, RetryPolicy, WatchMessage, WatchOptions, WatchStart};
-use offpeak_server::{
-    config::{Config, Optional},
-    server::Server,
-};
-
-/// The folder and the address that a child serves; without them this is the parent.
-const FOLDER: &str = "OFFPEAK_BENCH_FOLDER";
-const LISTEN: &str = "OFFPEAK_BENCH_LISTEN";
+use offpeak_client::{Client, WatchMessage, WatchOptions, WatchStart};
+use process::{Outcome, Process, client, free_address, report};
 
 /// Nodes of one request.
 const BATCH: usize = 10_000;
 /// Tasks of one job.
 const TASKS: usize = 10_000;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
 struct Sizes {
     nodes: usize,
     allocations: usize,
 }
 
-/// A server that does not outlive this program.
-struct Process(Child);
-
 fn main() -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let (Ok(folder), Ok(listen)) = (env::var(FOLDER), env::var(LISTEN)) {
-        return runtime.block_on(serve(folder.as_ref(), listen.parse()?));
-    }
-    let sizes = Sizes::parse(env::args().skip(1))?;
-    runtime.block_on(measure(&sizes))
+    process::run(async { measure(&Sizes::parse(env::args().skip(1))?).await })
 }
 
 impl Sizes {
@@ -73,17 +55,6 @@ impl Sizes {
         }
         Ok(sizes)
     }
-}
-
-async fn serve(folder: &Path, listen: SocketAddr) -> Outcome<()> {
-    let config = Config {
-        listen,
-        metrics_listen: Optional(None),
-        data_dir: folder.to_owned(),
-        ..Config::default()
-    };
-    let mut running = Server::start(config).await?;
-    Err(running.failed().await.into())
 }
 
 async fn measure(sizes: &Sizes) -> Outcome<()> {
@@ -131,7 +102,7 @@ async fn restart(
     report(&format!(
         "restart from the checkpoint at {} and the log after it: {took:.2} s to the first answer, {} MiB",
         status.checkpoint_revision,
-        process.memory_mib()
+        memory_mib(&process)
     ))?;
     Ok(process)
 }
@@ -190,51 +161,11 @@ fn request(tasks: u64) -> Resources {
     Resources { cpu_millis: 1_000 * tasks, memory_bytes: (1 << 30) * tasks, ..Resources::default() }
 }
 
-/// A client that asks again at once while nobody listens.
-fn client(address: SocketAddr) -> Outcome<Client> {
-    let pause = Duration::from_millis(5);
-    let retry = RetryPolicy { max_attempts: u32::MAX, first_pause: pause, longest_pause: pause };
-    let options = ConnectOptions {
-        retry,
-        timeout: Duration::from_secs(300),
-        ..ConnectOptions::to(format!("http://{address}"))
-    };
-    Ok(Client::connect_lazy(&options)?)
-}
-
-/// Outside the range from which systems take the ports of outgoing connections: one of them might be our own attempt
-/// to reach this very address.
-fn free_address() -> Option<SocketAddr> {
-    (20_000..30_000)
-        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .find(|address| TcpListener::bind(address).is_ok())
-}
-
-fn report(line: &str) -> Outcome<()> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
-}
-
-impl Process {
-    fn start(folder: &Path, address: SocketAddr) -> Outcome<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.env(FOLDER, folder).env(LISTEN, address.to_string()).stdin(Stdio::null());
-        Ok(Self(command.spawn()?))
-    }
-
-    /// Resident memory, where the system tells it.
-    fn memory_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.unwrap_or(0) >> 10
-    }
-}
-
-/// Kills without a warning.
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Resident memory, where the system tells it.
+fn memory_mib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()));
+    let status = status.unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) >> 10
 }

@@ -61,15 +61,17 @@ fn why(c: &mut Criterion) {
                 (reasons.explain(engine.state(), black_box(job)), reasons)
             });
         });
+        let mut reasons = Reasons::default();
         group.bench_function(format!("{label}/again"), |b| {
-            let (jobs, mut reasons) = (jobs(engine.state()), Reasons::default());
+            let jobs = jobs(engine.state());
+            for job in &jobs {
+                reasons.explain(engine.state(), job);
+            }
             let mut turns = jobs.iter().cycle();
             b.iter(|| reasons.explain(engine.state(), turns.next().expect("some wait")));
         });
-        let mix = Mix::new();
+        let (mix, mut seed) = (Mix::new(), 100);
         group.bench_function(format!("{label}/again_after_1000_jobs"), |b| {
-            let mut reasons = Reasons::default();
-            let mut seed = 100;
             b.iter_custom(|questions| {
                 let mut took = Duration::ZERO;
                 for _ in 0..questions {

@@ -13,6 +13,7 @@
 pub mod command;
 pub mod engine;
 pub mod event;
+pub mod forecast;
 pub mod model;
 pub mod planner;
 pub mod rejection;

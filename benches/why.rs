@@ -1,0 +1,115 @@
+//! How long it takes to be told why a job waits, in a cell of 10,000 nodes where 1,000,000 tasks do, from outside, while
+//! other jobs come and are placed.
+//!
+//! ```text
+//! cargo bench --bench why
+//! cargo bench --bench why -- --test              small, to see that it works
+//! ```
+
+mod process;
+
+use std::{
+    env,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use offpeak::v1::{
+    CreateTenantRequest, GetJobRequest, Job, JobSpec, Node, RegisterNodesRequest, Resources,
+    SubmitJobRequest, SubmitJobsRequest, Tenant, job_service_client::JobServiceClient,
+};
+use offpeak_client::Client;
+use process::{Outcome, Process, client, free_address, report};
+
+/// Tasks of each job that waits, and shapes of all of them.
+const TASKS: u32 = 100;
+const SHAPES: usize = 100;
+/// Between two jobs that are placed meanwhile.
+const PAUSE: Duration = Duration::from_millis(1);
+
+fn main() -> Outcome<()> {
+    process::run(measure())
+}
+
+async fn measure() -> Outcome<()> {
+    let small = env::args().any(|argument| argument == "--test");
+    let (nodes, waiting, questions) = if small { (100, 100, 50) } else { (10_000, 10_000, 5_000) };
+    let folder = tempfile::tempdir()?;
+    let address = free_address().ok_or("no port is free")?;
+    let _process = Process::start(folder.path(), address)?;
+    let cell = client(address)?;
+    let nodes = (0..nodes).map(node).collect();
+    cell.call(RegisterNodesRequest { nodes, ..RegisterNodesRequest::default() }).await?;
+    let tenant = Some(Tenant { name: "bench".to_owned(), ..Tenant::default() });
+    cell.call(CreateTenantRequest { tenant, ..CreateTenantRequest::default() }).await?;
+    let jobs = (0..waiting).map(|number| {
+        let request = Resources { cpu_millis: 1 << 20, ..task(number % SHAPES) };
+        submission(&name(number), TASKS, request)
+    });
+    submit(address, jobs.collect()).await?;
+
+    let others = tokio::spawn(come(cell.clone()));
+    let mut took = Vec::with_capacity(questions);
+    for number in 0..questions {
+        let name = name(number * 7 % waiting);
+        let ask = GetJobRequest { tenant: "bench".to_owned(), name, min_revision: 0 };
+        let begun = Instant::now();
+        let job = cell.call(ask).await?.job.unwrap_or_default();
+        took.push(begun.elapsed());
+        assert!(!job.pending_reasons.is_empty(), "it says why it waits");
+    }
+    others.abort();
+    took.sort_unstable();
+    let part = |permille: usize| took[(took.len() - 1) * permille / 1000].as_secs_f64() * 1e3;
+    let (median, most, worst) = (part(500), part(990), part(1_000));
+    report(&format!("answered: p50 {median:.2} ms, p99 {most:.2} ms, longest {worst:.2} ms"))
+}
+
+/// Submits all in one stream.
+async fn submit(address: SocketAddr, jobs: Vec<SubmitJobRequest>) -> Outcome<()> {
+    let batches: Vec<SubmitJobsRequest> =
+        jobs.chunks(1_000).map(|jobs| SubmitJobsRequest { jobs: jobs.to_vec() }).collect();
+    let mut service = JobServiceClient::connect(format!("http://{address}")).await?;
+    let mut answers = service.submit_jobs(tokio_stream::iter(batches)).await?.into_inner();
+    while answers.message().await?.is_some() {}
+    Ok(())
+}
+
+/// Lets small jobs come until it is aborted.
+async fn come(client: Client) {
+    let mut turns = tokio::time::interval(PAUSE);
+    loop {
+        turns.tick().await;
+        if client.call(submission("", 1, task(0))).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("waits-{number}")
+}
+
+/// What a task asks for: a little more memory for each shape.
+fn task(shape: usize) -> Resources {
+    let memory_bytes = (1 << 20) + shape as u64;
+    Resources { cpu_millis: 100, memory_bytes, ..Resources::default() }
+}
+
+fn submission(name: &str, count: u32, request: Resources) -> SubmitJobRequest {
+    let (tenant, name) = ("bench".to_owned(), name.to_owned());
+    let spec = Some(JobSpec { count, request: Some(request), ..JobSpec::default() });
+    let job = Some(Job { tenant, name, spec, ..Job::default() });
+    SubmitJobRequest { job, ..SubmitJobRequest::default() }
+}
+
+fn node(number: u32) -> Node {
+    let (cpu_millis, memory_bytes) = (32_000 + u64::from(number), 128 << 30);
+    Node {
+        name: format!("node-{number}"),
+        owner: "web".to_owned(),
+        region: format!("region-{}", number % 4),
+        capacity: Some(Resources { cpu_millis, memory_bytes, ..Resources::default() }),
+        ..Node::default()
+    }
+}
