@@ -86,9 +86,7 @@ fn occurrences<'a>(
         }
         When::Recurring { days, start_minute, length_minutes } => {
             let (start, length) = (minutes(start_minute), minutes(length_minutes));
-            let all =
-                days_from(first_day(after, zone, length)).filter(move |day| is_in(days, *day));
-            let stretches = all.filter_map(move |day| {
+            let stretches = dates(days, first_day(after, zone, length)).filter_map(move |day| {
                 let start = day.at(0, 0, 0, 0).checked_add(start).ok()?;
                 stretch(start, start.checked_add(length).ok()?)
             });
@@ -109,19 +107,20 @@ fn first_day(after: Time, zone: &TimeZone, length: SignedDuration) -> Date {
     early.map_or(Date::MIN, DateTime::date)
 }
 
-fn days_from(first: Date) -> impl Iterator<Item = Date> {
-    std::iter::successors(Some(first), |day| day.tomorrow().ok())
-}
-
-fn is_in(days: Days, day: Date) -> bool {
+/// The days from `first` on, in order.
+fn dates(days: Days, first: Date) -> Box<dyn Iterator<Item = Date>> {
+    let daily = std::iter::successors(Some(first), |day| day.tomorrow().ok());
     match days {
-        Days::Weekly(set) => set >> bit(day.weekday()) & 1 == 1,
-        Days::Monthly(set) => {
+        Days::Weekly(set) => Box::new(daily.filter(move |day| set >> bit(day.weekday()) & 1 == 1)),
+        Days::Monthly(set) => Box::new(daily.filter(move |day| {
             let is_last = day.day() == day.days_in_month();
             set >> day.day() & 1 == 1 || is_last && set & 1 == 1
-        }
-        Days::Yearly { month, day: of_month } => {
-            day.month().cast_unsigned() == month && day.day().cast_unsigned() == of_month
+        })),
+        Days::Yearly { month, day } => {
+            let (month, day) = (month.cast_signed(), day.cast_signed());
+            let years = first.year()..=Date::MAX.year();
+            let dates = years.filter_map(move |year| Date::new(year, month, day).ok());
+            Box::new(dates.filter(move |date| *date >= first))
         }
     }
 }

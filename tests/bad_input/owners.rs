@@ -181,7 +181,7 @@ async fn a_preview_is_of_an_owner_or_of_entries() {
     house
         .refuses_fields(
             call,
-            &[("calendar", "only for requests without a name"), ("limit", "from 0 to 1000")],
+            &[("calendar", "only for requests without a name"), ("limit", "from 0 to 100")],
         )
         .await;
     let unknown =

@@ -22,8 +22,8 @@ use crate::calendar;
 
 /// Windows of a preview when the client does not say.
 const DEFAULT_PREVIEW: usize = 10;
-/// The most windows of a preview.
-const MAX_PREVIEW: usize = 1_000;
+/// The most windows of a preview. Each costs a look at up to a month of days.
+const MAX_PREVIEW: usize = 100;
 
 #[tonic::async_trait]
 impl OwnerService for Api {
@@ -36,18 +36,18 @@ impl OwnerService for Api {
         let name = field("name", &message.name, convert::name)?;
         self.reach(message.min_revision, patience).await?;
         let now = self.cell.now();
-        let response = self.cell.read(|state| {
-            let owner = find(state, &name)?;
-            let through = owner.windows.through;
-            let to_come = owner.windows.list.iter().filter(|window| window.end > now);
-            Ok::<_, ApiError>(GetOwnerResponse {
-                owner: Some(convert::owner(owner)),
-                windows: windows(&owner.spec.calendar, to_come)?,
-                windows_through: (through > Time(0)).then(|| convert::timestamp(through)),
-                revision: state.revision().0,
-            })
-        })?;
-        Ok(Response::new(response))
+        // Telling the time of many windows takes longer than others should wait: they are looked at after the lock.
+        let (owner, revision) = self
+            .cell
+            .read(|state| Ok::<_, ApiError>((find(state, &name)?.clone(), state.revision())))?;
+        let through = owner.windows.through;
+        let to_come = owner.windows.list.iter().filter(|window| window.end > now);
+        Ok(Response::new(GetOwnerResponse {
+            owner: Some(convert::owner(&owner)),
+            windows: windows(&owner.spec.calendar, to_come)?,
+            windows_through: (through > Time(0)).then(|| convert::timestamp(through)),
+            revision: revision.0,
+        }))
     }
 
     async fn list_owners(
@@ -58,7 +58,7 @@ impl OwnerService for Api {
         let message = request.into_inner();
         let list = OwnerList::parse(&message)?;
         self.reach(message.min_revision, patience).await?;
-        Ok(Response::new(self.cell.read(|state| list.read(state))))
+        Ok(Response::new(list.read(&self.cell.snapshot())))
     }
 
     async fn update_owner(
