@@ -106,8 +106,8 @@ impl Timers {
     }
 
     fn expect_turn(&mut self, owner: &Owner) {
-        let turn = owner.next_turn();
-        self.turns.extend(turn.map(|time| (time, owner.spec.name.clone())));
+        let turn = owner.next_turn().map(|time| (time, owner.spec.name.clone()));
+        self.turns.extend(turn);
     }
 
     /// The next entry that is due, taken out.
@@ -131,8 +131,14 @@ impl Timers {
         self.entries.insert((time, Due::ForgetRequests));
     }
 
-    /// Takes out what an allocation that is about to end was waiting for.
+    /// Takes out what an allocation that is about to end was waiting for, and when an owner that is about to change would
+    /// have turned.
     pub(super) fn before(&mut self, state: &State, event: &Event) {
+        if let Some(owner) = event.owner().and_then(|name| state.owner(name))
+            && let Some(turn) = owner.next_turn()
+        {
+            self.turns.remove(&(turn, owner.spec.name.clone()));
+        }
         let (Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. }) = event else { return };
         let allocation = state.allocation(at.id).expect("invariant: it is live");
         for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()

@@ -37,3 +37,40 @@ pub(super) fn is_wanted(state: &State, node: &Node) -> bool {
     let owner = state.owner(&node.spec.owner);
     owner.is_some_and(|owner| owner.held_back(&node.spec).is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Engine;
+    use crate::{
+        command::{Command, OwnerPatch, Request, Target},
+        model::{CalendarEntry, HeldShare, Labels, Name, Time, WallTime, When, Window, Windows},
+        state::State,
+    };
+
+    /// One entry whose only window begins at `hour`.
+    fn update(hour: u64) -> Request {
+        let name = Name::parse("shop").expect("a name");
+        let entry = CalendarEntry {
+            name: name.clone(),
+            when: When::Once { start: WallTime(0), end: WallTime(1) },
+            time_zone: "UTC".into(),
+            share: HeldShare::of_all(u16::try_from(hour).expect("small")),
+            regions: Vec::new(),
+            labels: Labels::new(),
+        };
+        let (start, end) = (Time(hour * 3_600_000), Time((hour + 1) * 3_600_000));
+        let windows = Windows { through: end, list: vec![Window { start, end, entry: 0 }] };
+        let patch = OwnerPatch { risk: None, calendar: Some((vec![entry], windows)) };
+        let command = Command::UpdateOwner { target: Target { name, expected: None }, patch };
+        Request { command, request_id: None, validate_only: false }
+    }
+
+    #[test]
+    fn an_owner_has_one_turn_to_come_however_often_its_calendar_changes() {
+        let mut engine = Engine::new(State::default(), Time(0));
+        engine.step(Time(0), (100..110).map(update).collect());
+        assert_eq!(engine.next_wakeup(), Some(Time((109 - 24) * 3_600_000)));
+        let events = engine.step(Time(200 * 3_600_000), Vec::new()).batch.events;
+        assert_eq!((events.len(), engine.next_wakeup()), (1, None));
+    }
+}
