@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use imbl::OrdSet;
-
 use super::{
     GPU_MILLIS_PER_DEVICE, Horizon, Labels, Millis, Name, NodeId, NodeSpec, Resources, Revision,
     Time,
@@ -126,8 +124,8 @@ pub struct Owner {
     pub turned: Time,
     /// The last change of its description; 0 if nothing was ever asked of it.
     pub revision: Revision,
-    /// Its nodes.
-    pub(crate) nodes: OrdSet<NodeId>,
+    /// Its nodes, ascending: as an array, for it is one word for each of many nodes, and most come at the end.
+    nodes: Arc<Vec<NodeId>>,
     /// Entries of which a window counts, each with the shortest horizon over which one does. Follows from the rest.
     near: Vec<(u32, Horizon)>,
 }
@@ -245,7 +243,7 @@ impl Owner {
             windows: Arc::default(),
             turned: Time(0),
             revision: Revision(0),
-            nodes: OrdSet::new(),
+            nodes: Arc::default(),
             near: Vec::new(),
         }
     }
@@ -321,6 +319,18 @@ impl Owner {
 
     fn entry(&self, index: u32) -> Option<&CalendarEntry> {
         self.spec.calendar.get(usize::try_from(index).ok()?)
+    }
+
+    /// Adds a node that was another's or nobody's.
+    pub(crate) fn add_node(&mut self, id: NodeId) {
+        let nodes = Arc::make_mut(&mut self.nodes);
+        let at = nodes.partition_point(|known| *known < id);
+        nodes.insert(at, id);
+    }
+
+    pub(crate) fn remove_node(&mut self, id: NodeId) {
+        let at = self.nodes.binary_search(&id).expect("invariant: it is the owner's");
+        Arc::make_mut(&mut self.nodes).remove(at);
     }
 
     /// Whether nothing speaks for keeping it.

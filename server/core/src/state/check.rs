@@ -88,6 +88,7 @@ impl State {
         for owner in self.owners() {
             assert!(owner.is_true(), "windows of {} count as they are", owner.spec.name);
             assert!(!owner.is_idle(), "{} is kept for a reason", owner.spec.name);
+            assert!(owner.nodes().is_sorted_by(|a, b| a < b), "an owner's list is in order");
             for id in owner.nodes() {
                 let node = self.node(id).expect("an owner's node is there");
                 assert_eq!(node.spec.owner, owner.spec.name, "it is this owner's");

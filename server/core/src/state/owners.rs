@@ -40,13 +40,13 @@ impl State {
     pub(super) fn add_to_owner(&mut self, name: &Name, node: NodeId) {
         if !name.is_empty() {
             let known = self.owners.entry(name.clone());
-            known.or_insert_with(|| Owner::new(name.clone())).nodes.insert(node);
+            known.or_insert_with(|| Owner::new(name.clone())).add_node(node);
         }
     }
 
     pub(super) fn take_from_owner(&mut self, name: &Name, node: NodeId) {
         if let Some(owner) = self.owners.get_mut(name) {
-            owner.nodes.remove(&node);
+            owner.remove_node(node);
             self.forget_idle(name);
         }
     }
