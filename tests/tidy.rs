@@ -23,7 +23,7 @@ struct Edge {
     why: &'static str,
 }
 
-const EDGES: [Edge; 10] = [
+const EDGES: [Edge; 12] = [
     Edge {
         folder: "server/core/src/",
         forbidden: &[
@@ -37,6 +37,18 @@ const EDGES: [Edge; 10] = [
             "tracing",
         ],
         why: "the core decides and does nothing else",
+    },
+    Edge {
+        folder: "server/core/src/forecast/",
+        forbidden: &[
+            "crate::command",
+            "crate::engine",
+            "crate::event",
+            "crate::planner",
+            "crate::scheduler",
+            "crate::state",
+        ],
+        why: "a forecast knows loads and times, and nothing of what they are for",
     },
     Edge {
         folder: "server/src/store/",
@@ -99,6 +111,24 @@ const EDGES: [Edge; 10] = [
             "tonic",
         ],
         why: "a simulation is files and the core, without a server around it",
+    },
+    Edge {
+        folder: "server/src/backtest/",
+        forbidden: &[
+            "crate::api",
+            "crate::cell",
+            "crate::driver",
+            "crate::server",
+            "crate::simulate",
+            "crate::store",
+            "offpeak",
+            "offpeak_core::engine",
+            "offpeak_core::state",
+            "sled",
+            "tokio",
+            "tonic",
+        ],
+        why: "a backtest is a history and the forecast, and nothing else",
     },
     Edge {
         folder: "client/src/",

@@ -3,7 +3,7 @@
 //! A request comes in through `api`, is handed to the [`cell`], decided by the core on the [`driver`]'s engine thread,
 //! appended to the [`store`]'s log, folded into the view and published to the feed, and only then answered.
 //! [`server`] puts these together; the binary `offpeakd` and the tests start it. [`simulate`] drives the same core on a
-//! virtual clock, from files.
+//! virtual clock, from files, and [`backtest`] its forecast alone.
 
 mod calendar;
 mod feed;
@@ -12,6 +12,7 @@ mod renewal;
 mod view;
 
 pub mod api;
+pub mod backtest;
 pub mod cell;
 pub mod clock;
 pub mod codec;
@@ -22,4 +23,5 @@ pub mod recover;
 pub mod server;
 pub mod simulate;
 pub mod store;
+pub mod tables;
 pub mod telemetry;

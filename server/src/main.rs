@@ -1,4 +1,4 @@
-//! `offpeakd`: the scheduler service, the tools for its store, and its simulation.
+//! `offpeakd`: the scheduler service, the tools for its store, its simulation and its backtest.
 
 use std::{
     error::Error,
@@ -11,6 +11,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use offpeak_server::{
+    backtest::Backtest,
     config::{Config, Sources},
     server::{Running, Server},
     simulate::Simulate,
@@ -91,6 +92,8 @@ enum Command {
     Config(Box<Sources>),
     /// Try a fleet and its tasks from CSV files, on a virtual clock
     Simulate(Box<Simulate>),
+    /// See what could have been lent, and at what risk, over a history of owners' load
+    Backtest(Box<Backtest>),
 }
 
 #[derive(Args, Debug)]
@@ -113,6 +116,10 @@ impl Offpeakd {
             }
             Command::Simulate(simulate) => {
                 io::stdout().write_all(simulate.run()?.as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Backtest(backtest) => {
+                io::stdout().write_all(backtest.run()?.as_bytes())?;
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -1,6 +1,6 @@
 //! From what a log holds to the state of its newest revision.
 
-use offpeak_core::{event::Batch, model::Revision, state::State};
+use offpeak_core::{event::Batch, forecaster::Forecaster, model::Revision, state::State};
 
 use crate::{
     codec::{CheckpointReader, CodecError, decode_record},
@@ -58,40 +58,54 @@ pub enum RecoverError {
     },
 }
 
+/// What a log holds.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The state of its newest revision.
+    pub state: State,
+    /// What was learned of the owners' loads in it.
+    pub forecaster: Forecaster,
+}
+
 /// The newest checkpoint with every record after it folded in.
 ///
 /// # Errors
 /// When the log cannot be read, or holds what this release cannot decode or what does not fit together.
-pub fn recover(log: &dyn Log) -> Result<State, RecoverError> {
-    let mut state = checkpoint(log)?;
+pub fn recover(log: &dyn Log) -> Result<Recovered, RecoverError> {
+    let mut recovered = checkpoint(log)?;
     loop {
-        let records = log.read(state.revision(), READ_BYTES)?;
+        let records = log.read(recovered.state.revision(), READ_BYTES)?;
         if records.is_empty() {
-            return Ok(state);
+            return Ok(recovered);
         }
         for record in records {
-            fold(&mut state, &record)?;
+            fold(&mut recovered, &record)?;
         }
     }
 }
 
-fn checkpoint(log: &dyn Log) -> Result<State, RecoverError> {
+fn checkpoint(log: &dyn Log) -> Result<Recovered, RecoverError> {
     let mut reader = CheckpointReader::default();
     let revision = log.load_checkpoint(&mut |entry| {
         reader.entry(entry).map_err(|error| StoreError::Entry { source: error.into() })
     })?;
     let Some(revision) = revision else {
-        return Ok(State::default());
+        return Ok(Recovered { state: State::default(), forecaster: Forecaster::default() });
     };
+    let learned = reader.take_learned();
     let state = reader.finish().map_err(|source| RecoverError::Checkpoint { revision, source })?;
     if state.revision() != revision {
         return Err(RecoverError::CheckpointRevision { revision, found: state.revision() });
     }
-    Ok(state)
+    let forecaster = Forecaster::restore(&state, &learned).unwrap_or_else(|| {
+        tracing::warn!("another release wrote down what it learned of owners: it is learned anew");
+        Forecaster::new(&state)
+    });
+    Ok(Recovered { state, forecaster })
 }
 
 /// Folds those commits of a record in that the state does not have.
-fn fold(state: &mut State, record: &Record) -> Result<(), RecoverError> {
+fn fold(recovered: &mut Recovered, record: &Record) -> Result<(), RecoverError> {
     let Record { first, last, payload } = record;
     let (first, last) = (*first, *last);
     let batch = match decode_record(payload) {
@@ -101,11 +115,15 @@ fn fold(state: &mut State, record: &Record) -> Result<(), RecoverError> {
     if batch.revisions() != Some((first, last)) {
         return Err(RecoverError::Mislabelled { first, last });
     }
+    let Recovered { state, forecaster } = recovered;
     let expected = state.revision().next();
     if first > expected || last < expected {
         return Err(RecoverError::Gap { expected, found: first });
     }
-    state.fold(&from(batch, expected));
+    let batch = from(batch, expected);
+    state.fold(&batch);
+    // Whatever was found of these loads has been committed since, or is found again.
+    let _ = forecaster.fold(&batch);
     Ok(())
 }
 
@@ -126,7 +144,7 @@ fn from(mut batch: Batch, first: Revision) -> Batch {
 mod tests {
     use offpeak_core::{model::Revision, state::State};
 
-    use super::{RecoverError, recover};
+    use super::{RecoverError, Recovered, recover};
     use crate::{
         codec::{encode_checkpoint, encode_record, tests::Cell},
         record::Record,
@@ -162,7 +180,7 @@ mod tests {
     #[test]
     fn an_empty_log_is_an_empty_cell() {
         let (_folder, log) = log();
-        let state = recover(&log).expect("it recovers");
+        let Recovered { state, .. } = recover(&log).expect("it recovers");
         assert_eq!(entries(&state), entries(&State::default()));
     }
 
@@ -171,7 +189,7 @@ mod tests {
         let (_folder, log) = log();
         let cell = Cell::lively();
         cell.records.iter().for_each(|record| append(&log, record));
-        let state = recover(&log).expect("it recovers");
+        let Recovered { state, .. } = recover(&log).expect("it recovers");
         state.check_invariants();
         assert_eq!(entries(&state), entries(&cell.state));
     }
@@ -189,7 +207,7 @@ mod tests {
                     write_checkpoint(&log, &state);
                 }
             }
-            let state = recover(&log).expect("it recovers");
+            let Recovered { state, .. } = recover(&log).expect("it recovers");
             assert_eq!(entries(&state), entries(&cell.state));
         }
     }
@@ -204,7 +222,7 @@ mod tests {
         half.commits.truncate(1);
         state.fold(&half);
         write_checkpoint(&log, &state);
-        let state = recover(&log).expect("it recovers");
+        let Recovered { state, .. } = recover(&log).expect("it recovers");
         assert_eq!(entries(&state), entries(&cell.state));
     }
 

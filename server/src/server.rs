@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::Config,
     driver::{Driver, OnFatal, Setup, exit_on_fatal},
-    recover::{RecoverError, recover},
+    recover::{RecoverError, Recovered, recover},
     renewal::{keep_renewing, renew},
     store::{Log, SledLog, StoreError, StoreOptions},
     telemetry::{self, Metrics},
@@ -213,14 +213,14 @@ fn open(config: &Config, metrics: Metrics, environment: Environment) -> Result<D
     let log = SledLog::open(&config.data_dir, options).map_err(StartError::Open)?;
     let log: Arc<dyn Log> = Arc::new(log);
     let started = Instant::now();
-    let state = recover(&*log).map_err(StartError::Recover)?;
+    let Recovered { state, forecaster } = recover(&*log).map_err(StartError::Recover)?;
     tracing::info!(
         revision = state.revision().0,
         took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recovered the cell"
     );
     let Environment { clock, on_fatal } = environment;
-    let setup = Setup { state, log, clock, metrics, on_fatal };
+    let setup = Setup { state, forecaster, log, clock, metrics, on_fatal };
     Driver::start(config, setup).map_err(StartError::Thread)
 }
 

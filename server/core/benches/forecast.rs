@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use offpeak_core::{
-    forecast::{Fleet, Horizon, NodeForecast, Risks, Share},
-    model::Time,
+    forecast::{Fleet, NodeForecast, Risks, Share},
+    model::{Horizon, Time},
 };
 
 const STEP_MS: u64 = 300_000;

@@ -75,6 +75,8 @@ pub enum Command {
     },
     /// Report owners' load.
     ReportLoad(Vec<LoadReport>),
+    /// Bound what owners will use, as a forecaster found.
+    Forecast(Vec<crate::model::NodeBounds>),
     /// Create a tenant.
     CreateTenant(crate::model::TenantSpec),
     /// Change a tenant's description.

@@ -6,8 +6,8 @@ use crate::{
     command::Outcome,
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy, Revision, TaskEnd,
-        TaskIndex, TenantId, TenantSpec, Time, Windows,
+        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
+        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -83,6 +83,11 @@ pub enum Event {
     OwnerTurned {
         /// The owner.
         owner: Name,
+    },
+    /// A forecaster bounded what owners will use.
+    ForecastMade {
+        /// Ascending by node.
+        bounds: Vec<NodeBounds>,
     },
     /// A tenant joined.
     TenantCreated {

@@ -14,6 +14,7 @@ pub mod command;
 pub mod engine;
 pub mod event;
 pub mod forecast;
+pub mod forecaster;
 pub mod model;
 pub mod planner;
 pub mod rejection;

@@ -177,6 +177,7 @@ fn kind(event: &Event) -> Option<u32> {
     Some(match event {
         Event::PolicyChanged(_)
         | Event::WindowsRenewed { .. }
+        | Event::ForecastMade { .. }
         | Event::RequestRemembered { .. }
         | Event::RequestsForgotten { .. } => return None,
         Event::NodeRegistered { .. } => 0,

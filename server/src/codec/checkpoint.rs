@@ -2,12 +2,14 @@
 //! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
+    forecaster::Forecaster,
     model::{Allocation, AllocationId, Constraints, Job, JobId, LoadHistory, Node, Owner, Tenant},
     state::{DemandKey, Remembered, State},
 };
 use prost::Message;
 
 use super::{
+    bounds::bounds_message,
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
     format::{self, EntryKind},
@@ -57,6 +59,20 @@ pub fn encode_checkpoint<E>(
     })?;
     let requests = state.remembered_by_age().map(|(id, remembered)| request(id, remembered));
     in_pieces(requests, |requests| put(EntryKind::Requests(format::Requests { requests })))
+}
+
+/// Gives the entries with what a forecaster has learned to `put`, to follow those of a state.
+///
+/// # Errors
+/// Whatever `put` returns; nothing is put after that.
+pub fn encode_learned<E>(
+    forecaster: &Forecaster,
+    mut put: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    forecaster.save(|piece| {
+        let entry = format::Entry { kind: Some(EntryKind::Learned(piece.to_vec())) };
+        put(&entry.encode_to_vec())
+    })
 }
 
 /// Collects objects until they have [`ENTRY_BYTES`], again and again.
@@ -124,6 +140,7 @@ fn node(node: &Node) -> format::Node {
         history: (*node.history != LoadHistory::default()).then(|| loads(&node.history)),
         created: node.created.0,
         revision: node.revision.0,
+        bounds: node.bounds.as_deref().map(bounds_message),
     }
 }
 

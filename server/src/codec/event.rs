@@ -11,7 +11,7 @@ use offpeak_core::{
 };
 
 use super::{
-    CodecError,
+    CodecError, bounds,
     codes::{end, end_code, mode, mode_code, reason, reason_code, state, state_code},
     columns::{samples_from_message, samples_to_message},
     format::{self, EventKind},
@@ -50,6 +50,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::WindowsRenewed(format::WindowsRenewed { owner, windows })
         }
         Event::OwnerTurned { owner } => EventKind::OwnerTurned(owner.to_string()),
+        Event::ForecastMade { bounds } => {
+            let bounds = bounds.iter().map(bounds::to_message).collect();
+            EventKind::ForecastMade(format::ForecastMade { bounds })
+        }
         Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
         Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
         Event::TenantDeleted { id, name } => {
@@ -158,6 +162,10 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::TasksDropped(tasks) => {
             let (job, first, end) = (JobId(tasks.job), TaskIndex(tasks.first), end(tasks.end)?);
             Event::TasksDropped { job, first, count: tasks.count, end }
+        }
+        EventKind::ForecastMade(made) => {
+            let bounds = made.bounds.into_iter().map(bounds::from_message);
+            Event::ForecastMade { bounds: bounds.collect::<Result<_, _>>()? }
         }
         EventKind::NoticeGiven(given) => {
             let notice = Notice { reason: reason(given.reason)?, deadline: Time(given.deadline) };

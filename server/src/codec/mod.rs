@@ -8,6 +8,7 @@
 //! Whatever bytes come in, decoding ends in a value or a [`CodecError`]. Deliberately absent: checksums and chunks,
 //! which are the store's, and the public API's messages.
 
+mod bounds;
 mod checkpoint;
 mod codes;
 mod columns;
@@ -29,7 +30,7 @@ use offpeak_core::{
 };
 use prost::Message;
 
-pub use checkpoint::encode_checkpoint;
+pub use checkpoint::{encode_checkpoint, encode_learned};
 pub use rebuild::CheckpointReader;
 
 use crate::record::Record;

@@ -15,7 +15,9 @@ use offpeak_core::{
 use prost::Message;
 
 use super::{
-    CodecError, check_version,
+    CodecError,
+    bounds::bounds,
+    check_version,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
     format::{self, EntryKind},
@@ -30,6 +32,7 @@ use super::{
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
     task_kinds: Vec<(DemandKey, u64)>,
+    learned: Vec<Vec<u8>>,
 }
 
 impl CheckpointReader {
@@ -69,10 +72,19 @@ impl CheckpointReader {
                 }
                 Ok(())
             }
+            EntryKind::Learned(piece) => {
+                self.learned.push(piece);
+                Ok(())
+            }
             EntryKind::Requests(message) => {
                 message.requests.into_iter().try_for_each(|request| add_request(restore, request))
             }
         }
+    }
+
+    /// The pieces of what a forecaster had learned.
+    pub fn take_learned(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.learned)
     }
 
     /// The state, once all entries were taken.
@@ -138,6 +150,7 @@ fn add_node(restore: &mut Restore, node: format::Node) -> Result<(), CodecError>
         lost: node.lost,
         last_report: Time(node.last_report),
         history: history.unwrap_or_default(),
+        bounds: node.bounds.map(bounds).transpose()?,
         created: Time(node.created),
         revision: Revision(node.revision),
     })?;

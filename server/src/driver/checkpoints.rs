@@ -1,14 +1,15 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, TryRecvError},
+        mpsc::{self, Receiver, Sender, TryRecvError},
     },
     time::Instant,
 };
 
-use offpeak_core::{model::Revision, state::State};
+use offpeak_core::{forecaster::Forecaster, model::Revision, state::State};
 use tokio::sync::oneshot;
 
+use super::forecasts::Told;
 use crate::{
     cell::CellError,
     codec,
@@ -33,6 +34,7 @@ pub(super) struct Checkpointer {
     pub(super) view: Arc<View>,
     pub(super) log: Arc<dyn Log>,
     pub(super) asks: Receiver<Ask>,
+    pub(super) forecaster: Sender<Told>,
     pub(super) retention: Retention,
     pub(super) metrics: Metrics,
 }
@@ -68,6 +70,13 @@ impl Checkpointer {
         }
     }
 
+    /// What was learned from all that the view shows, and maybe from what came since.
+    fn learned(&self) -> Option<Forecaster> {
+        let (tx, rx) = mpsc::channel();
+        self.forecaster.send(Told::Wanted(tx)).ok()?;
+        rx.recv().ok()
+    }
+
     /// Writes a checkpoint of what is committed, unless there is one, and trims the log.
     fn take(&self) -> Result<Revision, StoreError> {
         let state = self.view.read(State::clone);
@@ -77,6 +86,9 @@ impl Checkpointer {
             let mut writer = self.log.begin_checkpoint(revision)?;
             codec::encode_checkpoint(&state, |entry| writer.put(entry))?;
             drop(state);
+            if let Some(forecaster) = self.learned() {
+                codec::encode_learned(&forecaster, |entry| writer.put(entry))?;
+            }
             writer.finish()?;
             let took = started.elapsed();
             self.metrics.checkpointed(took);

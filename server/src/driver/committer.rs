@@ -1,11 +1,15 @@
 use std::{
-    sync::{Arc, mpsc::Receiver},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     time::Instant,
 };
 
 use super::{
     Ask,
     fatal::{FatalError, Guard},
+    forecasts::{self, Told},
     group::{Group, Stepped},
     queue::answer,
 };
@@ -16,6 +20,7 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
     steps: Receiver<Stepped>,
+    forecaster: Sender<Told>,
     record_limit_events: usize,
     checkpoint_every_bytes: u64,
     /// Appended since the last checkpoint was asked for; after a start, what the log holds.
@@ -29,6 +34,7 @@ impl Committer {
         shared: Arc<Shared>,
         log: Arc<dyn Log>,
         steps: Receiver<Stepped>,
+        forecaster: Sender<Told>,
         metrics: Metrics,
     ) -> Self {
         let bounds = log.bounds();
@@ -36,6 +42,7 @@ impl Committer {
         Self {
             shared,
             steps,
+            forecaster,
             record_limit_events: config.record_limit_events,
             checkpoint_every_bytes: config.checkpoint_every_bytes,
             since_checkpoint_bytes: if replayed { bounds.log_bytes } else { 0 },
@@ -71,8 +78,14 @@ impl Committer {
         self.metrics.appended(started.elapsed(), payload.len());
 
         let started = Instant::now();
+        let record = Arc::new(record);
+        if forecasts::matters(&record) {
+            // Before it is in the view: whoever sees it there may ask what has been learned up to it. A forecaster that
+            // is gone has been reported by its guard.
+            let _ = self.forecaster.send(Told::Committed(Arc::clone(&record)));
+        }
         self.shared.view.fold(&record.batch);
-        self.shared.feed.publish(Arc::new(record), last, payload.len());
+        self.shared.feed.publish(record, last, payload.len());
         self.metrics.published(started.elapsed(), last);
         self.ask_for_checkpoint(payload.len() as u64);
         Ok(())

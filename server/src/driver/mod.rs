@@ -4,13 +4,15 @@
 //! Cell -> Queue -> engine thread: Engine::step -> steps -> committer thread: Log::append -> View -> Feed -> answers
 //!          ^              | problem                                      \-> checkpoint thread: Log::begin_checkpoint
 //!          | promises     v
-//!          \------ planner thread: Problem::solve
+//!          |------ planner thread: Problem::solve
+//!          \------ forecast thread: Forecaster::fold <- what is committed
 //! ```
 //!
 //! While one append is in flight the engine goes on deciding, a bounded number of steps ahead; the committer joins
 //! what has come meanwhile into one record. All answers pass through the committer, refusals too, so that nobody is
 //! told of anything that is not durable. The planner works beside the engine, one problem at a time, and its promises
-//! come back as requests that nobody waits for: they leave no trace in the log. If a thread cannot go on, the process
+//! come back as requests that nobody waits for: they leave no trace in the log. So do the forecaster's bounds, which are
+//! facts and stand in the log; it learns from what is committed. If a thread cannot go on, the process
 //! stops: memory is ahead of the disk.
 //!
 //! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
@@ -19,6 +21,7 @@ mod checkpoints;
 mod committer;
 mod decider;
 mod fatal;
+mod forecasts;
 mod group;
 mod planner;
 pub(crate) mod queue;
@@ -31,7 +34,7 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use offpeak_core::{engine::Engine, state::State};
+use offpeak_core::{engine::Engine, forecaster::Forecaster, state::State};
 
 pub use fatal::{FatalError, OnFatal, exit_on_fatal};
 
@@ -50,6 +53,7 @@ use checkpoints::Checkpointer;
 use committer::Committer;
 use decider::Decider;
 use fatal::Guard;
+use forecasts::Forecasts;
 use planner::Planner;
 use queue::Queue;
 
@@ -57,6 +61,8 @@ use queue::Queue;
 pub struct Setup {
     /// The recovered state: all that `log` holds.
     pub state: State,
+    /// What was learned of the loads in `log`.
+    pub forecaster: Forecaster,
     /// Where events go.
     pub log: Arc<dyn Log>,
     /// What time it is.
@@ -73,6 +79,7 @@ pub struct Driver {
     threads: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
     planner: Option<JoinHandle<()>>,
+    forecasts: JoinHandle<()>,
     log: Arc<dyn Log>,
 }
 
@@ -82,7 +89,7 @@ impl Driver {
     /// # Errors
     /// When the machine has no thread left.
     pub fn start(config: &Config, setup: Setup) -> io::Result<Self> {
-        let Setup { state, log, clock, metrics, on_fatal } = setup;
+        let Setup { state, forecaster, log, clock, metrics, on_fatal } = setup;
         let progress = Progress::new(state.revision());
         let queue = Arc::new(Queue::new(config.queue_limit_requests));
         let waker = Arc::clone(&queue);
@@ -91,6 +98,9 @@ impl Driver {
         let feed = Feed::new(progress.clone(), Arc::downgrade(&log), feed_limits(config));
         let (asks_tx, asks_rx) = mpsc::channel();
         let (steps_tx, steps_rx) = mpsc::sync_channel(config.steps_in_flight);
+        // Without a limit: who waits for the engine must not be waited for by the committer. The engine's own queue and
+        // its steps in flight bound what can be told.
+        let (told_tx, told_rx) = mpsc::channel();
 
         let shared = Arc::new(Shared {
             name: config.cell.clone(),
@@ -110,6 +120,7 @@ impl Driver {
             view: Arc::clone(&view),
             log: Arc::clone(&log),
             asks: asks_rx,
+            forecaster: told_tx.clone(),
             retention: Retention {
                 revisions: config.retention_revisions,
                 bytes: config.retention_bytes,
@@ -121,8 +132,10 @@ impl Driver {
             Arc::clone(&shared),
             Arc::clone(&log),
             steps_rx,
+            told_tx,
             metrics.clone(),
         );
+        let forecasts = Forecasts { forecaster, told: told_rx, queue: Arc::clone(&queue) };
         // The wall clock may be behind what the last server saw.
         let last = clock.now().max(state.now());
         let (planner, desk) = Planner::new(config, &queue, &metrics).unzip();
@@ -140,11 +153,12 @@ impl Driver {
         let checkpointer = spawn("checkpoint", guard("checkpoint"), |_| checkpointer.run())?;
         let plan = |planner: Planner| spawn("planner", guard("planner"), |_| planner.run());
         let planner = planner.map(plan).transpose()?;
+        let forecasts = spawn("forecast", guard("forecast"), |_| forecasts.run())?;
         let threads = vec![
             spawn("commit", guard("commit"), |guard| committer.run(guard))?,
             spawn("engine", guard("engine"), |_| decider.run())?,
         ];
-        Ok(Self { cell: Cell::new(shared), threads, checkpointer, planner, log })
+        Ok(Self { cell: Cell::new(shared), threads, checkpointer, planner, forecasts, log })
     }
 
     /// The handle to the cell.
@@ -162,7 +176,7 @@ impl Driver {
     /// Closes, finishes what was taken, takes a last checkpoint and lets go of the log.
     pub async fn stop(self) {
         self.close();
-        let Self { cell, threads, checkpointer, planner, log } = self;
+        let Self { cell, threads, checkpointer, planner, forecasts, log } = self;
         let asks = cell.shared().asks.clone();
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has been reported by its guard.
@@ -171,6 +185,7 @@ impl Driver {
             }
             let _ = asks.send(Ask::Last);
             let _ = checkpointer.join();
+            let _ = forecasts.join();
             // It may have had something to finish, which nothing had to wait for.
             let _ = planner.map(JoinHandle::join);
         });

@@ -50,6 +50,8 @@ pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Condvar,
     aside_done: Condvar,
+    /// Held by the thread that hands over a request aside.
+    aside_turn: Mutex<()>,
     limit_requests: usize,
 }
 
@@ -82,6 +84,7 @@ impl Queue {
             inner: Mutex::default(),
             arrived: Condvar::new(),
             aside_done: Condvar::new(),
+            aside_turn: Mutex::default(),
             limit_requests,
         }
     }
@@ -107,8 +110,9 @@ impl Queue {
     }
 
     /// Hands over a request that nobody waits for and returns when the engine is done with the step that it went with.
-    /// It is lost if the queue is closed or closes meanwhile. For one thread at a time.
+    /// It is lost if the queue is closed or closes meanwhile. Threads take turns.
     pub(crate) fn push_aside(&self, request: Request) -> Result<(), Refused> {
+        let _turn = self.aside_turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);

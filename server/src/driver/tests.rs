@@ -1,3 +1,4 @@
+mod forecasts;
 mod memory_log;
 mod planner;
 
@@ -23,7 +24,7 @@ use crate::{
     cell::{Cell, CellError, FeedError, Subscription},
     clock::ManualClock,
     config::Config,
-    recover::recover,
+    recover::{Recovered, recover},
     store::Log,
     telemetry::Metrics,
 };
@@ -48,13 +49,14 @@ impl House {
     }
 
     fn on(log: Arc<MemoryLog>, config: &Config) -> Self {
-        let state = recover(&*log).expect("what was written can be read");
+        let Recovered { state, forecaster } = recover(&*log).expect("what was written can be read");
         let clock = Arc::new(ManualClock::new(Time(1_000_000)));
         let metrics = Metrics::new();
         let fatal = Arc::new(Mutex::new(Vec::new()));
         let reports = Arc::clone(&fatal);
         let setup = Setup {
             state,
+            forecaster,
             log: Arc::clone(&log) as Arc<dyn Log>,
             clock: Arc::clone(&clock) as _,
             metrics: metrics.clone(),
@@ -305,7 +307,7 @@ async fn commits_go_on_while_a_checkpoint_is_written() {
     house.create(numbered(6).skip(3)).await;
     house.log.release();
     assert_eq!(checkpoint.await.expect("no panic").expect("written"), Revision(3));
-    let state = recover(&*house.log).expect("readable");
+    let Recovered { state, .. } = recover(&*house.log).expect("readable");
     assert_eq!((state.revision(), state.tenant_count()), (Revision(6), 6));
     house.driver.stop().await;
 }

@@ -26,9 +26,11 @@ use std::{fs::File, io, path::PathBuf};
 use clap::Args;
 use offpeak_core::model::{Millis, Policy};
 
-use crate::config::{DEFAULT_PLANNER_ATTEMPTS, Span};
+use crate::{
+    config::{DEFAULT_PLANNER_ATTEMPTS, Span},
+    tables::{InputError, is_standard},
+};
 use input::Inputs;
-pub use input::{InputError, Problems};
 use report::Report;
 
 /// What to simulate.
@@ -99,10 +101,10 @@ impl Simulate {
     pub fn run(&self) -> Result<String, SimulateError> {
         let files =
             [Some(&self.nodes), Some(&self.tasks), self.history.as_ref(), self.load.as_ref()];
-        if files.into_iter().flatten().filter(|path| input::is_standard(path)).count() > 1 {
+        if files.into_iter().flatten().filter(|path| is_standard(path)).count() > 1 {
             return Err(SimulateError::StandardInputTwice);
         }
-        if self.decisions.as_deref().is_some_and(input::is_standard) {
+        if self.decisions.as_deref().is_some_and(is_standard) {
             return Err(SimulateError::DecisionsToStandardOutput);
         }
         let inputs = self.read()?;

@@ -6,7 +6,8 @@ use std::{
 use offpeak_core::{
     command::{Command, Request, Target},
     engine::{Engine, Step},
-    model::{Labels, Millis, Name, Policy, Priority, Quota, TenantSpec, Time},
+    forecaster::Forecaster,
+    model::{Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, TenantSpec, Time},
     scheduler::{PendingReason, Reasons},
     state::State,
 };
@@ -61,6 +62,9 @@ struct Run<'i> {
     mix: Mix,
     ledger: Ledger,
     lending: Lending,
+    forecaster: Forecaster,
+    /// Bounds that the engine does not know yet.
+    found: Vec<NodeBounds>,
     planning: Planning,
     stopwatch: Stopwatch,
     /// By dimension, what was held times how long.
@@ -131,6 +135,8 @@ impl<'i> Run<'i> {
             mix: Mix::of(&inputs.tasks, dimensions),
             ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
             lending: Lending::new(inputs.nodes.len()),
+            forecaster: Forecaster::default(),
+            found: Vec::new(),
             planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
@@ -199,6 +205,7 @@ impl<'i> Run<'i> {
             self.pass_time(next);
             let requests = self.timeline.take_due(self.now, self.engine.state());
             self.accept(requests);
+            self.forecast();
         }
         self.pass_time(until);
     }
@@ -241,6 +248,15 @@ impl<'i> Run<'i> {
         }
         self.ledger.follow(&step.batch.events, self.now, &self.mix);
         self.lending.follow(&step.batch.events, self.now, self.engine.state());
+        self.found.extend(self.forecaster.fold(&step.batch));
+    }
+
+    /// Tells the engine what the forecaster found. It takes no time of the simulated clock.
+    fn forecast(&mut self) {
+        if !self.found.is_empty() {
+            let found = std::mem::take(&mut self.found);
+            self.accept(vec![ask(Command::Forecast(found))]);
+        }
     }
 
     /// What was lent while owners' load is known.

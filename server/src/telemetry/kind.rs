@@ -52,6 +52,7 @@ kinds! {
     ReportTasks: "report_tasks",
     SetPolicy: "set_policy",
     Promise: "promise",
+    Forecast: "forecast",
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl Engine {
             Event::LoadReported { samples } => {
                 self.touched_nodes.extend(samples.iter().map(|sample| (sample.node, true)));
             }
+            Event::ForecastMade { bounds } => {
+                for found in bounds {
+                    self.touched_nodes.entry(found.node).or_default();
+                }
+            }
             Event::TaskEnded { at, .. } => {
                 self.touch_job(at.job);
             }

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::slot::{DAY_SLOTS, HOUR_SLOTS};
 
 /// What tells apart times at which bounds are exceeded more or less often than expected.
@@ -66,7 +68,7 @@ fn bits(value: u16) -> u8 {
 }
 
 /// Violations that were expected and those that came, in one class.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug, Default)]
 struct Cell {
     /// With 16 fractional bits, as the next.
     expected: u64,
@@ -92,7 +94,7 @@ impl Cell {
 
 /// By how much the chance of a violation differs from what the misses say. Traits multiply: each explains what the
 /// others leave.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Calibration {
     overlap: u32,
     cells: [[Cell; CLASSES]; TRAITS],

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     season::{Season, decode},
     slot::{DAY_SLOTS, HOUR_SLOTS, Slot, UNKNOWN},
@@ -12,7 +14,7 @@ pub(super) const DAY: usize = 2;
 const SIX_HOUR_SLOTS: u32 = 6 * HOUR_SLOTS;
 
 /// Loads of the last hour, by slot modulo twelve.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct LastHour([u16; HOUR_SLOTS as usize]);
 
 impl Default for LastHour {

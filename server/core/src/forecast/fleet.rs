@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     Horizon, NodeForecast, Risks, Share,
     calibration::standing,
@@ -8,7 +10,7 @@ use super::{
 use crate::model::Time;
 
 /// What the nodes of one owner share: what their guesses missed, when, and the price of a violation.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub struct Fleet {
     /// The newest slot of any node.
     newest: Option<Slot>,

@@ -1,29 +1,7 @@
-use super::slot::{DAY_SLOTS, HOUR_SLOTS, SLOT};
-use crate::model::Millis;
-
-/// How far ahead a bound holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Horizon {
-    /// Until the next sample: the closed loop, in which what is lent is decided anew every five minutes.
-    FiveMinutes,
-    /// For an hour.
-    Hour,
-    /// For six hours.
-    SixHours,
-    /// For a day.
-    Day,
-}
+use super::slot::{DAY_SLOTS, HOUR_SLOTS};
+use crate::model::Horizon;
 
 impl Horizon {
-    /// All of them, the shortest first.
-    pub const ALL: [Self; 4] = [Self::FiveMinutes, Self::Hour, Self::SixHours, Self::Day];
-
-    /// As a length of time.
-    #[must_use]
-    pub fn span(self) -> Millis {
-        Millis(u64::from(self.pace().slots) * SLOT.0)
-    }
-
     pub(super) fn pace(self) -> &'static Pace {
         match self {
             Self::FiveMinutes => &FIVE_MINUTES,
@@ -72,7 +50,7 @@ const HOUR: Pace = Pace {
     overlap: 4,
     unit_log: 5,
     gain_permille: 600,
-    fairness: 5,
+    fairness: 6,
 };
 
 const SIX_HOURS: Pace = Pace {

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     edges::{BINS, EDGES, bin_of},
     fixed::{OCTAVE, exp2},
@@ -30,7 +32,7 @@ pub(super) fn epoch(slot: Slot) -> u32 {
 }
 
 /// How often one kind of guess was off by how much on a node, the newest counting most.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Misses([u16; BINS]);
 
 impl Default for Misses {
@@ -40,7 +42,7 @@ impl Default for Misses {
 }
 
 /// The same for all nodes of a fleet.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Pool {
     counts: [u32; BINS],
     total: u32,
@@ -53,7 +55,7 @@ impl Default for Pool {
 }
 
 /// What to add to a guess.
-#[derive(Clone, Copy, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug)]
 pub(super) struct Margin {
     /// In thousandths of capacity.
     pub(super) permille: i16,

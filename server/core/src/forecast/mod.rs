@@ -32,8 +32,8 @@ mod track;
 #[cfg(test)]
 mod tests;
 
+use crate::model::Horizon;
 pub use fleet::Fleet;
-pub use horizon::Horizon;
 pub use node::NodeForecast;
 pub use quantity::{Risk, Risks, Share};
 pub use steady::Steady;

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     Horizon, Share,
     experts::{self, LastHour},
@@ -11,7 +13,7 @@ use crate::model::{Millis, Time};
 const FRESH_PART: u64 = 12;
 
 /// What is remembered of one resource of a node, for all horizons: at most 4 KiB.
-#[derive(Clone, Debug, Default)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug, Default)]
 pub struct NodeForecast {
     /// When the newest sample was taken.
     pub(super) newest: Option<Time>,
@@ -31,7 +33,7 @@ impl NodeForecast {
     #[must_use]
     pub fn bound(&self, horizon: Horizon, now: Time) -> Option<Share> {
         let age = now.since(self.newest?);
-        if age >= Millis((horizon.span().0 / FRESH_PART).max(SLOT.0)) {
+        if age >= Millis((horizon.length().0 / FRESH_PART).max(SLOT.0)) {
             return None;
         }
         let bound = match horizon {

@@ -1,8 +1,10 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::calibration::Standing;
 use super::slot::Slot;
 
 /// A bound whose horizon has not passed yet, with the guesses from which it was chosen.
-#[derive(Clone, Copy, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug)]
 pub(super) struct Pending<const GUESSES: usize> {
     /// When it was made; `None` when there is nothing to wait for.
     pub(super) made: Option<Slot>,

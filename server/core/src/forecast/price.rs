@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     fixed::{LOG_BITS, OCTAVE, exp2},
     quantity::Risk,
@@ -42,7 +44,7 @@ const EXCESS_SLOTS: i64 = 4096;
 ///
 /// It rises with every violation and falls with every bound that held, so that both balance at the target. The target
 /// is a little under the promise, and lower while more was exceeded of late than promised.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Price {
     /// The promise, in millionths.
     risk: i64,

@@ -1,5 +1,9 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// A part of a node's capacity, in thousandths: from 0 to 1000.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    BorshDeserialize, BorshSerialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
+)]
 pub struct Share(u16);
 
 impl Share {
@@ -20,7 +24,7 @@ impl Share {
 }
 
 /// How often a bound may be exceeded, in millionths of the times that it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Risk(u32);
 
 impl Risk {

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::slot::Slot;
 
 /// Slots of a quarter of an hour, and quarters of a day.
@@ -10,7 +12,7 @@ const DAYS: usize = 8;
 /// The greatest load of every quarter of an hour of the last seven days, a byte each.
 ///
 /// The days of a time of day stand side by side, so that the greatest of a window is found for all days at once.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Season {
     /// By quarter of the day, then by day modulo eight; 0 where nothing was seen.
     cells: [[u8; DAYS]; DAY_QUARTERS as usize],

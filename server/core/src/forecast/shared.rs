@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     calibration::{CLASSES, Calibration},
     horizon::Pace,
@@ -7,7 +9,7 @@ use super::{
 };
 
 /// What the nodes of a fleet share for one horizon.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Shared<const GUESSES: usize> {
     pub(super) price: Price,
     pub(super) calibration: Calibration,
@@ -27,7 +29,7 @@ impl<const GUESSES: usize> Shared<GUESSES> {
 
 /// What each guess was worth as a bound: the headroom that was truly there, less the price where there was none. Of the
 /// last days, with 16 fractional bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug)]
 pub(super) struct Worth<const GUESSES: usize>(pub(super) [i64; GUESSES]);
 
 impl<const GUESSES: usize> Default for Worth<GUESSES> {

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use crate::model::{Millis, Time};
 
 /// Samples of the same five minutes are one: the greatest counts.
@@ -14,7 +16,7 @@ pub(super) const UNKNOWN: u16 = u16::MAX;
 const LAST: u32 = 1 << 30;
 
 /// Five minutes, counted from eight days before the epoch so that a week ago is never before the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(pub(super) u32);
 
 impl Slot {

@@ -1,3 +1,5 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{
     calibration::{self, Standing, quiet_class},
     fixed::{OCTAVE, exp2},
@@ -25,7 +27,7 @@ const NEW_BOUNDS: u16 = 256;
 const FAIRNESS_RATIO: i32 = 100;
 
 /// What a node learned for one horizon, and its bound.
-#[derive(Clone, Debug)]
+#[derive(BorshDeserialize, BorshSerialize, Clone, Debug)]
 pub(super) struct Track<const GUESSES: usize, const PENDING: usize> {
     misses: [Misses; GUESSES],
     pending: [Pending<GUESSES>; PENDING],

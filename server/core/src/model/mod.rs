@@ -1,6 +1,7 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
 mod allocation;
+mod bounds;
 mod horizon;
 mod ids;
 mod job;
@@ -15,6 +16,7 @@ mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use bounds::Bounds;
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
 pub use job::{
@@ -24,7 +26,7 @@ pub use job::{
 pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};
 pub use node::{
-    GpuDevices, LoadHistory, LoadSample, Node, NodeMode, NodeSpec, SharedHistory, Taint,
+    GpuDevices, LoadHistory, LoadSample, Node, NodeBounds, NodeMode, NodeSpec, SharedHistory, Taint,
 };
 pub use owner::{
     CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,

@@ -1,8 +1,8 @@
 use std::{ops::Deref, sync::Arc};
 
 use super::{
-    AllocationId, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis, Name,
-    NodeId, Policy, Resources, Revision, Time,
+    AllocationId, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis,
+    Name, NodeId, Policy, Resources, Revision, Time,
 };
 use crate::model::Label;
 
@@ -66,6 +66,15 @@ pub struct LoadSample {
     pub load: Resources,
 }
 
+/// A node and what its owner is bounded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeBounds {
+    /// The node.
+    pub node: NodeId,
+    /// What its owner will not exceed.
+    pub bounds: Arc<Bounds>,
+}
+
 /// The owner's greatest load in each of the last 25 hours that had a sample, and the newest sample.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadHistory {
@@ -98,6 +107,8 @@ pub struct Node {
     pub last_report: Time,
     /// What the owner used.
     pub history: SharedHistory,
+    /// What a forecaster found that the owner will not exceed; absent before one has learned enough.
+    pub bounds: Option<Arc<Bounds>>,
     /// max(reservation, forecast), kept beside its inputs because every placement asks for it.
     pub held_back: HeldBack,
     /// What allocations hold, those under notice included.
@@ -121,11 +132,14 @@ impl Node {
         self.mode == NodeMode::Open && !self.lost
     }
 
-    /// The upper bound of the owner's load over a horizon: the greatest of the last day plus the margin, for up to an
-    /// hour of the last six hours, at most the capacity.
+    /// The upper bound of the owner's load over a horizon. Before a forecaster has learned enough it is the greatest of
+    /// the last day plus the margin, for up to an hour of the last six hours, at most the capacity.
     #[must_use]
     pub fn forecast(&self, policy: &Policy, horizon: Horizon) -> Option<Resources> {
-        let (newest, _) = self.history.newest.as_ref()?;
+        let (newest, load) = self.history.newest.as_ref()?;
+        if let Some(bounds) = &self.bounds {
+            return Some(bounds.over(horizon, &self.spec.capacity).larger_of(load));
+        }
         let back = if horizon <= Horizon::Hour { 6 } else { LoadHistory::HOURS };
         let mut peak = Resources::default();
         for (hour, load) in &self.history.hours {

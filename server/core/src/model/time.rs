@@ -1,5 +1,9 @@
+use borsh::{BorshDeserialize, BorshSerialize};
+
 /// A point in time: milliseconds since the Unix epoch. It enters the core only as data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    BorshDeserialize, BorshSerialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
+)]
 pub struct Time(pub u64);
 
 /// A length of time in milliseconds.

@@ -246,6 +246,9 @@ impl Scheduler {
             Event::LoadReported { samples } => {
                 samples.iter().for_each(|sample| self.node_changed(state, sample.node));
             }
+            Event::ForecastMade { bounds } => {
+                bounds.iter().for_each(|found| self.node_changed(state, found.node));
+            }
             Event::PolicyChanged(_) => {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
                 nodes.into_iter().for_each(|node| self.node_changed(state, node));

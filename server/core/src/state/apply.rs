@@ -12,8 +12,8 @@ use crate::{
     event::{Batch, Event},
     model::{
         GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name,
-        Node, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision, SharedHistory,
-        TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
+        Node, NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision,
+        SharedHistory, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -63,6 +63,7 @@ impl State {
                 self.change_owner(owner, |owner| owner.windows = Arc::clone(windows));
             }
             Event::OwnerTurned { owner } => self.change_owner(owner, |_| {}),
+            Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
@@ -119,6 +120,7 @@ impl State {
             lost: false,
             last_report: self.now,
             history: SharedHistory::default(),
+            bounds: None,
             held_back: HeldBack::always(&spec.reservation),
             lent: Resources::default(),
             noticed: Resources::default(),
@@ -182,6 +184,12 @@ impl State {
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
+        node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
+    }
+
+    fn bound_node(&mut self, found: &NodeBounds) {
+        let node = node_mut(&mut self.nodes, found.node);
+        node.bounds = Some(Arc::clone(&found.bounds));
         node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
     }
 

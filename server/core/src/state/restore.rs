@@ -6,8 +6,8 @@ use imbl::OrdMap;
 
 use super::{Profile, Remembered, State};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, DeviceSet, GpuDevices, HeldBack, Job, JobId, JobIds,
-    JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Owner,
+    Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
+    JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Owner,
     OwnerSpec, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks,
     Tenant, TenantId, TenantSpec, Time, Usage, Windows,
 };
@@ -66,6 +66,8 @@ pub struct RestoredNode {
     pub lost: bool,
     pub last_report: Time,
     pub history: LoadHistory,
+    /// What a forecaster found of the owner.
+    pub bounds: Option<Bounds>,
     pub created: Time,
     pub revision: Revision,
 }
@@ -168,6 +170,7 @@ impl Restore {
             lost: node.lost,
             last_report: node.last_report,
             history: node.history.into(),
+            bounds: node.bounds.map(Arc::new),
             held_back: HeldBack::default(),
             lent: Resources::default(),
             noticed: Resources::default(),

@@ -1,6 +1,7 @@
 //! Scenarios as text: what goes in, and what happens.
 
 mod constraints;
+mod forecasts;
 mod gangs;
 mod gpus;
 mod horizons;

@@ -9,10 +9,10 @@ use std::{
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, DeviceSet, Dimension, EvictionReason, Horizon, JobId, JobSpec,
-        LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
-        Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
-        Windows,
+        AllocationId, AllocationRef, Bounds, DeviceSet, Dimension, EvictionReason, Horizon, JobId,
+        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec,
+        Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time,
+        Topology, Windows,
     },
 };
 
@@ -22,6 +22,7 @@ pub(super) struct Node {
     pub(super) mode: NodeMode,
     pub(super) lost: bool,
     samples: Vec<(Time, Resources)>,
+    bounds: Option<Arc<Bounds>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +116,9 @@ impl Naive {
             Event::PolicyChanged(policy) => self.policy = policy.clone(),
             Event::NodeRegistered { id, spec } => {
                 let (mode, samples) = (NodeMode::Open, Vec::new());
-                self.nodes.insert(*id, Node { spec: Arc::clone(spec), mode, lost: false, samples });
+                let bounds = None;
+                let spec = Arc::clone(spec);
+                self.nodes.insert(*id, Node { spec, mode, lost: false, samples, bounds });
             }
             Event::NodeUpdated { id, spec } => {
                 self.node(*id).spec = Arc::clone(spec);
@@ -144,6 +147,11 @@ impl Naive {
                 self.owners.get_mut(owner).expect("described").1 = Arc::clone(windows);
             }
             Event::OwnerTurned { owner } => assert!(self.owners.contains_key(owner)),
+            Event::ForecastMade { bounds } => {
+                for found in bounds {
+                    self.node(found.node).bounds = Some(Arc::clone(&found.bounds));
+                }
+            }
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
                 self.quotas.insert(*id, spec.quota.clone());
             }
@@ -369,7 +377,13 @@ impl Naive {
         let capacity = amount(&node.spec.capacity, dimension);
         let reserved = amount(&node.spec.reservation, dimension)
             .max(self.in_windows(node, horizon, dimension));
-        let Some((newest, _)) = node.samples.last() else { return reserved };
+        let Some((newest, load)) = node.samples.last() else { return reserved };
+        if let Some(bounds) = &node.bounds {
+            let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);
+            let bound = |horizon| amount(&bounds.over(horizon, &node.spec.capacity), dimension);
+            let bound = shorter.map(bound).max().unwrap_or(0);
+            return reserved.max(bound).max(amount(load, dimension));
+        }
         let hour = |time: &Time| time.0 / Millis::HOUR.0;
         let back = if horizon.length() > Millis::HOUR { 25 } else { 6 };
         let recent = node.samples.iter().filter(|(time, _)| hour(time) + back > hour(newest));

@@ -8,9 +8,10 @@ use offpeak_core::{
         TenantPatch,
     },
     model::{
-        CalendarEntry, Constraints, HeldShare, JobSpec, Label, LabelSelector, Millis, Name,
-        NodeSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec,
-        Time, Toleration, Topology, WallTime, When, Window, Windows,
+        Bounds, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
+        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Policy, Priority, Quota, Resources,
+        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
+        Window, Windows,
     },
     state::State,
 };
@@ -71,6 +72,8 @@ pub(super) enum Op {
     Margin(u32),
     Calendar(u8, Vec<Stretch>),
     Renew(u8),
+    /// Bounds of a node's CPU, memory and GPUs in steps of a hundred thousandths, by horizon.
+    Forecast(u8, [[u16; Horizon::COUNT]; 3]),
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
@@ -120,6 +123,9 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         4 => Just(Op::Plan),
         2 => (0..2_u8, vec(stretch(), 0..4)).prop_map(|(owner, list)| Op::Calendar(owner, list)),
         1 => (0..2_u8).prop_map(Op::Renew),
+        4 => (0..6_u8, any::<[[u8; Horizon::COUNT]; 3]>()).prop_map(|(node, steps)| {
+            Op::Forecast(node, steps.map(|steps| steps.map(|step| u16::from(step % 11) * 100)))
+        }),
     ];
     let fleet = vec((0..6_u8, machine()), 1..6).prop_map(Op::Nodes);
     let tenants = Just(vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0)]);
@@ -304,6 +310,13 @@ impl Op {
                     .filter_map(|(task, outcome)| report(naive, *task, *outcome))
                     .collect(),
             )],
+            Self::Forecast(node, bounds) => {
+                let found = state.node_named(name("n", *node).as_str()).map(|node| node.id);
+                let dimensions = [Dimension::Cpu, Dimension::Memory, Dimension::Gpu];
+                let bounds = Bounds(dimensions.into_iter().zip(bounds.iter().copied()).collect());
+                let found = found.map(|node| NodeBounds { node, bounds: Arc::new(bounds) });
+                vec![Command::Forecast(found.into_iter().collect())]
+            }
             Self::Margin(permille) => vec![Command::SetPolicy(Policy {
                 forecast_margin_permille: *permille,
                 ..state.policy().clone()

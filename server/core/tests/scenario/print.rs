@@ -135,6 +135,12 @@ impl Printer<'_> {
     pub(crate) fn event(&self, event: &Event) -> Vec<String> {
         let line = match event {
             Event::PolicyChanged(_) => "policy changed".to_owned(),
+            Event::ForecastMade { bounds } => {
+                return bounds
+                    .iter()
+                    .map(|found| format!("bounded {}", self.node(found.node)))
+                    .collect();
+            }
             Event::NodeRegistered { id, .. } => format!("registered {}", self.node(*id)),
             Event::NodeUpdated { id, .. } => format!("updated {}", self.node(*id)),
             Event::NodeModeChanged { id, mode, .. } => match mode {

@@ -1,14 +1,14 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
+    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
     Resources, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -31,6 +31,9 @@ pub(crate) enum EntryKind {
     Demand(Demand),
     #[prost(message, tag = "6")]
     Requests(Requests),
+    /// A piece of what a forecaster learned.
+    #[prost(bytes = "vec", tag = "12")]
+    Learned(Vec<u8>),
 }
 
 /// What is not an object, and how many objects follow.
@@ -120,6 +123,9 @@ pub(crate) struct Node {
     pub(crate) created: u64,
     #[prost(uint64, tag = "9")]
     pub(crate) revision: u64,
+    /// Absent before a forecaster has learned enough.
+    #[prost(message, optional, tag = "12")]
+    pub(crate) bounds: Option<Bounds>,
 }
 
 /// What the owner used: the newest sample, if there is one, and then the hours.

@@ -62,7 +62,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -124,6 +124,36 @@ pub(crate) enum EventKind {
     WindowsRenewed(WindowsRenewed),
     #[prost(string, tag = "27")]
     OwnerTurned(String),
+    #[prost(message, tag = "28")]
+    ForecastMade(ForecastMade),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ForecastMade {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) bounds: Vec<NodeBounds>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NodeBounds {
+    #[prost(uint32, tag = "1")]
+    pub(crate) node: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) bounds: Bounds,
+}
+
+/// One a resource and horizon.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Bounds {
+    /// Numbers of resources.
+    #[prost(uint32, repeated, tag = "1")]
+    pub(crate) dimensions: Vec<u32>,
+    /// Of the countables among them.
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) names: Vec<String>,
+    /// Of each resource, the shortest horizon first.
+    #[prost(uint32, repeated, tag = "3")]
+    pub(crate) permille: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

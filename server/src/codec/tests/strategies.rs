@@ -6,10 +6,11 @@ use offpeak_core::{
     command::{Detail, Outcome},
     event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Constraints, Counts, DeviceSet, EvictionReason, Horizon,
-        JobId, JobSpec, JobState, Label, LabelSelector, Labels, LoadSample, Millis, Name, NodeId,
-        NodeMode, NodeSpec, Notice, Policy, Priority, Quota, Resources, Revision, SelectorOperator,
-        Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
+        AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension,
+        EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
+        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority,
+        Quota, Resources, Revision, SelectorOperator, Spread, Taint, TaskEnd, TaskIndex, TenantId,
+        TenantSpec, Time, Toleration, Topology,
     },
     state::{DemandKey, Profile},
 };
@@ -99,6 +100,26 @@ fn cell_event() -> BoxedStrategy<Event> {
     prop_oneof![policy, remembered, forgotten].boxed()
 }
 
+fn node_bounds() -> BoxedStrategy<NodeBounds> {
+    let dimension = prop_oneof![
+        select(vec![
+            Dimension::Cpu,
+            Dimension::Memory,
+            Dimension::Disk,
+            Dimension::Network,
+            Dimension::Gpu
+        ]),
+        name().prop_map(Dimension::Count),
+    ];
+    let bounds = vec((dimension, any::<[u16; Horizon::COUNT]>()), 0..4);
+    (small_id(), bounds)
+        .prop_map(|(node, bounds)| NodeBounds {
+            node: NodeId(node),
+            bounds: Arc::new(Bounds(bounds)),
+        })
+        .boxed()
+}
+
 fn outcome() -> BoxedStrategy<Outcome> {
     let detail = prop_oneof![
         Just(Detail::Done),
@@ -143,6 +164,7 @@ fn node_event() -> BoxedStrategy<Event> {
             region
         }),
         vec(sample, 0..6).prop_map(|samples| Event::LoadReported { samples }),
+        vec(node_bounds(), 0..4).prop_map(|bounds| Event::ForecastMade { bounds }),
     ]
     .boxed()
 }

@@ -87,7 +87,7 @@ async fn promises_arrive_and_leave_no_trace_in_the_log() {
 
     let (placed, waiting) = house.fill().await;
     assert_eq!((placed[0], placed.len(), waiting), (1, 4, 0));
-    let recovered = recover(&*house.log).expect("readable");
+    let recovered = recover(&*house.log).expect("readable").state;
     assert_eq!(format!("{recovered:?}"), format!("{:?}", house.cell.snapshot()));
     house.driver.stop().await;
 }

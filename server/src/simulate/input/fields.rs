@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use offpeak_core::model::{Counts, Label, Labels, MAX_AMOUNT, Millis, Name, Resources};
 
-use super::table::Row;
+use crate::tables::Row;
 
 /// What separates the entries of a list in a cell.
 const LIST: char = '|';

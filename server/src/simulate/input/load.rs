@@ -2,11 +2,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use offpeak_core::model::{Millis, NodeSpec};
 
-use super::{
-    InputError,
-    fields::{seconds, whole},
-    table::{Row, Table},
-};
+use super::fields::{seconds, whole};
+use crate::tables::{InputError, Row, Table};
 
 /// The column that counts steps, and the one that says the time.
 const STEP: &str = "step";

@@ -8,9 +8,6 @@
 mod fields;
 mod load;
 mod nodes;
-mod problems;
-mod source;
-mod table;
 mod tasks;
 
 #[cfg(test)]
@@ -20,9 +17,6 @@ use offpeak_core::model::NodeSpec;
 
 pub(super) use load::{LoadSamples, load};
 pub(super) use nodes::nodes;
-pub use problems::Problems;
-pub use source::InputError;
-pub(super) use source::is_standard;
 pub(super) use tasks::{END_SLACK, FOR_GOOD, HISTORY, JobRow, history, tasks};
 
 /// All that is simulated.

@@ -2,11 +2,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use offpeak_core::model::{GPU_MILLIS_PER_DEVICE, Name, NodeSpec, Resources};
 
-use super::{
-    InputError,
-    fields::{amounts, labels, name, whole},
-    table::{Row, Table},
-};
+use super::fields::{amounts, labels, name, whole};
+use crate::tables::{InputError, Row, Table};
 
 const COLUMNS: [&str; 11] = [
     "name",

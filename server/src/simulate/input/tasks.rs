@@ -5,11 +5,10 @@ use offpeak_core::model::{
 };
 
 use super::{
-    InputError,
     fields::{amounts, boolean, name, names, positive_seconds, seconds, signed, whole},
     nodes::{MAX_DEVICES, check_unique, expect_main},
-    table::{Row, Table},
 };
+use crate::tables::{InputError, Row, Table};
 
 const COLUMNS: [&str; 18] = [
     "name",

@@ -3,7 +3,8 @@ use std::io::{Cursor, Read, Write as _};
 use expect_test::{Expect, expect};
 use offpeak_core::model::Millis;
 
-use super::{InputError, load, nodes, source::unpacked, table::Table, tasks};
+use super::{load, nodes, tasks};
+use crate::tables::{InputError, Table, unpacked};
 
 fn table(name: &str, text: &[u8]) -> Table {
     Table::read(name.to_owned(), Box::new(Cursor::new(text.to_vec()))).expect("it can be read")

@@ -33,6 +33,7 @@ pub(super) fn decide(
         Command::UpdateOwner { target, patch } => owner::update(state, &target, patch),
         Command::RenewWindows { owner, of, windows } => Ok(owner::renew(state, owner, of, windows)),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
+        Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
         Command::CreateTenant(spec) => tenant::create(state, spec),
         Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),

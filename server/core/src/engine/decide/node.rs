@@ -11,8 +11,8 @@ use crate::{
     engine::Decision,
     event::Event,
     model::{
-        AllocationId, AllocationRef, EvictionReason, LoadSample, Millis, Node, NodeId, NodeMode,
-        NodeSpec, Notice, TaskPhase, Time,
+        AllocationId, AllocationRef, EvictionReason, LoadSample, Millis, Node, NodeBounds, NodeId,
+        NodeMode, NodeSpec, Notice, TaskPhase, Time,
     },
     rejection::Rejection,
     state::State,
@@ -240,6 +240,14 @@ pub(super) fn report_load(
     }
     events.extend(found.into_iter().map(|(id, mode)| Event::NodeFound { id, mode }));
     Ok(Decision { events, detail: Detail::Load { accepted, ignored } })
+}
+
+/// What was found for nodes that are gone since is dropped.
+pub(super) fn bound(state: &State, mut bounds: Vec<NodeBounds>) -> Decision {
+    bounds.retain(|found| {
+        state.node(found.node).is_some_and(|node| node.bounds.as_ref() != Some(&found.bounds))
+    });
+    done(if bounds.is_empty() { Vec::new() } else { vec![Event::ForecastMade { bounds }] })
 }
 
 fn find<'a>(state: &'a State, target: &Target) -> Result<&'a Node, Rejection> {

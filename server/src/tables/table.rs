@@ -9,7 +9,7 @@ use super::{InputError, Problems, problems::shortened, source};
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// What the name of a column of countables begins with.
-pub(super) const COUNT: &str = "count.";
+pub(crate) const COUNT: &str = "count.";
 
 /// The most countables of one file.
 const MAX_COUNTS: usize = 64;
@@ -19,7 +19,7 @@ const DIMENSIONS: [&str; 6] =
     ["cpu_millis", "memory_bytes", "disk_bytes", "network_bps", "gpu_millis", "tasks"];
 
 /// A CSV file with a header.
-pub(super) struct Table {
+pub(crate) struct Table {
     file: String,
     reader: Reader<Box<dyn Read>>,
     header: Header,
@@ -28,17 +28,17 @@ pub(super) struct Table {
 
 /// The columns of a file.
 #[derive(Debug, Default)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// In their order.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Those of countables.
-    pub(super) counts: Vec<(usize, Name)>,
+    pub(crate) counts: Vec<(usize, Name)>,
 }
 
 /// One row, and where to tell what is wrong with it.
-pub(super) struct Row<'t> {
+pub(crate) struct Row<'t> {
     /// The line on which it begins.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     record: &'t StringRecord,
     header: &'t Header,
     problems: &'t mut Problems,
@@ -50,12 +50,12 @@ pub(super) struct Row<'t> {
 const HEADER_LINE: u64 = 1;
 
 impl Table {
-    pub(super) fn open(path: &Path) -> Result<Self, InputError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, InputError> {
         Self::read(source::label(path), source::open(path)?)
     }
 
     /// Reads the header.
-    pub(super) fn read(file: String, text: Box<dyn Read>) -> Result<Self, InputError> {
+    pub(crate) fn read(file: String, text: Box<dyn Read>) -> Result<Self, InputError> {
         // The header is a row like any other to the reader, and rows of a wrong length are ours to tell of.
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
@@ -86,19 +86,19 @@ impl Table {
         Ok(Self { file, reader, header, problems })
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
     /// Takes note of what is wrong with the header.
-    pub(super) fn refuse_header(&mut self, what: &str) {
+    pub(crate) fn refuse_header(&mut self, what: &str) {
         if !self.header.names.is_empty() {
             self.problems.line(HEADER_LINE, what);
         }
     }
 
     /// Refuses a file without rows, unless it is known why there are none.
-    pub(super) fn need_rows(&mut self, found: usize) {
+    pub(crate) fn need_rows(&mut self, found: usize) {
         if found == 0 && !self.problems.any() {
             self.problems.line(HEADER_LINE, "no row follows the header; at least one is needed");
         }
@@ -106,7 +106,7 @@ impl Table {
 
     /// Finds the columns of countables and refuses every other column that is not known, as well as the absence of one
     /// that is needed.
-    pub(super) fn expect(&mut self, known: &[&str], needed: &[&str]) {
+    pub(crate) fn expect(&mut self, known: &[&str], needed: &[&str]) {
         if self.header.names.is_empty() {
             return;
         }
@@ -132,7 +132,7 @@ impl Table {
     }
 
     /// Refuses the absence of columns.
-    pub(super) fn need(&mut self, columns: &[&str]) {
+    pub(crate) fn need(&mut self, columns: &[&str]) {
         if self.header.names.is_empty() {
             return;
         }
@@ -142,7 +142,7 @@ impl Table {
     }
 
     /// Hands out the rows, unless the header is wrong: then nothing can be said of them.
-    pub(super) fn each_row(
+    pub(crate) fn each_row(
         &mut self,
         mut each: impl FnMut(&mut Row<'_>),
     ) -> Result<(), InputError> {
@@ -188,7 +188,7 @@ impl Table {
     }
 
     /// Refuses the file if anything in it is wrong.
-    pub(super) fn finish<T>(self, read: T) -> Result<T, InputError> {
+    pub(crate) fn finish<T>(self, read: T) -> Result<T, InputError> {
         if self.problems.any() { Err(InputError::Faulty(self.problems)) } else { Ok(read) }
     }
 }
@@ -202,24 +202,34 @@ fn countable(name: &str) -> Result<Name, String> {
 
 impl Header {
     /// Where a column is.
-    pub(super) fn find(&self, column: &str) -> Option<usize> {
+    pub(crate) fn find(&self, column: &str) -> Option<usize> {
         self.names.iter().position(|name| name == column)
     }
 }
 
 impl Row<'_> {
     /// A cell's text; empty if there is no such column.
-    pub(super) fn text(&self, column: &str) -> &str {
+    pub(crate) fn text(&self, column: &str) -> &str {
         self.header.find(column).map_or("", |at| &self.record[at])
     }
 
+    /// How many columns there are.
+    pub(crate) fn width(&self) -> usize {
+        self.header.names.len()
+    }
+
+    /// A column's name.
+    pub(crate) fn column(&self, at: usize) -> &str {
+        &self.header.names[at]
+    }
+
     /// The file's countables by their positions.
-    pub(super) fn counts(&self) -> &[(usize, Name)] {
+    pub(crate) fn counts(&self) -> &[(usize, Name)] {
         &self.header.counts
     }
 
     /// A cell's value; `None` if it is empty, absent or wrong.
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         column: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -229,7 +239,7 @@ impl Row<'_> {
     }
 
     /// As `optional`, by the column's position.
-    pub(super) fn optional_at<T>(
+    pub(crate) fn optional_at<T>(
         &mut self,
         at: usize,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -249,7 +259,7 @@ impl Row<'_> {
     }
 
     /// A cell's value, which must be there; the default if it is wrong.
-    pub(super) fn required<T: Default>(
+    pub(crate) fn required<T: Default>(
         &mut self,
         column: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -262,14 +272,14 @@ impl Row<'_> {
     }
 
     /// Takes note of what is wrong with a cell.
-    pub(super) fn refuse(&mut self, column: &str, what: impl std::fmt::Display) {
+    pub(crate) fn refuse(&mut self, column: &str, what: impl std::fmt::Display) {
         let text = self.header.find(column).map_or("", |at| &self.record[at]);
         self.problems.cell(self.line, column, text, what);
         self.faulty = true;
     }
 
     /// Takes note of what is wrong with the row as a whole, unless one of its cells is the cause.
-    pub(super) fn refuse_row(&mut self, what: impl std::fmt::Display) {
+    pub(crate) fn refuse_row(&mut self, what: impl std::fmt::Display) {
         if !self.faulty {
             self.faulty = true;
             self.problems.line(self.line, what);

@@ -15,16 +15,16 @@ pub struct Problems {
 }
 
 impl Problems {
-    pub(super) fn of(file: String) -> Self {
+    pub(crate) fn of(file: String) -> Self {
         Self { file, ..Self::default() }
     }
 
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         !self.listed.is_empty()
     }
 
     /// Takes note of what is wrong in a line as a whole.
-    pub(super) fn line(&mut self, line: u64, what: impl fmt::Display) {
+    pub(crate) fn line(&mut self, line: u64, what: impl fmt::Display) {
         if self.listed.len() < LISTED {
             self.listed.push(format!("{}:{line}: {what}", self.file));
         } else {
@@ -33,7 +33,7 @@ impl Problems {
     }
 
     /// Takes note of what is wrong with one value.
-    pub(super) fn cell(&mut self, line: u64, column: &str, value: &str, what: impl fmt::Display) {
+    pub(crate) fn cell(&mut self, line: u64, column: &str, value: &str, what: impl fmt::Display) {
         if value.is_empty() {
             self.line(line, format_args!("{column}: is empty; {what}"));
         } else {
@@ -43,7 +43,7 @@ impl Problems {
 }
 
 /// The beginning of a value that is too long to be shown.
-pub(super) fn shortened(value: &str) -> String {
+pub(crate) fn shortened(value: &str) -> String {
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &value[..end]),
         None => value.to_owned(),

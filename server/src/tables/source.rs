@@ -39,17 +39,17 @@ pub enum InputError {
 }
 
 /// Whether a path stands for standard input or output.
-pub(in crate::simulate) fn is_standard(path: &Path) -> bool {
+pub(crate) fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// What a file is called in messages.
-pub(super) fn label(path: &Path) -> String {
+pub(crate) fn label(path: &Path) -> String {
     if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// The text of a file or of standard input, unpacked if it is gzip, whatever it is called.
-pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, InputError> {
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, InputError> {
     let failed = |source| InputError::Open { path: path.to_owned(), source };
     let raw: Box<dyn Read> = if is_standard(path) {
         Box::new(io::stdin().lock())
@@ -59,7 +59,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, InputError> {
     unpacked(raw).map_err(failed)
 }
 
-pub(super) fn unpacked(mut raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+pub(crate) fn unpacked(mut raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut head = Vec::with_capacity(GZIP.len());
     raw.by_ref().take(2).read_to_end(&mut head)?;
     let is_gzip = head == GZIP;
