@@ -14,7 +14,7 @@ mod tally;
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
-use offpeak::v1::GetStatusRequest;
+use offpeak::v1::{GetCapacityRequest, GetStatusRequest};
 use offpeak_client::{Client, ConnectOptions, Watch, WatchOptions, WatchStart};
 use offpeak_server::{
     clock::{Clock, FastClock},
@@ -101,7 +101,8 @@ async fn replay(client: &Client, data: &Path, clock: &FastClock) -> Result<(), B
             _ = steps.tick() => {
                 fleet.report_load(client, HISTORY + step, now_ms()).await?;
                 jobs::submit(client, arrivals.at(step), &mut tally).await?;
-                report.step(&mut tally, &fleet, HISTORY + step, step * 5);
+                let forecast = held_back(client).await?;
+                report.step(&mut tally, &fleet, (HISTORY + step, step * 5), forecast);
                 step += 1;
             }
         }
@@ -125,6 +126,13 @@ async fn burst(client: &Client, fleet: &Fleet) -> Result<Duration, Box<dyn Error
     let took = began.elapsed();
     jobs::cancel_burst(client).await?;
     Ok(took)
+}
+
+/// What the cell holds back for owners, in thousandths of a core: what they are expected to use at most.
+async fn held_back(client: &Client) -> Result<u64, offpeak_client::Error> {
+    let capacity = client.call(GetCapacityRequest::default()).await?;
+    let held_back = capacity.total.and_then(|total| total.held_back);
+    Ok(held_back.map_or(0, |amounts| amounts.cpu_millis))
 }
 
 /// What happens from here on. A watch from now would begin when it is first polled, which is too late.

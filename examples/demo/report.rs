@@ -25,7 +25,13 @@ pub(crate) struct Report {
 
 impl Report {
     /// Tells of the step that ends now and counts what the owners' new load finds.
-    pub(crate) fn step(&mut self, tally: &mut Tally, fleet: &Fleet, step: usize, minute: usize) {
+    pub(crate) fn step(
+        &mut self,
+        tally: &mut Tally,
+        fleet: &Fleet,
+        (step, minute): (usize, usize),
+        forecast: u64,
+    ) {
         let total = fleet.total_cpu_millis();
         let mut owners = 0;
         for (index, node) in fleet.nodes.iter().enumerate() {
@@ -42,10 +48,11 @@ impl Report {
         let lent: u64 = tally.lent_cpu_millis.iter().sum();
         let now = tally.counts;
         println!(
-            "{:02}:{:02}  owners {:>4}  lent {:>4}  placed {:>5}  finished {:>5}  waiting {:>5}  notices {:>3}  evicted {:>3}",
+            "{:02}:{:02}  owners {:>4}  expected up to {:>4}  lent {:>4}  placed {:>5}  finished {:>5}  waiting {:>5}  notices {:>3}  evicted {:>3}",
             minute / 60,
             minute % 60,
             percent(u128::from(owners), u128::from(total)),
+            percent(u128::from(forecast), u128::from(total)),
             percent(u128::from(lent), u128::from(total)),
             now.placements - self.before.placements,
             now.finished - self.before.finished,

@@ -73,7 +73,7 @@ settings! {
     /// Name of the cell
     cell: String = "default".to_owned(), "OFFPEAKD_CELL";
 
-    /// What the forecast adds to the greatest load of the last day, in thousandths of it
+    /// What is added to the greatest load of the last day, in thousandths of it, while an owner is too new to forecast
     forecast_margin_permille: u32 = Policy::default().forecast_margin_permille,
         "OFFPEAKD_FORECAST_MARGIN_PERMILLE";
     /// How long before an eviction the notice comes, where a job does not say

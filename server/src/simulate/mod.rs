@@ -57,7 +57,7 @@ pub struct Simulate {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// What the forecast adds to the greatest load of the last day, in thousandths of it
+    /// What is added to the greatest load of the last day, in thousandths of it, while an owner is too new to forecast
     #[arg(long, value_name = "PERMILLE", default_value_t = Policy::default().forecast_margin_permille)]
     forecast_margin_permille: u32,
     /// How long before an eviction the notice comes

@@ -3,7 +3,7 @@ use super::Millis;
 /// What whoever runs the cell has set. It is part of the state, so that every copy of the state reckons alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What the forecast adds to the greatest load of the last day, in thousandths of it.
+    /// What is added to the greatest load of the last day, in thousandths of it, while an owner is too new to forecast.
     pub forecast_margin_permille: u32,
     /// How long before an eviction the notice comes, where a job does not say.
     pub notice: Millis,
