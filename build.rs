@@ -4,11 +4,12 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "offpeak/v1/admin.proto",
     "offpeak/v1/capacity.proto",
     "offpeak/v1/job.proto",
     "offpeak/v1/node.proto",
+    "offpeak/v1/owner.proto",
     "offpeak/v1/resources.proto",
     "offpeak/v1/tenant.proto",
     "offpeak/v1/watch.proto",

@@ -23,7 +23,7 @@ struct Edge {
     why: &'static str,
 }
 
-const EDGES: [Edge; 11] = [
+const EDGES: [Edge; 12] = [
     Edge {
         folder: "server/core/src/",
         forbidden: &[
@@ -81,6 +81,19 @@ const EDGES: [Edge; 11] = [
         folder: "server/src/view/",
         forbidden: &["crate::api", "crate::driver", "sled", "tonic"],
         why: "the view folds events and answers reads",
+    },
+    Edge {
+        folder: "server/src/calendar/",
+        forbidden: &[
+            "crate::api",
+            "crate::cell",
+            "crate::driver",
+            "offpeak",
+            "sled",
+            "tokio",
+            "tonic",
+        ],
+        why: "a calendar becomes windows, whoever asks",
     },
     Edge {
         folder: "server/src/simulate/",

@@ -101,6 +101,12 @@ unary! {
         drain_node(DrainNodeRequest) -> DrainNodeResponse request_id;
         remove_node(RemoveNodeRequest) -> RemoveNodeResponse request_id;
     }
+    owners {
+        get_owner(GetOwnerRequest) -> GetOwnerResponse;
+        list_owners(ListOwnersRequest) -> ListOwnersResponse;
+        update_owner(UpdateOwnerRequest) -> UpdateOwnerResponse request_id;
+        preview_calendar(PreviewCalendarRequest) -> PreviewCalendarResponse;
+    }
     tenants {
         create_tenant(CreateTenantRequest) -> CreateTenantResponse request_id;
         get_tenant(GetTenantRequest) -> GetTenantResponse;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use offpeak::v1::{
     admin_service_client::AdminServiceClient, capacity_service_client::CapacityServiceClient,
     job_service_client::JobServiceClient, node_service_client::NodeServiceClient,
-    tenant_service_client::TenantServiceClient, watch_service_client::WatchServiceClient,
+    owner_service_client::OwnerServiceClient, tenant_service_client::TenantServiceClient,
+    watch_service_client::WatchServiceClient,
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -142,6 +143,8 @@ macro_rules! generated_clients {
 generated_clients! {
     /// The generated client of the nodes, without deadlines and repetitions.
     nodes: NodeServiceClient,
+    /// The generated client of the owners, without deadlines and repetitions.
+    owners: OwnerServiceClient,
     /// The generated client of the tenants, without deadlines and repetitions.
     tenants: TenantServiceClient,
     /// The generated client of the jobs, without deadlines and repetitions.

@@ -136,9 +136,9 @@ async fn unknown_fields_are_refused_with_their_place() {
     tool.run_with_input("apply -f -", "name: a\n")
         .await
         .complains(&expect![[r#"
-        error: stdin:1: the document has no kind
-        hint: kind is one of Tenant, Node, Job
-    "#]])
+            error: stdin:1: the document has no kind
+            hint: kind is one of Owner, Tenant, Node, Job
+        "#]])
         .ends_with(1);
     // Nothing was sent: all documents are read before the first is applied.
     assert!(fake.state().calls.is_empty());
@@ -477,6 +477,7 @@ async fn help_shows_the_way() {
 
         Commands:
           node        Machines that their owners lend to the cell [alias: nodes]
+          owner       Whoever lends nodes: what risk they take, and their calendars [alias: owners]
           tenant      Customers whose jobs the cell runs [alias: tenants]
           job         What tenants want to have run [alias: jobs]
           alloc       Which task holds part of which node [alias: allocs]

@@ -5,8 +5,10 @@
 //! [`server`] puts these together; the binary `offpeakd` and the tests start it. [`simulate`] drives the same core on a
 //! virtual clock, from files, and [`backtest`] its forecast alone.
 
+mod calendar;
 mod feed;
 mod reason;
+mod renewal;
 mod view;
 
 pub mod api;

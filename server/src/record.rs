@@ -150,6 +150,9 @@ impl Mentioned {
             | Event::NoticeWithdrawn { at }
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)
+            | Event::OwnerUpdated { .. }
+            | Event::WindowsRenewed { .. }
+            | Event::OwnerTurned { .. }
             | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}

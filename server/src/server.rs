@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     driver::{Driver, OnFatal, Setup, exit_on_fatal},
     recover::{RecoverError, Recovered, recover},
+    renewal::{keep_renewing, renew},
     store::{Log, SledLog, StoreError, StoreOptions},
     telemetry::{self, Metrics},
 };
@@ -45,6 +46,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     api: JoinHandle<Result<(), tonic::transport::Error>>,
     endpoint: Option<JoinHandle<()>>,
+    renewal: JoinHandle<()>,
 }
 
 /// Why a server did not start.
@@ -119,12 +121,18 @@ impl Server {
         let options = ApiOptions { drain_limit: config.shutdown_grace.0, ..ApiOptions::default() };
         let policy = config.policy();
         let opening = metrics.clone();
+        let clock = Arc::clone(&environment.clock);
         let opened = spawn_blocking(move || open(&config, opening, environment)).await;
         let driver = opened.map_err(|_| StartError::Panicked)??;
         if let Err(error) = set_policy(&driver.cell(), policy).await {
             driver.stop().await;
             return Err(StartError::Policy(error));
         }
+        // Whoever asks first finds what calendars say as far ahead as it should be known.
+        if let Err(error) = renew(&driver.cell()).await {
+            tracing::warn!(%error, "calendars are not renewed yet");
+        }
+        let renewal = tokio::spawn(keep_renewing(driver.cell(), clock));
 
         let (stop, stopping) = watch::channel(false);
         let cell = driver.cell();
@@ -138,7 +146,7 @@ impl Server {
         if let Some(address) = metrics_address {
             tracing::info!("metrics on http://{address}/metrics");
         }
-        Ok(Running { address, metrics_address, driver, stop, api, endpoint })
+        Ok(Running { address, metrics_address, driver, stop, api, endpoint, renewal })
     }
 }
 
@@ -173,7 +181,8 @@ impl Running {
     /// Takes no more commands, answers those that were taken, ends watches, takes a last checkpoint and closes the
     /// store. Afterwards its folder and its addresses are free.
     pub async fn shutdown(self) {
-        let Self { driver, stop, api, endpoint, .. } = self;
+        let Self { driver, stop, api, endpoint, renewal, .. } = self;
+        renewal.abort();
         driver.close();
         stop.send_replace(true);
         if !api.is_finished()

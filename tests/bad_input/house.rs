@@ -6,8 +6,9 @@ use offpeak::v1::{
     self, CreateTenantRequest, FromNow, GetStatusRequest, RegisterNodesRequest, SubmitJobRequest,
     WatchRequest, WatchResponse, admin_service_client::AdminServiceClient,
     capacity_service_client::CapacityServiceClient, job_service_client::JobServiceClient,
-    node_service_client::NodeServiceClient, tenant_service_client::TenantServiceClient,
-    watch_request::Start, watch_response::Message, watch_service_client::WatchServiceClient,
+    node_service_client::NodeServiceClient, owner_service_client::OwnerServiceClient,
+    tenant_service_client::TenantServiceClient, watch_request::Start, watch_response::Message,
+    watch_service_client::WatchServiceClient,
 };
 use offpeak_server::{
     config::{Config, Optional},
@@ -22,6 +23,7 @@ use crate::refusal::{self, check};
 /// A running server and clients of all its services.
 pub(crate) struct House {
     pub(crate) nodes: NodeServiceClient<Channel>,
+    pub(crate) owners: OwnerServiceClient<Channel>,
     pub(crate) tenants: TenantServiceClient<Channel>,
     pub(crate) jobs: JobServiceClient<Channel>,
     pub(crate) watches: WatchServiceClient<Channel>,
@@ -56,6 +58,7 @@ impl House {
         let channel = endpoint.expect("an address").connect().await.expect("connected");
         Self {
             nodes: NodeServiceClient::new(channel.clone()),
+            owners: OwnerServiceClient::new(channel.clone()),
             tenants: TenantServiceClient::new(channel.clone()),
             jobs: JobServiceClient::new(channel.clone()),
             watches: WatchServiceClient::new(channel.clone()),

@@ -10,6 +10,7 @@ mod house;
 mod lists;
 mod names;
 mod overload;
+mod owners;
 mod quotas;
 mod raw;
 mod refusal;

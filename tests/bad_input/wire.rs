@@ -131,12 +131,13 @@ async fn a_browser_gets_the_same_refusal() {
     assert_eq!(house.status().await.tenants, 0);
 }
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "grpc.health.v1.Health",
     "offpeak.v1.AdminService",
     "offpeak.v1.CapacityService",
     "offpeak.v1.JobService",
     "offpeak.v1.NodeService",
+    "offpeak.v1.OwnerService",
     "offpeak.v1.TenantService",
     "offpeak.v1.WatchService",
     "grpc.reflection.",

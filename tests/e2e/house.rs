@@ -195,7 +195,7 @@ impl Lines {
     }
 }
 
-async fn start(config: &Config, clock: &Arc<ManualClock>) -> Running {
+pub(crate) async fn start(config: &Config, clock: &Arc<ManualClock>) -> Running {
     let clock = Arc::<ManualClock>::clone(clock);
     let environment = Environment { clock, on_fatal: exit_on_fatal() };
     Server::start_in(config.clone(), environment).await.expect("a server")
@@ -275,6 +275,10 @@ pub(crate) fn line(event: &Event) -> String {
             let state = JobState::try_from(e.state).expect("a state");
             format!("job {}/{} {}", e.tenant, e.job, short(state.as_str_name(), "JOB_STATE_"))
         }
+        Kind::OwnerUpdated(e) => {
+            format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
+        }
+        Kind::OwnerTurned(e) => format!("turned {}", e.owner),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

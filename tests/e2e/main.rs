@@ -10,5 +10,6 @@ mod capacity;
 mod jobs;
 mod kill;
 mod nodes;
+mod owners;
 mod restarts;
 mod watches;

@@ -25,6 +25,8 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::TaskEvicted(_)) => "task_evicted",
         Some(Kind::JobEnded(_)) => "job_ended",
         Some(Kind::JobForgotten(_)) => "job_forgotten",
+        Some(Kind::OwnerUpdated(_)) => "owner_updated",
+        Some(Kind::OwnerTurned(_)) => "owner_turned",
         None => "unknown",
     }
 }
@@ -90,6 +92,10 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             let state = job_show::state_word(event.state());
             format!("{}/{} {state}", event.tenant, event.job)
         }
+        Some(Kind::OwnerUpdated(event)) => {
+            event.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone())
+        }
+        Some(Kind::OwnerTurned(event)) => event.owner.clone(),
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),
     };

@@ -27,6 +27,7 @@ macro_rules! described {
 
 described! {
     Allocation,
+    CalendarEntry,
     CancelJobResponse,
     CheckpointResponse,
     CordonNodeResponse,
@@ -39,6 +40,7 @@ described! {
     Job,
     LoadSample,
     Node,
+    Owner,
     RegisterNodesResponse,
     RemoveNodeResponse,
     ReportLoadResponse,
@@ -48,7 +50,9 @@ described! {
     UncordonNodeResponse,
     UpdateJobResponse,
     UpdateNodeResponse,
+    UpdateOwnerResponse,
     UpdateTenantResponse,
+    Window,
 }
 
 /// The descriptor of a message.

@@ -24,6 +24,8 @@ mod load;
 mod node;
 mod node_show;
 mod output;
+mod owner;
+mod owner_calendar;
 mod page;
 mod session;
 mod table;
@@ -89,6 +91,9 @@ enum Command {
     /// Machines that their owners lend to the cell
     #[command(subcommand, visible_alias = "nodes")]
     Node(node::Command),
+    /// Whoever lends nodes: what risk they take, and their calendars
+    #[command(subcommand, visible_alias = "owners")]
+    Owner(owner::Command),
     /// Customers whose jobs the cell runs
     #[command(subcommand, visible_alias = "tenants")]
     Tenant(tenant::Command),
@@ -168,6 +173,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
         Command::Node(command) => node::run(command, session).await,
+        Command::Owner(command) => owner::run(command, session).await,
         Command::Tenant(command) => tenant::run(command, session).await,
         Command::Job(command) => job::run(command, session).await,
         Command::Alloc(command) => alloc::run(command, session).await,

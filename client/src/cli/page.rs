@@ -44,6 +44,7 @@ macro_rules! list {
 
 list! {
     ListNodesRequest: Node in nodes,
+    ListOwnersRequest: Owner in owners,
     ListTenantsRequest: Tenant in tenants,
     ListJobsRequest: Job in jobs,
     ListAllocationsRequest: Allocation in allocations,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AllocationId, JobId, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota, Resources,
-    Revision, Taint, Time,
+    AllocationId, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota,
+    Resources, Revision, Risk, Taint, Time, Windows,
 };
 
 /// A command and how it was asked.
@@ -56,6 +56,22 @@ pub enum Command {
         target: Target,
         /// Evict what runs at once.
         force: bool,
+    },
+    /// Change an owner's description, or describe one that no node names yet.
+    UpdateOwner {
+        /// Which and when.
+        target: Target,
+        /// What to change.
+        patch: OwnerPatch,
+    },
+    /// Look further ahead in an owner's calendar.
+    RenewWindows {
+        /// Whose.
+        owner: Name,
+        /// The revision of the description that they were worked out from; they are void if it has changed.
+        of: Revision,
+        /// From now on.
+        windows: Windows,
     },
     /// Report owners' load.
     ReportLoad(Vec<LoadReport>),
@@ -127,6 +143,15 @@ pub struct NodePatch {
     pub gpu_model: Option<Name>,
     pub reservation: Option<Resources>,
     pub report_ttl: Option<Option<Millis>>,
+}
+
+/// What to change of an owner; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerPatch {
+    /// As in `OwnerSpec`.
+    pub risk: Option<Risk>,
+    /// The whole calendar, and its entries as stretches of time.
+    pub calendar: Option<(Vec<CalendarEntry>, Windows)>,
 }
 
 /// What to change of a tenant; `None` stays.

@@ -6,8 +6,8 @@ use crate::{
     command::Outcome,
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy, Revision,
-        TaskEnd, TaskIndex, TenantId, TenantSpec, Time,
+        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
+        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -64,6 +64,25 @@ pub enum Event {
     LoadReported {
         /// In the order reported.
         samples: Vec<LoadSample>,
+    },
+    /// An owner's description changed.
+    OwnerUpdated {
+        /// Its whole new description.
+        spec: Arc<OwnerSpec>,
+        /// Its calendar as stretches of time.
+        windows: Arc<Windows>,
+    },
+    /// The cell looked further ahead in an owner's calendar.
+    WindowsRenewed {
+        /// Whose.
+        owner: Name,
+        /// From now on.
+        windows: Arc<Windows>,
+    },
+    /// What an owner's windows hold back over some horizon has changed, because time went on.
+    OwnerTurned {
+        /// The owner.
+        owner: Name,
     },
     /// A forecaster bounded what owners will use.
     ForecastMade {
@@ -225,6 +244,18 @@ pub struct Commit {
     pub time: Time,
     /// Where its events end in the batch; they begin where those of the commit before end.
     pub end: usize,
+}
+
+impl Event {
+    /// The owner whose description or windows it changes.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Name> {
+        match self {
+            Self::OwnerUpdated { spec, .. } => Some(&spec.name),
+            Self::WindowsRenewed { owner, .. } | Self::OwnerTurned { owner } => Some(owner),
+            _ => None,
+        }
+    }
 }
 
 impl Batch {

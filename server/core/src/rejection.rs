@@ -8,6 +8,9 @@ pub enum Rejection {
     /// No such node.
     #[error("node {0:?} does not exist")]
     NodeNotFound(String),
+    /// No node names the owner and nothing was asked of it.
+    #[error("owner {0:?} does not exist: no node names it")]
+    OwnerNotFound(String),
     /// No such tenant.
     #[error("tenant {0:?} does not exist")]
     TenantNotFound(String),

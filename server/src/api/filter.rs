@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 20] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -29,6 +29,8 @@ const KINDS: [&str; 18] = [
     "task_evicted",
     "job_ended",
     "job_forgotten",
+    "owner_updated",
+    "owner_turned",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -106,6 +108,11 @@ impl Filter {
             && equal(&self.region, subject.node.map(|(_, region)| region))
     }
 
+    /// Whether what is about an owner passes: nothing else is named.
+    pub(super) fn admits_owners(&self) -> bool {
+        self.admits(Subject::default())
+    }
+
     /// Whether only some nodes pass.
     pub(super) fn narrows_nodes(&self) -> bool {
         self.node.is_some() || self.region.is_some()
@@ -169,6 +176,7 @@ fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u
 fn kind(event: &Event) -> Option<u32> {
     Some(match event {
         Event::PolicyChanged(_)
+        | Event::WindowsRenewed { .. }
         | Event::ForecastMade { .. }
         | Event::RequestRemembered { .. }
         | Event::RequestsForgotten { .. } => return None,
@@ -190,5 +198,7 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TaskEvicted { .. } => 15,
         Event::JobEnded { .. } => 16,
         Event::JobForgotten { .. } => 17,
+        Event::OwnerUpdated { .. } => 18,
+        Event::OwnerTurned { .. } => 19,
     })
 }

@@ -17,6 +17,7 @@ mod filter;
 mod job;
 mod job_stream;
 mod node;
+mod owner;
 mod paging;
 mod render;
 mod status;
@@ -31,7 +32,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use offpeak::v1::{
     admin_service_server::AdminServiceServer, capacity_service_server::CapacityServiceServer,
     job_service_server::JobServiceServer, node_service_server::NodeServiceServer,
-    tenant_service_server::TenantServiceServer, watch_service_server::WatchServiceServer,
+    owner_service_server::OwnerServiceServer, tenant_service_server::TenantServiceServer,
+    watch_service_server::WatchServiceServer,
 };
 use offpeak_core::{command::Outcome, model::Revision};
 use tokio::{net::TcpListener, sync::watch as signal};
@@ -158,12 +160,13 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
 /// The services as health checks call them; the empty name is the server.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "",
     AdminServiceServer::<Api>::NAME,
     CapacityServiceServer::<Api>::NAME,
     JobServiceServer::<Api>::NAME,
     NodeServiceServer::<Api>::NAME,
+    OwnerServiceServer::<Api>::NAME,
     TenantServiceServer::<Api>::NAME,
     WatchServiceServer::<Api>::NAME,
 ];
@@ -201,6 +204,7 @@ fn routes(api: Api) -> Routes {
         .add_service(service!(CapacityServiceServer))
         .add_service(service!(JobServiceServer))
         .add_service(service!(NodeServiceServer))
+        .add_service(service!(OwnerServiceServer))
         .add_service(service!(TenantServiceServer))
         .add_service(service!(WatchServiceServer))
         .add_service(reflection)

@@ -13,7 +13,7 @@ use offpeak_core::{
 use super::{
     convert::{
         eviction_reason, job_description, job_state, load_sample, node_description, node_state_in,
-        notice, tenant_description, timestamp,
+        notice, owner_description, tenant_description, timestamp,
     },
     filter::{Filter, Subject},
 };
@@ -51,6 +51,7 @@ impl Renderer<'_> {
             Event::LoadReported { samples } => self.load_reported(samples, events),
             _ => events.extend(
                 self.of_node(event)
+                    .or_else(|| self.of_owner(event))
                     .or_else(|| self.of_tenant(event))
                     .or_else(|| self.of_job(event))
                     .or_else(|| self.of_task(event))
@@ -144,6 +145,23 @@ impl Renderer<'_> {
         in_runs(samples, |samples| {
             events.push(self.event(Kind::LoadReported(v1::LoadReported { samples })));
         });
+    }
+
+    fn of_owner(&self, event: &Event) -> Option<Kind> {
+        if !self.filter.admits_owners() {
+            return None;
+        }
+        match event {
+            Event::OwnerUpdated { spec, .. } => {
+                let revision = self.commit.revision.0;
+                let owner = v1::Owner { revision, ..owner_description(spec) };
+                Some(Kind::OwnerUpdated(v1::OwnerUpdated { owner: Some(owner) }))
+            }
+            Event::OwnerTurned { owner } => {
+                Some(Kind::OwnerTurned(v1::OwnerTurned { owner: owner.to_string() }))
+            }
+            _ => None,
+        }
     }
 
     fn of_tenant(&self, event: &Event) -> Option<Kind> {

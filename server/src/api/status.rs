@@ -12,7 +12,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::convert::Violations;
-use crate::cell::{CellError, FeedError};
+use crate::{
+    calendar::UnknownZone,
+    cell::{CellError, FeedError},
+};
 
 /// Of every ErrorInfo.
 const DOMAIN: &str = "offpeak.dev";
@@ -68,6 +71,14 @@ impl From<Violations> for ApiError {
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+/// Zones are checked before a calendar is stored, so that only a poorer release than the one that stored it lacks one.
+impl From<UnknownZone> for ApiError {
+    fn from(error: UnknownZone) -> Self {
+        tracing::error!(%error, "a stored calendar cannot be read");
+        Self::Broken
     }
 }
 
@@ -222,6 +233,9 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
     use Code::{Aborted, AlreadyExists, NotFound, ResourceExhausted};
     match rejection {
         Rejection::NodeNotFound(node) => Answer::new(NotFound, "NODE_NOT_FOUND").with("node", node),
+        Rejection::OwnerNotFound(owner) => {
+            Answer::new(NotFound, "OWNER_NOT_FOUND").with("owner", owner)
+        }
         Rejection::TenantNotFound(tenant) => {
             Answer::new(NotFound, "TENANT_NOT_FOUND").with("tenant", tenant)
         }
@@ -282,6 +296,7 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         }
         Rejection::LoadFromFuture(_) => ("LOAD_FROM_FUTURE", "samples.time"),
         Rejection::NodeNotFound(_)
+        | Rejection::OwnerNotFound(_)
         | Rejection::TenantNotFound(_)
         | Rejection::JobNotFound { .. }
         | Rejection::NodeExists(_)
@@ -340,6 +355,7 @@ mod tests {
         let ended = Rejection::JobEnded { tenant: tenant.clone(), job };
         vec![
             (Rejection::NodeNotFound("n".into()), Code::NotFound, "NODE_NOT_FOUND"),
+            (Rejection::OwnerNotFound("o".into()), Code::NotFound, "OWNER_NOT_FOUND"),
             (Rejection::TenantNotFound("t".into()), Code::NotFound, "TENANT_NOT_FOUND"),
             (missing, Code::NotFound, "JOB_NOT_FOUND"),
             (Rejection::NodeExists(node.clone()), Code::AlreadyExists, "NODE_EXISTS"),

@@ -4,8 +4,8 @@
 use std::{future::ready, pin::Pin, time::Duration};
 
 use offpeak::v1::{
-    Event, EventBatch, Progress, SnapshotPart, WatchRequest, WatchResponse, watch_request::Start,
-    watch_response::Message as Body, watch_service_server::WatchService,
+    Event, EventBatch, Owner, Progress, SnapshotPart, WatchRequest, WatchResponse,
+    watch_request::Start, watch_response::Message as Body, watch_service_server::WatchService,
 };
 use offpeak_core::{model::Revision, state::State};
 use prost::Message as _;
@@ -283,6 +283,13 @@ impl Watch {
                 self.send_part_if_full(&mut part).await?;
             }
         }
+        for owner in state.owners().filter(|owner| owner.revision.0 > 0) {
+            if self.filter.admits_owners() {
+                let revision = owner.revision.0;
+                part.owners.push(Owner { revision, ..convert::owner_description(&owner.spec) });
+                self.send_part_if_full(&mut part).await?;
+            }
+        }
         for tenant in state.tenants() {
             if self.filter.admits_tenant(tenant) {
                 part.tenants.push(convert::tenant(tenant));
@@ -306,8 +313,11 @@ impl Watch {
     }
 
     async fn send_part_if_full(&mut self, part: &mut SnapshotPart) -> Result<(), End> {
-        let objects =
-            part.nodes.len() + part.tenants.len() + part.jobs.len() + part.allocations.len();
+        let (fleet, work) = (
+            part.nodes.len() + part.owners.len(),
+            part.tenants.len() + part.jobs.len() + part.allocations.len(),
+        );
+        let objects = fleet + work;
         if objects < PART_OBJECTS {
             return Ok(());
         }

@@ -26,6 +26,7 @@ pub use error::{CellError, FeedError};
 
 pub use crate::feed::Subscription;
 use crate::{
+    clock::Clock,
     driver::{
         Ask,
         queue::{Queue, Refused, Waiter},
@@ -46,6 +47,7 @@ pub struct Cell {
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) started: Time,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) view: Arc<View>,
     pub(crate) feed: Arc<Feed>,
@@ -83,6 +85,12 @@ impl Cell {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// What time it is for the cell.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
     }
 
     /// Hands a command to the engine at once, and resolves when its events are durable and visible in the view.

@@ -1,9 +1,9 @@
-//! A state as entries: a header, then nodes, tenants, jobs, allocations, what is asked for and remembered answers,
+//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
 //! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
-    model::{Allocation, AllocationId, Constraints, Job, JobId, LoadHistory, Node, Tenant},
+    model::{Allocation, AllocationId, Constraints, Job, JobId, LoadHistory, Node, Owner, Tenant},
     state::{DemandKey, Remembered, State},
 };
 use prost::Message;
@@ -39,6 +39,9 @@ pub fn encode_checkpoint<E>(
         put(&buffer)
     };
     put(EntryKind::Header(header(state)))?;
+    in_pieces(described(state).map(owner), |owners| {
+        put(EntryKind::Owners(format::Owners { owners }))
+    })?;
     in_pieces(state.nodes().map(node), |nodes| put(EntryKind::Nodes(format::Nodes { nodes })))?;
     in_pieces(state.tenants().map(tenant), |tenants| {
         put(EntryKind::Tenants(format::Tenants { tenants }))
@@ -107,6 +110,21 @@ fn header(state: &State) -> format::Header {
         requests: state.remembered_count() as u64,
         task_kinds: state.profile().entries().len() as u64,
         tasks_seen: state.profile().seen(),
+        owners: described(state).count() as u64,
+    }
+}
+
+/// Owners that do not follow from the nodes that name them.
+fn described(state: &State) -> impl Iterator<Item = &Owner> {
+    state.owners().filter(|owner| owner.revision.0 > 0)
+}
+
+fn owner(owner: &Owner) -> format::Owner {
+    format::Owner {
+        spec: owner.spec.as_ref().into(),
+        windows: owner.windows.as_ref().into(),
+        turned: owner.turned.0,
+        revision: owner.revision.0,
     }
 }
 

@@ -6,7 +6,7 @@ use offpeak_core::{
     event::Event,
     model::{
         AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
-        Revision, TaskIndex, TenantId, TenantSpec, Time,
+        OwnerSpec, Revision, TaskIndex, TenantId, TenantSpec, Time,
     },
 };
 
@@ -15,8 +15,10 @@ use super::{
     codes::{end, end_code, mode, mode_code, reason, reason_code, state, state_code},
     columns::{samples_from_message, samples_to_message},
     format::{self, EventKind},
+    model::name,
     names::{fill, omit},
     outcome,
+    owner::windows,
     runs::{placements_from_runs, placements_to_runs},
 };
 use crate::record::Names;
@@ -39,6 +41,15 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::NodeRemoved(format::Removed { id: id.0, name, region })
         }
         Event::LoadReported { samples } => EventKind::LoadReported(samples_to_message(samples)),
+        Event::OwnerUpdated { spec, windows } => {
+            let (spec, windows) = (spec.as_ref().into(), windows.as_ref().into());
+            EventKind::OwnerUpdated(format::OwnerDescribed { spec, windows })
+        }
+        Event::WindowsRenewed { owner, windows } => {
+            let (owner, windows) = (owner.to_string(), windows.as_ref().into());
+            EventKind::WindowsRenewed(format::WindowsRenewed { owner, windows })
+        }
+        Event::OwnerTurned { owner } => EventKind::OwnerTurned(owner.to_string()),
         Event::ForecastMade { bounds } => {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
@@ -122,6 +133,12 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::LoadReported(samples) => {
             Event::LoadReported { samples: samples_from_message(samples)? }
         }
+        EventKind::OwnerUpdated(owner) => owner_updated(owner)?,
+        EventKind::WindowsRenewed(renewed) => Event::WindowsRenewed {
+            owner: name("owner", &renewed.owner)?,
+            windows: Arc::new(windows(&renewed.windows, usize::MAX)?),
+        },
+        EventKind::OwnerTurned(owner) => Event::OwnerTurned { owner: name("owner", &owner)? },
         EventKind::TenantCreated(tenant) => Event::TenantCreated {
             id: TenantId(tenant.id),
             spec: Arc::new(tenant.spec.try_into()?),
@@ -186,6 +203,12 @@ impl From<format::AllocationRef> for AllocationRef {
 
 fn node(id: NodeId, spec: &NodeSpec) -> format::NodeDescribed {
     format::NodeDescribed { id: id.0, spec: spec.into() }
+}
+
+fn owner_updated(message: format::OwnerDescribed) -> Result<Event, CodecError> {
+    let spec: OwnerSpec = message.spec.try_into()?;
+    let windows = Arc::new(windows(&message.windows, spec.calendar.len())?);
+    Ok(Event::OwnerUpdated { spec: Arc::new(spec), windows })
 }
 
 fn tenant(id: TenantId, spec: &TenantSpec) -> format::TenantDescribed {

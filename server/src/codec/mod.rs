@@ -17,6 +17,7 @@ mod format;
 mod model;
 mod names;
 mod outcome;
+mod owner;
 mod rebuild;
 mod runs;
 #[cfg(test)]

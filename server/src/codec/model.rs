@@ -20,15 +20,15 @@ fn label(text: &str) -> Result<Label, CodecError> {
     Label::parse(text).map_err(|source| CodecError::Text { what: "label", source })
 }
 
-fn strings(names: &[Name]) -> Vec<String> {
+pub(super) fn strings(names: &[Name]) -> Vec<String> {
     names.iter().map(Name::to_string).collect()
 }
 
-fn names(what: &'static str, texts: &[String]) -> Result<Vec<Name>, CodecError> {
+pub(super) fn names(what: &'static str, texts: &[String]) -> Result<Vec<Name>, CodecError> {
     texts.iter().map(|text| name(what, text)).collect()
 }
 
-fn labels(labels: &Labels) -> Vec<format::Pair> {
+pub(super) fn labels(labels: &Labels) -> Vec<format::Pair> {
     let pair = |(key, value): (&Label, &Label)| format::Pair {
         key: key.to_string(),
         value: value.to_string(),
@@ -36,7 +36,7 @@ fn labels(labels: &Labels) -> Vec<format::Pair> {
     labels.iter().map(pair).collect()
 }
 
-fn labels_back(pairs: &[format::Pair]) -> Result<Labels, CodecError> {
+pub(super) fn labels_back(pairs: &[format::Pair]) -> Result<Labels, CodecError> {
     pairs.iter().map(|pair| Ok((label(&pair.key)?, label(&pair.value)?))).collect()
 }
 

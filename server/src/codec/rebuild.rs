@@ -5,11 +5,11 @@ use std::sync::Arc;
 use offpeak_core::{
     model::{
         AllocationId, AllocationRef, DeviceSet, Horizon, JobId, LoadHistory, NodeId, Notice,
-        Revision, TaskIndex, TenantId, Time,
+        OwnerSpec, Revision, TaskIndex, TenantId, Time,
     },
     state::{
         DemandKey, Header, Profile, Remembered, Restore, RestoredAllocation, RestoredJob,
-        RestoredNode, RestoredTenant, State,
+        RestoredNode, RestoredOwner, RestoredTenant, State,
     },
 };
 use prost::Message;
@@ -23,6 +23,7 @@ use super::{
     format::{self, EntryKind},
     model::name,
     outcome,
+    owner::windows,
     runs::tasks_from_runs,
 };
 
@@ -52,6 +53,9 @@ impl CheckpointReader {
         };
         match kind {
             EntryKind::Header(_) => Err(CodecError::Order("the entries of the checkpoint")),
+            EntryKind::Owners(message) => {
+                message.owners.into_iter().try_for_each(|owner| add_owner(restore, owner))
+            }
             EntryKind::Nodes(message) => {
                 message.nodes.into_iter().try_for_each(|node| add_node(restore, node))
             }
@@ -95,6 +99,7 @@ impl CheckpointReader {
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
         let state = restore.finish();
         let counts = [
+            ("owners", header.owners, state.owners().filter(|o| o.revision.0 > 0).count()),
             ("nodes", header.nodes, state.node_count()),
             ("tenants", header.tenants, state.tenant_count()),
             ("jobs", header.jobs, state.job_count()),
@@ -122,6 +127,18 @@ fn restored_header(header: &format::Header) -> Header {
         next_job: JobId(header.next_job),
         next_allocation: AllocationId(header.next_allocation),
     }
+}
+
+fn add_owner(restore: &mut Restore, owner: format::Owner) -> Result<(), CodecError> {
+    let spec: OwnerSpec = owner.spec.try_into()?;
+    let windows = Arc::new(windows(&owner.windows, spec.calendar.len())?);
+    restore.owner(RestoredOwner {
+        spec: Arc::new(spec),
+        windows,
+        turned: Time(owner.turned),
+        revision: Revision(owner.revision),
+    })?;
+    Ok(())
 }
 
 fn add_node(restore: &mut Restore, node: format::Node) -> Result<(), CodecError> {

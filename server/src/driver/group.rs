@@ -93,6 +93,9 @@ fn weight(event: &Event) -> usize {
     match event {
         Event::LoadReported { samples } => samples.len(),
         Event::TasksPlaced { placements, .. } => placements.len(),
+        Event::OwnerUpdated { windows, .. } | Event::WindowsRenewed { windows, .. } => {
+            windows.list.len().max(1)
+        }
         _ => 1,
     }
 }

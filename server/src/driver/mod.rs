@@ -105,6 +105,7 @@ impl Driver {
         let shared = Arc::new(Shared {
             name: config.cell.clone(),
             started: clock.now(),
+            clock: Arc::clone(&clock),
             queue: Arc::clone(&queue),
             view: Arc::clone(&view),
             feed: Arc::new(feed),

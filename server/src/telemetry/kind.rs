@@ -40,6 +40,8 @@ kinds! {
     UncordonNode: "uncordon_node",
     DrainNode: "drain_node",
     RemoveNode: "remove_node",
+    UpdateOwner: "update_owner",
+    RenewWindows: "renew_windows",
     ReportLoad: "report_load",
     CreateTenant: "create_tenant",
     UpdateTenant: "update_tenant",

@@ -3,7 +3,10 @@
 //! Two ways to write the same thing are equal: an absent amount and zeros, the order of lists that are sets, and a
 //! default that is spelled out.
 
-use offpeak::v1::{Constraints, JobSpec, Node, Resources, Tenant};
+use offpeak::v1::{
+    CalendarEntry, Constraints, HeldShare, JobSpec, Node, Owner, Resources, Tenant,
+    calendar_entry::Days,
+};
 
 /// The paths, for an update mask, of the node's updatable fields that differ.
 pub(crate) fn changed_node_fields(old: &Node, new: &Node) -> Vec<String> {
@@ -23,6 +26,54 @@ pub(crate) fn changed_node_fields(old: &Node, new: &Node) -> Vec<String> {
         ("reservation", !same_amount(&old.reservation, &new.reservation)),
         ("report_ttl", old.report_ttl != new.report_ttl),
     ])
+}
+
+/// The paths, for an update mask, of the owner's updatable fields that differ.
+pub(crate) fn changed_owner_fields(old: &Owner, new: &Owner) -> Vec<String> {
+    let risk = |owner: &Owner| owner.risk_ppm.unwrap_or(10_000);
+    paths([
+        ("risk_ppm", risk(old) != risk(new)),
+        ("calendar", spelled(&old.calendar) != spelled(&new.calendar)),
+    ])
+}
+
+/// A calendar with its defaults spelled out and its sets in order.
+fn spelled(calendar: &[CalendarEntry]) -> Vec<CalendarEntry> {
+    let mut calendar = calendar.to_vec();
+    for entry in &mut calendar {
+        let zone = entry.time_zone.to_ascii_lowercase();
+        entry.time_zone = if zone.is_empty() { "utc".to_owned() } else { zone };
+        match &mut entry.days {
+            Some(Days::Once(_)) => {}
+            _ if entry.start.is_empty() => entry.start = "00:00".to_owned(),
+            _ => {}
+        }
+        let set = match &mut entry.days {
+            Some(Days::Weekly(weekly)) => &mut weekly.weekdays,
+            Some(Days::Monthly(monthly)) => &mut monthly.days,
+            _ => &mut Vec::new(),
+        };
+        // The last day of the month is -1 and comes last.
+        set.sort_unstable_by_key(|day| day.cast_unsigned());
+        set.dedup();
+        entry.share = entry.share.map(each_share);
+        entry.regions.sort();
+        entry.regions.dedup();
+    }
+    calendar.sort_by(|a, b| a.name.cmp(&b.name));
+    calendar
+}
+
+fn each_share(share: HeldShare) -> HeldShare {
+    let own = |own: Option<u32>| Some(own.unwrap_or(share.permille));
+    HeldShare {
+        permille: share.permille,
+        cpu_permille: own(share.cpu_permille),
+        memory_permille: own(share.memory_permille),
+        disk_permille: own(share.disk_permille),
+        network_permille: own(share.network_permille),
+        gpu_permille: own(share.gpu_permille),
+    }
 }
 
 /// The paths, for an update mask, of the tenant's updatable fields that differ.
@@ -96,9 +147,14 @@ fn sorted(constraints: Option<&Constraints>) -> Constraints {
 
 #[cfg(test)]
 mod tests {
-    use offpeak::v1::{Constraints, JobSpec, Node, Resources, Taint, Tenant};
+    use offpeak::v1::{
+        CalendarEntry, Constraints, HeldShare, JobSpec, Monthly, Node, Owner, Resources, Taint,
+        Tenant, calendar_entry::Days,
+    };
 
-    use super::{changed_fixed_job_fields, changed_node_fields, changed_tenant_fields};
+    use super::{
+        changed_fixed_job_fields, changed_node_fields, changed_owner_fields, changed_tenant_fields,
+    };
 
     #[test]
     fn spelled_out_defaults_change_nothing() {
@@ -112,6 +168,31 @@ mod tests {
 
         let spelled = Node { reservation: Some(Resources::default()), ..Node::default() };
         assert!(changed_node_fields(&spelled, &Node::default()).is_empty());
+    }
+
+    #[test]
+    fn a_calendar_is_the_same_however_it_is_written() {
+        let entry = |days: &[i32]| CalendarEntry {
+            name: "payroll".to_owned(),
+            days: Some(Days::Monthly(Monthly { days: days.to_vec() })),
+            share: Some(HeldShare { permille: 300, ..HeldShare::default() }),
+            ..CalendarEntry::default()
+        };
+        let owner = |entry: CalendarEntry| Owner { calendar: vec![entry], ..Owner::default() };
+        let plain = owner(entry(&[25, -1]));
+        let spelled = CalendarEntry {
+            start: "00:00".to_owned(),
+            time_zone: "UTC".to_owned(),
+            share: Some(HeldShare {
+                permille: 300,
+                cpu_permille: Some(300),
+                ..HeldShare::default()
+            }),
+            ..entry(&[-1, 25])
+        };
+        let spelled = Owner { risk_ppm: Some(10_000), ..owner(spelled) };
+        assert!(changed_owner_fields(&spelled, &plain).is_empty());
+        assert_eq!(changed_owner_fields(&spelled, &owner(entry(&[25]))), ["calendar"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use offpeak::v1::{Job, Node, Tenant};
+use offpeak::v1::{Job, Node, Owner, Tenant};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::{
     Deserialize, Deserializer,
@@ -21,6 +21,7 @@ use crate::cli::{
 /// Something to be applied.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Document {
+    Owner(Owner),
     Tenant(Tenant),
     Node(Node),
     Job(Job),
@@ -151,6 +152,7 @@ fn refuse(message: String) -> Failure {
 
 #[derive(Clone, Copy)]
 enum Kind {
+    Owner,
     Tenant,
     Node,
     Job,
@@ -159,17 +161,19 @@ enum Kind {
 impl Kind {
     fn of(place: &str, head: Head) -> Result<Self, Failure> {
         match head.kind.as_deref() {
+            Some("Owner") => Ok(Self::Owner),
             Some("Tenant") => Ok(Self::Tenant),
             Some("Node") => Ok(Self::Node),
             Some("Job") => Ok(Self::Job),
             Some(other) => Err(refuse(format!("{place}: unknown kind {other:?}"))),
             None => Err(refuse(format!("{place}: the document has no kind"))),
         }
-        .map_err(|failure| failure.hint("kind is one of Tenant, Node, Job"))
+        .map_err(|failure| failure.hint("kind is one of Owner, Tenant, Node, Job"))
     }
 
     fn message(self) -> MessageBesideKind {
         MessageBesideKind(match self {
+            Self::Owner => json::descriptor::<Owner>(),
             Self::Tenant => json::descriptor::<Tenant>(),
             Self::Node => json::descriptor::<Node>(),
             Self::Job => json::descriptor::<Job>(),
@@ -178,6 +182,7 @@ impl Kind {
 
     fn document(self, message: &DynamicMessage) -> Document {
         match self {
+            Self::Owner => Document::Owner(json::typed(message)),
             Self::Tenant => Document::Tenant(json::typed(message)),
             Self::Node => Document::Node(json::typed(message)),
             Self::Job => Document::Job(json::typed(message)),
@@ -240,6 +245,7 @@ mod tests {
     fn names(text: &str) -> Vec<String> {
         let documents = parse("test", text).expect("valid documents");
         let name = |document: &Document| match document {
+            Document::Owner(owner) => owner.name.clone(),
             Document::Tenant(tenant) => tenant.name.clone(),
             Document::Node(node) => node.name.clone(),
             Document::Job(job) => job.name.clone(),
@@ -295,7 +301,7 @@ mod tests {
             error: test:2: spec.count: out of range integral type conversion attempted
             error: test:2: spec.count: invalid digit found in string
             error: test:1: unknown kind "Pod"
-            hint: kind is one of Tenant, Node, Job
+            hint: kind is one of Owner, Tenant, Node, Job
             error: test:1: expected mapping start
             error: test:2: unclosed bracket '['
             error: test:3: duplicate mapping key: name

@@ -1,6 +1,6 @@
 //! `offpeak apply`: makes the cell have what files describe.
 //!
-//! All files are read before anything is sent. Tenants go first, then nodes, then jobs. Each object is fetched and
+//! All files are read before anything is sent. Owners and tenants go first, then nodes, then jobs. Each object is fetched and
 //! compared: absent ones are created, differing ones updated by mask, equal ones left alone, so applying twice
 //! changes nothing. A document is the whole description: what it leaves out is unset. Output-only fields in it are
 //! ignored, so what `get -o yaml` prints can be edited and applied with a `kind` added.
@@ -10,16 +10,16 @@ mod document;
 
 use clap::Args;
 use offpeak::v1::{
-    CreateTenantRequest, GetJobRequest, GetNodeRequest, GetTenantRequest, Job, JobSpec, Node,
-    RegisterNodesRequest, SubmitJobRequest, Tenant, UpdateJobRequest, UpdateNodeRequest,
-    UpdateTenantRequest,
+    CreateTenantRequest, GetJobRequest, GetNodeRequest, GetOwnerRequest, GetTenantRequest, Job,
+    JobSpec, Node, Owner, RegisterNodesRequest, SubmitJobRequest, Tenant, UpdateJobRequest,
+    UpdateNodeRequest, UpdateOwnerRequest, UpdateTenantRequest,
 };
 use offpeak_client::{Client, Error};
 use prost_types::FieldMask;
 use serde::Serialize;
 use tonic::Code;
 
-pub(crate) use self::diff::{changed_node_fields, changed_tenant_fields};
+pub(crate) use self::diff::{changed_node_fields, changed_owner_fields, changed_tenant_fields};
 use self::{diff::changed_fixed_job_fields, document::Document};
 use super::{
     failure::{Failure, exit},
@@ -29,9 +29,9 @@ use super::{
     table::{Tone, paint},
 };
 
-/// Make the cell have what files describe: nodes, tenants and jobs.
+/// Make the cell have what files describe: owners, nodes, tenants and jobs.
 ///
-/// A file holds YAML documents, or JSON: an object or an array. Each has a kind (Node, Tenant or Job) and the fields of
+/// A file holds YAML documents, or JSON: an object or an array. Each has a kind (Owner, Node, Tenant or Job) and the fields of
 /// that message in proto3 JSON. Applying twice changes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -153,7 +153,7 @@ fn print(reference: &str, outcome: Outcome, dry_run: bool, out: Out) -> Result<(
 impl Document {
     fn rank(&self) -> u8 {
         match self {
-            Self::Tenant(_) => 0,
+            Self::Owner(_) | Self::Tenant(_) => 0,
             Self::Node(_) => 1,
             Self::Job(_) => 2,
         }
@@ -161,6 +161,7 @@ impl Document {
 
     fn reference(&self) -> String {
         match self {
+            Self::Owner(owner) => owner.reference(),
             Self::Tenant(tenant) => tenant.reference(),
             Self::Node(node) => node.reference(),
             Self::Job(job) => job.reference(),
@@ -170,6 +171,7 @@ impl Document {
     /// Jobs without a tenant are the session's. Without a name a job could not be applied twice.
     fn complete(&mut self, session: &Session) -> Result<(), Failure> {
         let name = match self {
+            Self::Owner(owner) => &owner.name,
             Self::Tenant(tenant) => &tenant.name,
             Self::Node(node) => &node.name,
             Self::Job(job) => {
@@ -188,7 +190,7 @@ impl Document {
 }
 
 /// The object, or `None` when the cell does not have it.
-fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
+pub(crate) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.code() == Code::NotFound => Ok(None),
@@ -199,10 +201,32 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
 impl Applier {
     async fn apply(&mut self, document: &Document) -> Result<Outcome, Failure> {
         match document {
+            Document::Owner(owner) => self.owner(owner).await,
             Document::Tenant(tenant) => self.tenant(tenant).await,
             Document::Node(node) => self.node(node).await,
             Document::Job(job) => self.job(job).await,
         }
+    }
+
+    /// An owner that the cell does not know is one of whom nothing was asked yet.
+    async fn owner(&self, owner: &Owner) -> Result<Outcome, Failure> {
+        let request = GetOwnerRequest { name: owner.name.clone(), min_revision: 0 };
+        let answer = found(self.client.call(request).await)?;
+        let is_new = answer.is_none();
+        let old = answer.and_then(|answer| answer.owner).unwrap_or_default();
+        let paths = changed_owner_fields(&old, owner);
+        if paths.is_empty() {
+            return Ok(Outcome::Unchanged);
+        }
+        let request = UpdateOwnerRequest {
+            owner: Some(owner.clone()),
+            update_mask: Some(FieldMask { paths }),
+            expected_revision: old.revision,
+            validate_only: self.dry_run,
+            ..UpdateOwnerRequest::default()
+        };
+        self.client.call(request).await?;
+        Ok(if is_new { Outcome::Created } else { Outcome::Updated })
     }
 
     async fn tenant(&mut self, tenant: &Tenant) -> Result<Outcome, Failure> {

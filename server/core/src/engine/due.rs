@@ -14,6 +14,7 @@ const DUE_PER_STEP: usize = 50_000;
 impl Engine {
     /// Handles everything that is due, as one commit.
     pub(super) fn run_due(&mut self) {
+        self.turn_owners();
         for _ in 0..DUE_PER_STEP {
             let Some(due) = self.timers.pop(self.now) else { break };
             match due {

@@ -6,7 +6,8 @@ use super::Engine;
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, EvictionReason, JobId, NodeId, Notice, TaskEnd, TaskPhase, Time,
+        Allocation, AllocationId, EvictionReason, JobId, NodeId, Notice, Owner, TaskEnd, TaskPhase,
+        Time,
     },
 };
 
@@ -17,6 +18,14 @@ impl Engine {
             Event::PolicyChanged(_) => {
                 let nodes = self.state.nodes().map(|node| (node.id, false));
                 self.touched_nodes.extend(nodes);
+            }
+            Event::OwnerUpdated { .. }
+            | Event::WindowsRenewed { .. }
+            | Event::OwnerTurned { .. } => {
+                let owner = event.owner().and_then(|name| self.state.owner(name));
+                for node in owner.into_iter().flat_map(Owner::nodes) {
+                    self.touched_nodes.entry(node).or_default();
+                }
             }
             Event::NoticeWithdrawn { at } => {
                 self.touched_nodes.entry(at.node).or_default();

@@ -11,6 +11,7 @@ mod due;
 mod follow;
 mod reclaim;
 mod timers;
+mod windows;
 
 use std::{collections::BTreeMap, mem};
 

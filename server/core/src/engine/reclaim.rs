@@ -8,7 +8,10 @@
 
 use std::cmp::Reverse;
 
-use super::Engine;
+use super::{
+    Engine,
+    windows::{is_wanted, needed_by},
+};
 use crate::{
     event::Event,
     model::{
@@ -41,19 +44,21 @@ impl Engine {
             self.withdraw_notices(id);
             return;
         }
-        let reason = if node.history.newest.is_some() && reservation_fits(node) {
+        let by_owner = node.history.newest.is_some() || is_wanted(&self.state, node);
+        let reason = if by_owner && reservation_fits(node) {
             EvictionReason::OwnerExpected
         } else {
             EvictionReason::NodeChanged
         };
+        let needed_by = needed_by(&self.state, node);
         let mut kept = Kept::of(node, node.held_back.over(Horizon::FiveMinutes));
         let leaves = |allocation: &Allocation| {
             let notice = allocation.notice;
-            notice.is_some_and(|notice| notice.deadline <= owed(&self.state, allocation))
+            notice.is_some_and(|notice| notice.deadline <= owed(&self.state, allocation, needed_by))
         };
         let staying = kept.without(&self.state, leaves);
         for victim in victims(&self.state, kept, staying) {
-            let deadline = owed(&self.state, &victim);
+            let deadline = owed(&self.state, &victim, needed_by);
             self.give_notice(victim.at.id, reason, deadline);
         }
     }
@@ -145,10 +150,10 @@ fn victims(state: &State, mut kept: Kept<'_>, staying: Vec<Allocation>) -> Vec<A
     needed
 }
 
-/// When an allocation has gone that gets notice now.
-fn owed(state: &State, allocation: &Allocation) -> Time {
+/// When an allocation has gone that gets notice now; no sooner than its room is needed.
+fn owed(state: &State, allocation: &Allocation, needed_by: Time) -> Time {
     let spec = &state.job(allocation.at.job).expect("invariant: it is live").spec;
-    state.now().after(spec.notice.unwrap_or(state.policy().notice))
+    state.now().after(spec.notice.unwrap_or(state.policy().notice)).max(needed_by)
 }
 
 fn turn(state: &State, allocation: &Allocation) -> Turn {

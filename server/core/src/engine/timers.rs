@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
     event::Event,
-    model::{Allocation, AllocationId, Job, JobId, Node, NodeId, Time},
+    model::{Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, Time},
     state::State,
 };
 
@@ -29,6 +29,8 @@ pub(super) enum Due {
 pub(super) struct Timers {
     entries: BTreeSet<(Time, Due)>,
     ended: Ended,
+    /// When windows of owners begin or end to count. Apart, so that names do not make all other entries larger.
+    turns: BTreeSet<(Time, Name)>,
 }
 
 /// When ended jobs need not be kept any more. All are kept equally long, so that they come in the order in which they
@@ -75,6 +77,7 @@ impl Timers {
         for node in state.nodes() {
             timers.expect_report(node, now);
         }
+        state.owners().for_each(|owner| timers.expect_turn(owner));
         let mut jobs: Vec<&Job> = state.jobs_from(JobId(0)).collect();
         jobs.sort_by_key(|job| job.ended.map(|(time, _)| time));
         for job in jobs {
@@ -92,17 +95,29 @@ impl Timers {
 
     pub(super) fn next(&self) -> Option<Time> {
         let entry = self.entries.first().map(|(time, _)| *time);
-        entry.into_iter().chain(self.ended.next()).min()
+        let turn = self.turns.first().map(|(time, _)| *time);
+        entry.into_iter().chain(self.ended.next()).chain(turn).min()
+    }
+
+    /// The next owner that may turn, taken out.
+    pub(super) fn pop_turn(&mut self, now: Time) -> Option<Name> {
+        self.turns.first().filter(|(time, _)| *time <= now)?;
+        self.turns.pop_first().map(|(_, owner)| owner)
+    }
+
+    fn expect_turn(&mut self, owner: &Owner) {
+        let turn = owner.next_turn().map(|time| (time, owner.spec.name.clone()));
+        self.turns.extend(turn);
     }
 
     /// The next entry that is due, taken out.
     pub(super) fn pop(&mut self, now: Time) -> Option<Due> {
-        self.next().filter(|next| *next <= now)?;
-        let entry = self.entries.first().copied();
+        let entry = self.entries.first().copied().filter(|(time, _)| *time <= now);
         let ended = self.ended.first(now).map(|(time, job)| (time, Due::Forget(job)));
         if ended.is_some() && entry.is_none_or(|entry| ended < Some(entry)) {
             return self.ended.now.pop().map(Due::Forget);
         }
+        entry?;
         self.entries.pop_first().map(|(_, due)| due)
     }
 
@@ -116,8 +131,14 @@ impl Timers {
         self.entries.insert((time, Due::ForgetRequests));
     }
 
-    /// Takes out what an allocation that is about to end was waiting for.
+    /// Takes out what an allocation that is about to end was waiting for, and when an owner that is about to change would
+    /// have turned.
     pub(super) fn before(&mut self, state: &State, event: &Event) {
+        if let Some(owner) = event.owner().and_then(|name| state.owner(name))
+            && let Some(turn) = owner.next_turn()
+        {
+            self.turns.remove(&(turn, owner.spec.name.clone()));
+        }
         let (Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. }) = event else { return };
         let allocation = state.allocation(at.id).expect("invariant: it is live");
         for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()
@@ -134,6 +155,12 @@ impl Timers {
             | Event::NodeFound { id, .. } => {
                 let node = state.node(*id).expect("invariant: the event's node exists");
                 self.expect_report(node, Time(0));
+            }
+            Event::OwnerUpdated { .. }
+            | Event::WindowsRenewed { .. }
+            | Event::OwnerTurned { .. } => {
+                let owner = event.owner().and_then(|name| state.owner(name));
+                owner.into_iter().for_each(|owner| self.expect_turn(owner));
             }
             Event::JobSubmitted { id, .. } | Event::JobEnded { id, .. } => {
                 self.note_job(state, state.job(*id).expect("invariant: the event's job exists"));

@@ -8,6 +8,7 @@ mod job;
 mod job_ids;
 mod name;
 mod node;
+mod owner;
 mod policy;
 mod resources;
 mod tasks;
@@ -26,6 +27,9 @@ pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};
 pub use node::{
     GpuDevices, LoadHistory, LoadSample, Node, NodeBounds, NodeMode, NodeSpec, SharedHistory, Taint,
+};
+pub use owner::{
+    CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,
 };
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};

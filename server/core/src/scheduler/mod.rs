@@ -253,6 +253,9 @@ impl Scheduler {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
                 nodes.into_iter().for_each(|node| self.node_changed(state, node));
             }
+            Event::OwnerUpdated { .. }
+            | Event::WindowsRenewed { .. }
+            | Event::OwnerTurned { .. } => self.owner_changed(state, event),
             Event::TenantUpdated { id, .. } => {
                 self.unmeasured.insert(*id);
             }

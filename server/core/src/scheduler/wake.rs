@@ -12,7 +12,8 @@ use super::{
     shape::{ShapeId, ShapeKey},
 };
 use crate::{
-    model::{AllocationRef, Job, NodeId, Notice, Priority, Time},
+    event::Event,
+    model::{AllocationRef, Job, NodeId, Notice, Owner, Priority, Time},
     state::State,
 };
 
@@ -170,6 +171,12 @@ impl Scheduler {
     pub(super) fn node_changed(&mut self, state: &State, id: NodeId) {
         self.promises_void |= self.is_promised(state, id);
         self.index.refresh(state, id);
+    }
+
+    /// What is held back of an owner's nodes may be more or less than it was.
+    pub(super) fn owner_changed(&mut self, state: &State, event: &Event) {
+        let owner = event.owner().and_then(|name| state.owner(name));
+        owner.into_iter().flat_map(Owner::nodes).for_each(|node| self.node_changed(state, node));
     }
 
     /// Whether room on the node may be what somebody waits for.

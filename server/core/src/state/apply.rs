@@ -12,8 +12,8 @@ use crate::{
     event::{Batch, Event},
     model::{
         GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name,
-        Node, NodeBounds, NodeId, NodeMode, NodeSpec, Policy, Resources, Revision, SharedHistory,
-        TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
+        Node, NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision,
+        SharedHistory, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
     },
     table::Table,
 };
@@ -58,6 +58,11 @@ impl State {
             Event::NodeFound { id, .. } => self.change_node_lost(*id, false),
             Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
+            Event::OwnerUpdated { spec, windows } => self.update_owner(spec, windows),
+            Event::WindowsRenewed { owner, windows } => {
+                self.change_owner(owner, |owner| owner.windows = Arc::clone(windows));
+            }
+            Event::OwnerTurned { owner } => self.change_owner(owner, |_| {}),
             Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
@@ -101,7 +106,8 @@ impl State {
     fn refresh_held_back(&mut self) {
         for id in 0..self.next_node.0 {
             if let Some(node) = self.nodes.get_mut(u64::from(id)) {
-                node.held_back = held_back(node, &self.policy);
+                let owner = self.owners.get(&node.spec.owner);
+                node.held_back = held_back(node, &self.policy, owner);
             }
         }
     }
@@ -128,7 +134,8 @@ impl State {
 
     /// Also for recovery: everything derived but the holds of allocations is set here.
     pub(super) fn insert_node(&mut self, mut node: Node) {
-        node.held_back = held_back(&node, &self.policy);
+        self.add_to_owner(&node.spec.owner, node.id);
+        node.held_back = held_back(&node, &self.policy, self.owners.get(&node.spec.owner));
         self.node_names.insert(node.spec.name.clone(), node.id);
         self.next_node = self.next_node.max(node.id.next());
         self.nodes.insert(u64::from(node.id.0), node);
@@ -136,15 +143,19 @@ impl State {
 
     fn update_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
         let revision = self.revision;
-        let policy = self.policy.clone();
         let now = self.now;
+        let old = node_mut(&mut self.nodes, id).spec.owner.clone();
+        if old != spec.owner {
+            self.take_from_owner(&old, id);
+            self.add_to_owner(&spec.owner, id);
+        }
         let node = node_mut(&mut self.nodes, id);
         if node.spec.report_ttl != spec.report_ttl {
             node.last_report = now;
         }
         node.spec = Arc::clone(spec);
         node.revision = revision;
-        node.held_back = held_back(node, &policy);
+        node.held_back = held_back(node, &self.policy, self.owners.get(&spec.owner));
     }
 
     fn change_node_mode(&mut self, id: NodeId, mode: NodeMode) {
@@ -164,6 +175,7 @@ impl State {
     fn remove_node(&mut self, id: NodeId, name: &Name) {
         let node = self.nodes.remove(u64::from(id.0)).expect("invariant: the node exists");
         assert!(node.allocations.is_empty(), "invariant: a removed node is empty");
+        self.take_from_owner(&node.spec.owner, id);
         self.node_names.remove(name);
     }
 
@@ -172,13 +184,13 @@ impl State {
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
-        node.held_back = held_back(node, &self.policy);
+        node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
     }
 
     fn bound_node(&mut self, found: &NodeBounds) {
         let node = node_mut(&mut self.nodes, found.node);
         node.bounds = Some(Arc::clone(&found.bounds));
-        node.held_back = held_back(node, &self.policy);
+        node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
     }
 
     fn add_tenant(&mut self, id: TenantId, spec: &Arc<crate::model::TenantSpec>) {
@@ -291,15 +303,26 @@ impl State {
     }
 }
 
-/// What the owner keeps: the reservation or the forecast, whichever is more.
-fn held_back(node: &Node, policy: &Policy) -> HeldBack {
+/// What the owner keeps: the reservation, the forecast or what its calendar says, whichever is most.
+pub(super) fn held_back(node: &Node, policy: &Policy, owner: Option<&Owner>) -> HeldBack {
+    held_back_by(node, policy, owner.and_then(|owner| owner.held_back(&node.spec)))
+}
+
+/// As `held_back`, of what windows hold back.
+pub(super) fn held_back_by(
+    node: &Node,
+    policy: &Policy,
+    windows: Option<[Resources; Horizon::COUNT]>,
+) -> HeldBack {
     let reservation = &node.spec.reservation;
-    if node.history.newest.is_none() {
+    if node.history.newest.is_none() && windows.is_none() {
         return HeldBack::always(reservation);
     }
+    let windows = windows.unwrap_or_default();
     HeldBack::of(Horizon::ALL.map(|horizon| {
         let forecast = node.forecast(policy, horizon);
-        forecast.unwrap_or_default().larger_of(reservation)
+        let kept = forecast.unwrap_or_default().larger_of(reservation);
+        kept.larger_of(&windows[horizon.index()])
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What must hold of every state, for tests and for `fsck`.
 
-use super::State;
+use super::{State, apply::held_back};
 use crate::model::{GpuDevices, JobId, Resources, TaskCounts, TaskEnd, TaskPhase, Usage};
 
 impl State {
@@ -12,6 +12,7 @@ impl State {
         self.check_nodes();
         self.check_jobs();
         self.check_tenants();
+        self.check_owners();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 
@@ -80,6 +81,25 @@ impl State {
             waiting.1 += u64::from(counts.pending > 0);
         }
         assert_eq!(waiting, (self.waiting.tasks, self.waiting.jobs), "what waits is counted");
+    }
+
+    fn check_owners(&self) {
+        let mut owned = 0;
+        for owner in self.owners() {
+            assert!(owner.is_true(), "windows of {} count as they are", owner.spec.name);
+            assert!(!owner.is_idle(), "{} is kept for a reason", owner.spec.name);
+            assert!(owner.nodes().is_sorted_by(|a, b| a < b), "an owner's list is in order");
+            for id in owner.nodes() {
+                let node = self.node(id).expect("an owner's node is there");
+                assert_eq!(node.spec.owner, owner.spec.name, "it is this owner's");
+                owned += 1;
+            }
+        }
+        assert_eq!(owned, self.nodes().filter(|node| !node.spec.owner.is_empty()).count());
+        for node in self.nodes() {
+            let held = held_back(node, &self.policy, self.owner(&node.spec.owner));
+            assert_eq!(held, node.held_back, "{} is held back as it must be", node.id);
+        }
     }
 
     fn check_tenants(&self) {

@@ -8,6 +8,7 @@ mod ahead;
 mod apply;
 mod check;
 mod hold;
+mod owners;
 mod profile;
 mod restore;
 
@@ -18,13 +19,14 @@ use imbl::OrdMap;
 pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
 pub use restore::{
-    Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredTenant,
+    Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner,
+    RestoredTenant,
 };
 
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Policy,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
         Resources, Revision, Tenant, TenantId, Time,
     },
     table::Table,
@@ -39,6 +41,7 @@ pub struct State {
     nodes: Table<Node>,
     node_names: OrdMap<Name, NodeId>,
     next_node: NodeId,
+    owners: OrdMap<Name, Owner>,
     tenants: Table<Tenant>,
     tenant_names: OrdMap<Name, TenantId>,
     next_tenant: TenantId,
@@ -64,6 +67,7 @@ impl Default for State {
             nodes: Default::default(),
             node_names: Default::default(),
             next_node: Default::default(),
+            owners: Default::default(),
             tenants: Default::default(),
             tenant_names: Default::default(),
             next_tenant: Default::default(),
@@ -160,6 +164,22 @@ impl State {
     #[must_use]
     pub fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// An owner that a node names or that was described.
+    #[must_use]
+    pub fn owner(&self, name: &Name) -> Option<&Owner> {
+        self.owners.get(name)
+    }
+
+    /// Owners in the order of their names.
+    pub fn owners(&self) -> impl Iterator<Item = &Owner> {
+        self.owners.values()
+    }
+
+    /// Owners whose names come after `after`, in the order of their names.
+    pub fn owners_by_name<'a>(&'a self, after: &str) -> impl Iterator<Item = &'a Owner> {
+        range_after(&self.owners, after)
     }
 
     /// A tenant by its id.

@@ -7,9 +7,9 @@ use imbl::OrdMap;
 use super::{Profile, Remembered, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
-    JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Policy,
-    Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId,
-    TenantSpec, Time, Usage,
+    JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Owner,
+    OwnerSpec, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks,
+    Tenant, TenantId, TenantSpec, Time, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -35,6 +35,9 @@ pub enum RestoreError {
         /// The id.
         id: u64,
     },
+    /// An owner that is there already, or that comes after nodes that need it.
+    #[error("owner {0:?} is there twice in the checkpoint, or comes too late")]
+    BadOwner(Name),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -66,6 +69,16 @@ pub struct RestoredNode {
     /// What a forecaster found of the owner.
     pub bounds: Option<Bounds>,
     pub created: Time,
+    pub revision: Revision,
+}
+
+/// An owner of whom something was asked, without its nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in Owner")]
+pub struct RestoredOwner {
+    pub spec: Arc<OwnerSpec>,
+    pub windows: Arc<Windows>,
+    pub turned: Time,
     pub revision: Revision,
 }
 
@@ -106,7 +119,7 @@ pub struct RestoredAllocation {
     pub notice: Option<Notice>,
 }
 
-/// A state in the making: nodes and tenants first, then jobs, then allocations.
+/// A state in the making: owners first, then nodes and tenants, then jobs, then allocations.
 #[derive(Debug)]
 pub struct Restore {
     state: State,
@@ -128,6 +141,21 @@ impl Restore {
                 ..State::default()
             },
         }
+    }
+
+    /// Adds an owner.
+    pub fn owner(&mut self, owner: RestoredOwner) -> Result<(), RestoreError> {
+        let name = owner.spec.name.clone();
+        if self.state.owner(&name).is_some() || self.state.node_count() > 0 {
+            return Err(RestoreError::BadOwner(name));
+        }
+        let mut restored = Owner::new(name);
+        restored.spec = owner.spec;
+        restored.windows = owner.windows;
+        restored.revision = owner.revision;
+        restored.turn(owner.turned);
+        self.state.insert_owner(restored);
+        Ok(())
     }
 
     /// Adds a node.

@@ -11,3 +11,4 @@ mod owner;
 mod preemption;
 mod requests;
 mod tenants;
+mod windows;

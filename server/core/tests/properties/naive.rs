@@ -10,8 +10,9 @@ use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
         AllocationId, AllocationRef, Bounds, DeviceSet, Dimension, EvictionReason, Horizon, JobId,
-        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority,
-        Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time, Topology,
+        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec,
+        Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time,
+        Topology, Windows,
     },
 };
 
@@ -54,6 +55,7 @@ pub(super) struct Naive {
     now: Time,
     policy: Policy,
     pub(super) nodes: BTreeMap<NodeId, Node>,
+    owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
     quotas: BTreeMap<TenantId, Quota>,
     pub(super) jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
@@ -137,6 +139,14 @@ impl Naive {
                     self.reported.insert(sample.node);
                 }
             }
+            Event::OwnerUpdated { spec, windows } => {
+                let owner = (Arc::clone(spec), Arc::clone(windows));
+                self.owners.insert(spec.name.clone(), owner);
+            }
+            Event::WindowsRenewed { owner, windows } => {
+                self.owners.get_mut(owner).expect("described").1 = Arc::clone(windows);
+            }
+            Event::OwnerTurned { owner } => assert!(self.owners.contains_key(owner)),
             Event::ForecastMade { bounds } => {
                 for found in bounds {
                     self.node(found.node).bounds = Some(Arc::clone(&found.bounds));
@@ -341,10 +351,32 @@ impl Naive {
         self.allocations.insert(id, Allocation { at, devices, placed, started, notice });
     }
 
-    /// max(reservation, forecast) over a horizon, from all samples.
+    /// What windows hold back that begin within the horizon, twelve minutes at least, and have not ended.
+    fn in_windows(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
+        let Some((spec, windows)) = self.owners.get(&node.spec.owner) else { return 0 };
+        let reach = horizon.length().0.max(720_000);
+        let count =
+            windows.list.iter().filter(|w| w.start.0 <= self.now.0 + reach && self.now < w.end);
+        let entries = count.map(|window| &spec.calendar[window.entry as usize]);
+        let held = entries.filter(|entry| {
+            (entry.regions.is_empty() || entry.regions.contains(&node.spec.region))
+                && entry.labels.iter().all(|label| node.spec.labels.iter().any(|has| has == label))
+        });
+        let shares = held.map(|entry| match dimension {
+            Dimension::Cpu => entry.share.cpu,
+            Dimension::Memory => entry.share.memory,
+            Dimension::Gpu => entry.share.gpu,
+            _ => entry.share.counts,
+        });
+        let share = u64::from(shares.max().unwrap_or(0));
+        (amount(&node.spec.capacity, dimension) * share).div_ceil(1000)
+    }
+
+    /// max(reservation, forecast, windows) over a horizon, from all samples.
     pub(super) fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
         let capacity = amount(&node.spec.capacity, dimension);
-        let reserved = amount(&node.spec.reservation, dimension);
+        let reserved = amount(&node.spec.reservation, dimension)
+            .max(self.in_windows(node, horizon, dimension));
         let Some((newest, load)) = node.samples.last() else { return reserved };
         if let Some(bounds) = &node.bounds {
             let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{
-        Command, LoadReport, NodePatch, Request, Target, TaskOutcome, TaskReport, TenantPatch,
+        Command, LoadReport, NodePatch, OwnerPatch, Request, Target, TaskOutcome, TaskReport,
+        TenantPatch,
     },
     model::{
-        Bounds, Constraints, Dimension, Horizon, JobSpec, Label, LabelSelector, Millis, Name,
-        NodeBounds, NodeSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, Taint,
-        TenantSpec, Time, Toleration, Topology,
+        Bounds, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
+        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Policy, Priority, Quota, Resources,
+        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
+        Window, Windows,
     },
     state::State,
 };
@@ -41,6 +43,15 @@ pub(super) struct Wish {
     times: u8,
 }
 
+/// A window: when it begins and ends, in seconds from an hour ago, how much it holds back, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Stretch {
+    start: u64,
+    length: u64,
+    share: u16,
+    place: u8,
+}
+
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -59,6 +70,8 @@ pub(super) enum Op {
     Cancel(usize),
     Report(Vec<(usize, u8)>),
     Margin(u32),
+    Calendar(u8, Vec<Stretch>),
+    Renew(u8),
     /// Bounds of a node's CPU, memory and GPUs in steps of a hundred thousandths, by horizon.
     Forecast(u8, [[u16; Horizon::COUNT]; 3]),
 }
@@ -85,6 +98,12 @@ fn wish() -> impl Strategy<Value = Wish> {
     )
 }
 
+fn stretch() -> impl Strategy<Value = Stretch> {
+    let start = prop_oneof![0..9_000_u64, 0..100_000_u64];
+    (start, 60..20_000_u64, 0..=1000_u16, 0..6_u8)
+        .prop_map(|(start, length, share, place)| Stretch { start, length, share, place })
+}
+
 pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         1 => Just(if restarts { Op::Restart } else { Op::Wait(1) }),
@@ -102,6 +121,8 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
+        2 => (0..2_u8, vec(stretch(), 0..4)).prop_map(|(owner, list)| Op::Calendar(owner, list)),
+        1 => (0..2_u8).prop_map(Op::Renew),
         4 => (0..6_u8, any::<[[u8; Horizon::COUNT]; 3]>()).prop_map(|(node, steps)| {
             Op::Forecast(node, steps.map(|steps| steps.map(|step| u16::from(step % 11) * 100)))
         }),
@@ -231,6 +252,34 @@ impl Wish {
     }
 }
 
+/// A calendar of which each entry is one window; what clocks show matters to nobody here.
+fn calendar(stretches: &[Stretch], now: Time) -> (Vec<CalendarEntry>, Windows) {
+    let (mut entries, mut list) = (Vec::new(), Vec::new());
+    for (index, stretch) in (0..).zip(stretches) {
+        let start = Time(now.0 + stretch.start * 1000 - Millis::HOUR.0);
+        list.push(Window { start, end: start.after(Millis(stretch.length * 1000)), entry: index });
+        let fast = (stretch.place == 1).then(|| (label("disk"), label("fast")));
+        entries.push(CalendarEntry {
+            name: name("entry", u8::try_from(index).expect("few")),
+            when: When::Once { start: WallTime(0), end: WallTime(1) },
+            time_zone: "UTC".into(),
+            share: HeldShare { memory: stretch.share / 2, ..HeldShare::of_all(stretch.share) },
+            regions: (stretch.place == 0).then(|| name("r", 0)).into_iter().collect(),
+            labels: fast.into_iter().collect(),
+        });
+    }
+    list.sort_unstable();
+    (entries, Windows { through: now.after(Millis::HOUR), list })
+}
+
+/// As the server would: what has ended is not worked out again.
+fn renewed(state: &State, owner: Name, now: Time) -> Option<Command> {
+    let known = state.owner(&owner)?;
+    let mut windows = known.windows.as_ref().clone();
+    windows.list.retain(|window| window.end > now);
+    Some(Command::RenewWindows { owner, of: known.revision, windows })
+}
+
 impl Op {
     /// The commands, as requests of one step. What makes no sense any more is refused, which is fine.
     pub(super) fn requests(&self, state: &State, naive: &Naive, now: Time) -> Vec<Request> {
@@ -272,6 +321,11 @@ impl Op {
                 forecast_margin_permille: *permille,
                 ..state.policy().clone()
             })],
+            Self::Calendar(owner, stretches) => vec![Command::UpdateOwner {
+                target: target(name("owner", *owner)),
+                patch: OwnerPatch { risk: None, calendar: Some(calendar(stretches, now)) },
+            }],
+            Self::Renew(owner) => renewed(state, name("owner", *owner), now).into_iter().collect(),
         };
         let ask = |command| Request { command, request_id: None, validate_only: false };
         commands.into_iter().map(ask).collect()

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use offpeak_core::{
-    command::{Command, LoadReport, NodePatch, Request, RequestId, Target, TenantPatch},
+    command::{
+        Command, LoadReport, NodePatch, OwnerPatch, Request, RequestId, Target, TenantPatch,
+    },
     model::{
-        Constraints, Counts, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec, Policy,
-        Priority, Quota, Resources, Revision, SelectorOperator, Spread, Taint, TenantSpec, Time,
-        Toleration, Topology,
+        CalendarEntry, Constraints, Counts, HeldShare, JobSpec, Label, LabelSelector, Labels,
+        Millis, Name, NodeSpec, Policy, Priority, Quota, Resources, Revision, Risk,
+        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
+        Window, Windows,
     },
 };
 
@@ -264,6 +267,29 @@ fn policy(words: &Words<'_>, old: &Policy) -> Policy {
     }
 }
 
+/// Windows as `2h-3h:500` or `2h-3h:500@region`, each an entry of its own in the calendar; what clocks show is of no
+/// interest here.
+fn calendar(texts: &[&str], start: Time) -> (Vec<CalendarEntry>, Windows) {
+    let (mut entries, mut list) = (Vec::new(), Vec::new());
+    for (index, text) in (0..).zip(texts) {
+        let (stretch, share) = text.split_once(':').expect("start-end:share");
+        let (share, region) = share.split_once('@').unwrap_or((share, ""));
+        let (begin, end) = stretch.split_once('-').expect("start-end");
+        let (begin, end) = (start.after(span(begin)), start.after(span(end)));
+        list.push(Window { start: begin, end, entry: index });
+        entries.push(CalendarEntry {
+            name: name(&format!("entry-{index}")),
+            when: When::Once { start: WallTime(0), end: WallTime(1) },
+            time_zone: "UTC".into(),
+            share: HeldShare::of_all(number(share)),
+            regions: Some(name(region)).filter(|region| !region.is_empty()).into_iter().collect(),
+            labels: Labels::new(),
+        });
+    }
+    list.sort_unstable();
+    (entries, Windows { through: start.after(Millis(100 * Millis::HOUR.0)), list })
+}
+
 /// The request that a line asks for; reports on tasks aside, which need to know the allocations.
 pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Request {
     let mut all = line.split_whitespace();
@@ -283,6 +309,22 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
         "remove" => {
             Command::RemoveNode { target: words.target(first), force: words.get("force").is_some() }
         }
+        "owner" => Command::UpdateOwner {
+            target: words.target(first),
+            patch: OwnerPatch {
+                risk: words.get("risk").map(|risk| Risk::new(number(risk)).expect("a risk")),
+                calendar: match words.names[1..] {
+                    [] => None,
+                    ["none"] => Some(Default::default()),
+                    ref windows => Some(calendar(windows, start)),
+                },
+            },
+        },
+        "renew" => Command::RenewWindows {
+            owner: name(first),
+            of: Revision(number(words.get("rev").expect("a revision"))),
+            windows: calendar(&words.names[1..], start).1,
+        },
         "load" => Command::ReportLoad(vec![LoadReport {
             node: name(first),
             time: words.get("when").map(|when| match when.strip_prefix('-') {

@@ -159,6 +159,13 @@ impl Printer<'_> {
                     .map(|s| format!("load {} {}", self.node(s.node), resources(&s.load)))
                     .collect();
             }
+            Event::OwnerUpdated { spec, windows } => {
+                format!("owner {} has {} windows", spec.name, windows.list.len())
+            }
+            Event::WindowsRenewed { owner, windows } => {
+                format!("renewed {owner} to {} windows", windows.list.len())
+            }
+            Event::OwnerTurned { owner } => format!("turned {owner}"),
             Event::TenantCreated { spec, .. } => format!("created {}", spec.name),
             Event::TenantUpdated { spec, .. } => format!("changed {}", spec.name),
             Event::TenantDeleted { name, .. } => format!("deleted {name}"),

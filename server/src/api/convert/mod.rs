@@ -5,10 +5,12 @@
 //!
 //! Deliberately absent: gRPC codes, and any rule that depends on what the cell knows.
 
+mod calendar;
 mod constraints;
 mod job;
 mod node;
 mod objects;
+mod owner;
 mod pending;
 mod resources;
 mod scalars;
@@ -21,14 +23,18 @@ mod tests;
 use offpeak_core::command::{Command, Request, RequestId};
 use xxhash_rust::xxh3::Xxh3;
 
+pub(crate) use calendar::calendar;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
     allocation, eviction_reason, job, job_description, job_state, load_sample, node,
     node_description, node_state, node_state_in, notice, resources as amounts, tenant,
     tenant_description, timestamp,
 };
+pub(crate) use owner::{owner, owner_description, window};
 pub(crate) use pending::pending_reason;
-pub(crate) use scalars::{at_most, duration, enumerations, given_name, label_map, name, names};
+pub(crate) use scalars::{
+    at_most, duration, enumerations, given_name, label_map, name, names, time,
+};
 pub(crate) use violations::{At, Violations};
 
 /// The longest request id in bytes.

@@ -22,7 +22,7 @@ pub(crate) fn timestamp(time: Time) -> Timestamp {
     Timestamp { seconds, nanos }
 }
 
-fn span(millis: Millis) -> Duration {
+pub(super) fn span(millis: Millis) -> Duration {
     let (seconds, nanos) = parts(millis.0);
     Duration { seconds, nanos }
 }
@@ -49,11 +49,11 @@ fn counts(counts: &Counts) -> BTreeMap<String, u64> {
     counts.iter().map(|(name, amount)| (name.to_string(), amount)).collect()
 }
 
-fn labels(labels: &Labels) -> BTreeMap<String, String> {
+pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-fn texts(names: &[Name]) -> Vec<String> {
+pub(super) fn texts(names: &[Name]) -> Vec<String> {
     names.iter().map(Name::to_string).collect()
 }
 

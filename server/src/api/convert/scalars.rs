@@ -125,7 +125,7 @@ pub(crate) fn duration(violations: &mut Violations, at: &At<'_>, span: Duration)
 }
 
 /// Milliseconds since 1970, a fraction of one counted as a whole one.
-pub(super) fn time(violations: &mut Violations, at: &At<'_>, time: Timestamp) -> Time {
+pub(crate) fn time(violations: &mut Violations, at: &At<'_>, time: Timestamp) -> Time {
     if time.seconds < 0 {
         violations.refuse(at, "must not lie before 1970");
         return Time(0);
@@ -266,3 +266,4 @@ named!(JobState { Pending, Running, Succeeded, Failed, Cancelled });
 named!(SelectorOperator { In, NotIn, Exists, NotExists });
 named!(SpreadTopology { Node, Zone });
 named!(TaskOutcome { Started, Succeeded, Failed });
+named!(Weekday { Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday });

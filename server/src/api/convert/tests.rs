@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use offpeak::v1;
 use offpeak_core::{
     command::{Command, Request},
-    model::{Label, MAX_AMOUNT, Millis, Name, SelectorOperator},
+    model::{Label, MAX_AMOUNT, Millis, Name, OwnerSpec, SelectorOperator},
 };
 use prost_types::{Duration, FieldMask, Timestamp};
 
-use super::{Mutation, Violations, accept, report_load};
+use super::{At, Mutation, Violations, accept, calendar, owner_description, report_load};
 
 /// The fields that are wrong, with what is wrong.
 fn wrong<T: std::fmt::Debug>(result: Result<T, Violations>) -> Vec<(String, String)> {
@@ -375,4 +375,38 @@ fn durations_round_up_to_milliseconds() {
         panic!("accepted");
     };
     assert_eq!(spec.min_runtime, Millis(1_001));
+}
+
+/// What was asked for comes back with defaults spelled out, and asks for the same again.
+#[test]
+fn a_calendar_is_told_as_it_was_given() {
+    use v1::calendar_entry::Days;
+    let entry = |name: &str, days| v1::CalendarEntry {
+        name: name.into(),
+        days: Some(days),
+        start: "08:30".into(),
+        length: Some(Duration { seconds: 5_400, nanos: 0 }),
+        time_zone: "Europe/Berlin".into(),
+        share: Some(v1::HeldShare {
+            permille: 250,
+            gpu_permille: Some(1_000),
+            ..Default::default()
+        }),
+        regions: vec!["eu".into()],
+        labels: BTreeMap::from([("disk".into(), "ssd".into())]),
+    };
+    let (start, end) = ("2026-11-20T08:00".into(), "2026-11-21T08:00".into());
+    let once = entry("d", Days::Once(v1::Once { start, end }));
+    let given = [
+        entry("a", Days::Weekly(v1::Weekly { weekdays: vec![1, 7] })),
+        entry("b", Days::Monthly(v1::Monthly { days: vec![1, 28, -1] })),
+        entry("c", Days::Yearly(v1::Yearly { month: 12, day: 31 })),
+        v1::CalendarEntry { start: String::new(), length: None, ..once },
+    ];
+    let mut violations = Violations::default();
+    let taken = calendar(&mut violations, &At::Root, &given);
+    let taken = violations.check(taken).expect("nothing is wrong");
+    let told = owner_description(&OwnerSpec { calendar: taken, ..OwnerSpec::of(Name::default()) });
+    assert_eq!(told.calendar, given);
+    assert_eq!(told.risk_ppm, Some(10_000));
 }

@@ -6,7 +6,8 @@ use offpeak_core::{
     event::{Commit, Event, Placement},
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobState, LoadSample, Name,
-        NodeId, NodeMode, Notice, Policy, Resources, Revision, TaskEnd, TaskIndex, TenantId, Time,
+        NodeId, NodeMode, Notice, OwnerSpec, Policy, Resources, Revision, TaskEnd, TaskIndex,
+        TenantId, Time,
     },
 };
 
@@ -66,6 +67,10 @@ fn placement(task: u32, node: u32) -> Placement {
     }
 }
 
+fn owner(text: &str) -> Arc<OwnerSpec> {
+    Arc::new(OwnerSpec::of(name(text)))
+}
+
 /// One event of most kinds, about job 0 on node 0 or job 1 on node 1.
 fn events() -> Vec<Event> {
     let notice = Notice { reason: EvictionReason::OwnerReturned, deadline: Time(2_000) };
@@ -75,6 +80,8 @@ fn events() -> Vec<Event> {
         Event::NodeRemoved { id: NodeId(1), name: name("n1"), region: name("west") },
         Event::LoadReported { samples: vec![sample(NodeId(0)), sample(NodeId(1))] },
         Event::TenantDeleted { id: TenantId(1), name: name("t1") },
+        Event::OwnerUpdated { spec: owner("web"), windows: Default::default() },
+        Event::OwnerTurned { owner: name("web") },
         Event::JobResized { id: JobId(0), count: 5 },
         Event::TasksPlaced { job: JobId(1), placements: vec![placement(0, 0), placement(1, 1)] },
         Event::TaskStarted { at: at(0, 0) },
@@ -119,6 +126,7 @@ fn what_is_only_for_the_cell_is_not_seen() {
     let outcome = Outcome { revision: Revision(1), detail: Detail::Done };
     let internal = [
         Event::PolicyChanged(Policy::default()),
+        Event::WindowsRenewed { owner: name("web"), windows: Default::default() },
         Event::RequestRemembered { id: "r".into(), fingerprint: 1, outcome },
         Event::RequestsForgotten { through: Revision(1) },
     ];

@@ -1,14 +1,14 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, NodeSpec, Policy, RequestRemembered, ResourceColumns, Resources,
-    TenantSpec,
+    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
+    Resources, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 12")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
 pub(crate) enum EntryKind {
     #[prost(message, tag = "1")]
     Header(Header),
+    #[prost(message, tag = "8")]
+    Owners(Owners),
     #[prost(message, tag = "2")]
     Nodes(Nodes),
     #[prost(message, tag = "3")]
@@ -69,6 +71,28 @@ pub(crate) struct Header {
     /// Tasks seen since the weights of their kinds last shrank.
     #[prost(uint64, tag = "15")]
     pub(crate) tasks_seen: u64,
+    /// Absent in checkpoints of releases that did not know of owners.
+    #[prost(uint64, tag = "16")]
+    pub(crate) owners: u64,
+}
+
+/// Owners of whom something was asked.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Owners {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) owners: Vec<Owner>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Owner {
+    #[prost(message, required, tag = "1")]
+    pub(crate) spec: OwnerSpec,
+    #[prost(message, required, tag = "2")]
+    pub(crate) windows: Windows,
+    #[prost(uint64, tag = "3")]
+    pub(crate) turned: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) revision: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

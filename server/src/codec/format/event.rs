@@ -1,6 +1,6 @@
 use prost::{Message, Oneof};
 
-use super::{JobSpec, NodeSpec, Outcome, Policy, ResourceColumns, TenantSpec};
+use super::{JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, TenantSpec, Windows};
 
 /// One group commit.
 #[derive(Clone, PartialEq, Message)]
@@ -62,7 +62,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 28"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -118,6 +118,12 @@ pub(crate) enum EventKind {
     TenantDeleted(Removed),
     #[prost(message, tag = "24")]
     PolicyChanged(Policy),
+    #[prost(message, tag = "25")]
+    OwnerUpdated(OwnerDescribed),
+    #[prost(message, tag = "26")]
+    WindowsRenewed(WindowsRenewed),
+    #[prost(string, tag = "27")]
+    OwnerTurned(String),
     #[prost(message, tag = "28")]
     ForecastMade(ForecastMade),
 }
@@ -315,4 +321,21 @@ pub(crate) struct RequestRemembered {
     pub(crate) fingerprint_low: u64,
     #[prost(message, required, tag = "4")]
     pub(crate) outcome: Outcome,
+}
+
+/// An owner's whole description and its calendar as stretches of time.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OwnerDescribed {
+    #[prost(message, required, tag = "1")]
+    pub(crate) spec: OwnerSpec,
+    #[prost(message, required, tag = "2")]
+    pub(crate) windows: Windows,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WindowsRenewed {
+    #[prost(string, tag = "1")]
+    pub(crate) owner: String,
+    #[prost(message, required, tag = "2")]
+    pub(crate) windows: Windows,
 }

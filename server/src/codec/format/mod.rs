@@ -7,22 +7,24 @@
 mod checkpoint;
 mod event;
 mod model;
+mod owner;
 
 pub(crate) use checkpoint::{
-    Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Remembered,
-    Requests, TaskKind, Tenant, Tenants,
+    Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner, Owners,
+    Remembered, Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
     AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten, JobResized,
-    JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven, Record,
-    RecordPiece, Removed, RequestRemembered, Samples, TaskEnded, TaskEvicted, TasksDropped,
-    TasksPlaced, TenantDescribed,
+    JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven, OwnerDescribed,
+    Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded, TaskEvicted, TasksDropped,
+    TasksPlaced, TenantDescribed, WindowsRenewed,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,
     Outcome, Pair, Policy, Quota, ResourceColumns, Resources, Selector, Spread, TenantSpec,
     Toleration,
 };
+pub(crate) use owner::{CalendarEntry, HeldShare, Once, OwnerSpec, When, Windows};
 
 /// The version of records that this release writes, and the newest that it reads.
 pub(crate) const RECORD_VERSION: u32 = 1;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{Cell, cell::*, hex, strategies, unhex};
 use crate::codec::{CheckpointReader, CodecError, encode_checkpoint};
 
-fn entries(state: &State) -> Vec<Vec<u8>> {
+pub(super) fn entries(state: &State) -> Vec<Vec<u8>> {
     let mut entries = Vec::new();
     let Ok(()) = encode_checkpoint(state, |entry| {
         entries.push(entry.to_vec());
@@ -18,7 +18,7 @@ fn entries(state: &State) -> Vec<Vec<u8>> {
     entries
 }
 
-fn rebuild(entries: &[Vec<u8>]) -> Result<State, CodecError> {
+pub(super) fn rebuild(entries: &[Vec<u8>]) -> Result<State, CodecError> {
     let mut reader = CheckpointReader::default();
     entries.iter().try_for_each(|entry| reader.entry(entry))?;
     reader.finish()

@@ -21,6 +21,7 @@ use proptest::{
     sample::select,
 };
 
+use super::owners;
 use crate::record::{JobName, Names, NodeName, Record};
 
 pub(super) fn record() -> BoxedStrategy<Record> {
@@ -67,7 +68,15 @@ fn names() -> BoxedStrategy<Names> {
 }
 
 fn event() -> BoxedStrategy<Event> {
-    prop_oneof![cell_event(), node_event(), tenant_event(), job_event(), task_event()].boxed()
+    prop_oneof![
+        cell_event(),
+        node_event(),
+        owners::event(),
+        tenant_event(),
+        job_event(),
+        task_event()
+    ]
+    .boxed()
 }
 
 fn cell_event() -> BoxedStrategy<Event> {
@@ -372,15 +381,15 @@ fn resources() -> BoxedStrategy<Resources> {
         .boxed()
 }
 
-fn labels() -> BoxedStrategy<Labels> {
+pub(super) fn labels() -> BoxedStrategy<Labels> {
     btree_map(label(), label(), 0..3).boxed()
 }
 
-fn label() -> BoxedStrategy<Label> {
+pub(super) fn label() -> BoxedStrategy<Label> {
     "([a-z]([a-z./]{0,3}[a-z])?)?".prop_map(|text| Label::parse(&text).expect("a label")).boxed()
 }
 
-fn name() -> BoxedStrategy<Name> {
+pub(super) fn name() -> BoxedStrategy<Name> {
     "([ab]|[a-z][a-z.-]{0,4}[a-z])?"
         .prop_map(|text| Name::parse_optional(&text).expect("a name"))
         .boxed()
@@ -395,6 +404,6 @@ fn small_id() -> BoxedStrategy<u32> {
 }
 
 /// Of every size, the smallest and the greatest included.
-fn number() -> BoxedStrategy<u64> {
+pub(super) fn number() -> BoxedStrategy<u64> {
     prop_oneof![0..4_u64, any::<u32>().prop_map(u64::from), any::<u64>(), Just(u64::MAX)].boxed()
 }

@@ -3,6 +3,7 @@
 
 mod job;
 mod node;
+mod owner;
 mod task;
 mod tenant;
 
@@ -29,6 +30,8 @@ pub(super) fn decide(
         Command::UncordonNode(target) => node::uncordon(state, &target),
         Command::DrainNode { target, grace } => node::drain(state, now, &target, grace),
         Command::RemoveNode { target, force } => node::remove(state, &target, force),
+        Command::UpdateOwner { target, patch } => owner::update(state, &target, patch),
+        Command::RenewWindows { owner, of, windows } => Ok(owner::renew(state, owner, of, windows)),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
         Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
         Command::CreateTenant(spec) => tenant::create(state, spec),

@@ -1,0 +1,212 @@
+//! `offpeak owner`: whoever lends nodes.
+
+use clap::{Args, Subcommand};
+use offpeak::v1::{GetOwnerRequest, ListOwnersRequest, Owner, UpdateOwnerRequest};
+use offpeak_client::Client;
+use prost_types::FieldMask;
+
+use super::{
+    apply,
+    failure::Failure,
+    human,
+    output::Show,
+    owner_calendar,
+    page::{self, Limit},
+    session::Session,
+    table::{Cell, Column, left, right},
+};
+
+/// The risk of an owner that was never described: 1 %.
+const DEFAULT_RISK_PPM: u32 = 10_000;
+
+/// Whoever lends nodes: how much risk they accept, and when they want their nodes back.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  offpeak owner update shop --risk 0.1%
+  offpeak owner calendar shop add sale --yearly 11-20 --for 11d --zone Europe/Berlin --share 60%
+  offpeak owner calendar shop preview
+  offpeak owner list")]
+pub(crate) enum Command {
+    /// List owners
+    #[command(visible_alias = "ls")]
+    List(Limit),
+    /// Show all that is known of owners
+    Get {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Change an owner; what is not given stays. It may be one that no node names yet
+    Update(Description),
+    /// When an owner holds back a share of its nodes
+    Calendar(owner_calendar::Calendar),
+}
+
+/// An owner's description.
+#[derive(Args, Debug)]
+pub(crate) struct Description {
+    /// Its name
+    name: String,
+    /// How often its load may exceed what the cell bounded, in percent of the time [default: 1%]
+    #[arg(long, value_parser = parse_risk, value_name = "PERCENT")]
+    risk: Option<u32>,
+    /// Check only; change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    let client = session.connect().await?;
+    match command {
+        Command::List(limit) => {
+            session.out.list(&page::fetch(&client, &ListOwnersRequest::default(), limit).await?)
+        }
+        Command::Get { names } => {
+            let mut owners = Vec::new();
+            for name in names {
+                owners.push(get(&client, &name).await?);
+            }
+            session.out.some(&owners)
+        }
+        Command::Update(description) => {
+            let old = get_or_new(&client, &description.name).await?;
+            let mut owner = old.clone();
+            owner.risk_ppm = description.risk.or(owner.risk_ppm);
+            update(&old, owner, description.dry_run, &client, session).await
+        }
+        Command::Calendar(calendar) => owner_calendar::run(calendar, &client, session).await,
+    }
+}
+
+/// Makes the cell have what differs from what it has.
+pub(crate) async fn update(
+    old: &Owner,
+    owner: Owner,
+    dry_run: bool,
+    client: &Client,
+    session: &Session,
+) -> Result<(), Failure> {
+    let reference = owner.reference();
+    let paths = apply::changed_owner_fields(old, &owner);
+    if paths.is_empty() {
+        session.out.remark(&format!("{reference} is already so"));
+        return Ok(());
+    }
+    let request = UpdateOwnerRequest {
+        expected_revision: old.revision,
+        owner: Some(owner),
+        update_mask: Some(FieldMask { paths }),
+        validate_only: dry_run,
+        ..UpdateOwnerRequest::default()
+    };
+    let answer = client.call(request).await?;
+    session.out.done(&reference, if dry_run { "updated (dry run)" } else { "updated" }, &answer)
+}
+
+async fn get(client: &Client, name: &str) -> Result<Owner, Failure> {
+    let request = GetOwnerRequest { name: plain(name).to_owned(), min_revision: 0 };
+    Ok(client.call(request).await?.owner.unwrap_or_default())
+}
+
+/// An owner that the cell does not know is one of whom nothing was asked yet.
+pub(crate) async fn get_or_new(client: &Client, name: &str) -> Result<Owner, Failure> {
+    let request = GetOwnerRequest { name: plain(name).to_owned(), min_revision: 0 };
+    let found = apply::found(client.call(request).await)?;
+    let new = Owner { name: plain(name).to_owned(), ..Owner::default() };
+    Ok(found.and_then(|answer| answer.owner).unwrap_or(new))
+}
+
+pub(crate) fn plain(name: &str) -> &str {
+    name.strip_prefix("owner/").unwrap_or(name)
+}
+
+/// Percent as parts per million.
+fn parse_risk(text: &str) -> Result<u32, String> {
+    parse_percent(text, 4)
+}
+
+/// Percent with so many digits after the point, in units of the last of them.
+pub(crate) fn parse_percent(text: &str, digits: usize) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no percentage such as 0.5%");
+    let number = text.strip_suffix('%').ok_or_else(wrong)?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(part) {
+        return Err(wrong());
+    }
+    if part.len() > digits {
+        return Err(format!("{text:?} has more than {digits} digits after the point"));
+    }
+    format!("{whole}{part:0<digits$}").parse().map_err(|_| wrong())
+}
+
+/// As `parse_percent` reads it.
+pub(crate) fn percent(value: u32, digits: usize) -> String {
+    let text = format!("{value:0>width$}", width = digits + 1);
+    let (whole, part) = text.split_at(text.len() - digits);
+    match part.trim_end_matches('0') {
+        "" => format!("{whole}%"),
+        part => format!("{whole}.{part}%"),
+    }
+}
+
+impl Show for Owner {
+    fn reference(&self) -> String {
+        format!("owner/{}", self.name)
+    }
+
+    fn columns(wide: bool) -> Vec<Column> {
+        let mut columns = vec![left("NAME"), right("NODES"), right("RISK"), left("CALENDAR")];
+        if wide {
+            columns.push(right("REVISION"));
+        }
+        columns
+    }
+
+    fn row(&self, wide: bool) -> Vec<Cell> {
+        let entries: Vec<&str> = self.calendar.iter().map(|entry| entry.name.as_str()).collect();
+        let mut row: Vec<Cell> = vec![
+            self.name.as_str().into(),
+            human::count(self.nodes).into(),
+            percent(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into(),
+            human::dash(entries.join(", ")).into(),
+        ];
+        if wide {
+            row.push(self.revision.to_string().into());
+        }
+        row
+    }
+
+    fn details(&self) -> Vec<(&'static str, Cell)> {
+        let mut details = vec![
+            ("Name", self.name.as_str().into()),
+            ("Nodes", human::count(self.nodes).into()),
+            ("Risk", percent(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into()),
+        ];
+        let mut label = "Calendar";
+        for entry in &self.calendar {
+            let text = format!("{}: {}", entry.name, owner_calendar::sentence(entry));
+            details.push((std::mem::take(&mut label), text.into()));
+        }
+        details.push(("Revision", self.revision.to_string().into()));
+        details
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_percent, percent};
+
+    #[test]
+    fn percentages_are_read_exactly_and_written_alike() {
+        for (text, ppm) in [("1%", 10_000), ("0.1%", 1_000), ("0.0001%", 1), ("12.5%", 125_000)] {
+            assert_eq!(parse_percent(text, 4), Ok(ppm));
+            assert_eq!(percent(ppm, 4), text);
+        }
+        assert_eq!(parse_percent("37.5%", 1), Ok(375));
+        for wrong in ["", "%", "1", "0.1", "-1%", "1e1%", ".5%", "0.12345%", "99999999%"] {
+            assert!(parse_percent(wrong, 4).is_err(), "{wrong}");
+        }
+    }
+}
