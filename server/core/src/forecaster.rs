@@ -10,10 +10,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
     event::{Batch, Event},
-    forecast::{Fleet, NodeForecast, Risks, Share},
+    forecast::{Fleet, NodeForecast, Risk, Risks, Share},
     model::{
         Bounds, Dimension, Horizon, LoadSample, Millis, Name, NodeBounds, NodeId, NodeSpec,
-        Revision, Time,
+        OwnerSpec, Revision, Time,
     },
     state::State,
 };
@@ -26,6 +26,8 @@ const YOUTH: Millis = Millis(24 * Millis::HOUR.0);
 pub struct Forecaster {
     revision: Revision,
     owners: BTreeMap<Name, Owner>,
+    /// What owners accept; the default for those that are not here.
+    risks: BTreeMap<Name, Risks>,
     nodes: BTreeMap<NodeId, Known>,
 }
 
@@ -77,6 +79,12 @@ impl Piece {
     }
 }
 
+/// What an owner accepts for each horizon: what is decided anew with every report is exceeded ten times as seldom.
+fn risks(accepted: crate::model::Risk) -> Risks {
+    let ppm = accepted.parts_per_million();
+    Risks { five_minutes: Risk::ppm(ppm / 10), ..Risks::all(Risk::ppm(ppm)) }
+}
+
 fn code(dimension: &Dimension) -> Code {
     let number = match dimension {
         Dimension::Cpu => 0,
@@ -109,6 +117,9 @@ impl Forecaster {
         for node in state.nodes() {
             forecaster.meet(node.id, &node.spec);
         }
+        for owner in state.owners() {
+            forecaster.promise(&owner.spec);
+        }
         forecaster
     }
 
@@ -129,6 +140,7 @@ impl Forecaster {
                     Event::NodeRegistered { id, spec } | Event::NodeUpdated { id, spec } => {
                         self.meet(*id, spec);
                     }
+                    Event::OwnerUpdated { spec, .. } => self.promise(spec),
                     Event::NodeRemoved { id, .. } => {
                         self.nodes.remove(id);
                         changed.remove(id);
@@ -200,11 +212,20 @@ impl Forecaster {
                 }
             }
         }
+        state.owners().for_each(|owner| forecaster.promise(&owner.spec));
         Some(forecaster)
     }
 
     fn meet(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
         self.nodes.entry(id).or_default().spec = Some(Arc::clone(spec));
+    }
+
+    fn promise(&mut self, spec: &OwnerSpec) {
+        let risks = risks(spec.risk);
+        self.risks.insert(spec.name.clone(), risks);
+        if let Some(owner) = self.owners.get_mut(&spec.name) {
+            owner.fleets.values_mut().for_each(|fleet| fleet.promise(risks));
+        }
     }
 
     /// Learns a sample. The node's bounds, if they are other ones than before.
@@ -215,6 +236,7 @@ impl Forecaster {
             .owners
             .entry(spec.owner.clone())
             .or_insert_with(|| Owner { since: sample.time, fleets: BTreeMap::new() });
+        let risks = self.risks.get(&spec.owner).copied().unwrap_or_default();
         for (dimension, _) in sample.load.amounts() {
             known.forecasts.entry(dimension).or_default();
         }
@@ -225,7 +247,7 @@ impl Forecaster {
                 continue;
             }
             let fleet = owner.fleets.entry(dimension.clone());
-            let fleet = fleet.or_insert_with(|| Fleet::new(Risks::default()));
+            let fleet = fleet.or_insert_with(|| Fleet::new(risks));
             let load = Bounds::permille(sample.load.amount(dimension), capacity);
             fleet.observe(Arc::make_mut(forecast), sample.time, Share::permille(load));
             let over = |horizon| {

@@ -40,6 +40,7 @@ pub(super) fn matters(record: &Record) -> bool {
                 | Event::NodeUpdated { .. }
                 | Event::NodeRemoved { .. }
                 | Event::LoadReported { .. }
+                | Event::OwnerUpdated { .. }
         )
     })
 }

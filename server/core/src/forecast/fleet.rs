@@ -33,6 +33,14 @@ impl Fleet {
         }
     }
 
+    /// Promises something else from now on.
+    pub fn promise(&mut self, risks: Risks) {
+        self.five_minutes.price.promise(risks.five_minutes);
+        self.hour.price.promise(risks.hour);
+        self.six_hours.price.promise(risks.six_hours);
+        self.day.price.promise(risks.day);
+    }
+
     /// Learns what an owner used of one of the fleet's nodes.
     ///
     /// Samples of the same five minutes are taken together. One that is older than those counts only as the memory of

@@ -62,6 +62,11 @@ impl Price {
         Self { risk: risk.get().into(), log: START, settled: 0, slots: 1 << 16, excess: 0 }
     }
 
+    /// Steers towards another promise from now on.
+    pub(super) fn promise(&mut self, risk: Risk) {
+        self.risk = risk.get().into();
+    }
+
     /// Lets what was counted fade.
     pub(super) fn advance(&mut self, slots: u32) {
         // After four weeks hardly anything is left.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use offpeak_core::{
-    command::{Command, LoadReport, Request},
+    command::{Command, LoadReport, OwnerPatch, Request, Target},
     engine::Engine,
     event::{Batch, Event},
     forecaster::Forecaster,
-    model::{Horizon, Labels, Millis, Name, NodeBounds, NodeId, NodeSpec, Resources, Time},
+    model::{Horizon, Labels, Millis, Name, NodeBounds, NodeId, NodeSpec, Resources, Risk, Time},
     state::State,
 };
 
@@ -138,6 +138,26 @@ fn a_fleet_that_has_shown_its_nights_lends_more_of_them_than_the_greatest_of_a_d
         held < u64::from(NODES) * 4_000,
         "at two in the morning {held} is held back for an hour"
     );
+}
+
+#[test]
+fn a_careful_owner_lends_less() {
+    let mut house = House::new();
+    let patch = OwnerPatch { risk: Risk::new(1_000), calendar: None };
+    let target = Target { name: name("shop"), expected: None };
+    let mut careful = House::new();
+    careful.ask(Command::UpdateOwner { target, patch });
+    let held = |house: &mut House| {
+        house.run(8 * DAY);
+        let mut held = 0;
+        for _ in 0..DAY {
+            house.report();
+            held += house.bounds().into_iter().map(|bounds| bounds.expect("known")[1]).sum::<u64>();
+        }
+        held
+    };
+    let (held, more) = (held(&mut house), held(&mut careful));
+    assert!(more > held, "{more} is held back, and {held} at ten times the risk");
 }
 
 #[test]
