@@ -147,6 +147,7 @@ impl Mentioned {
             Event::TaskStarted { at }
             | Event::TaskEnded { at, .. }
             | Event::NoticeGiven { at, .. }
+            | Event::AdvisoryGiven { at, .. }
             | Event::NoticeWithdrawn { at }
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)

@@ -266,6 +266,7 @@ impl Fold {
             }
             Kind::TaskEnded(e) => self.end(e),
             Kind::NoticeGiven(e) => self.allocation(e.allocation_id).notice = e.notice,
+            Kind::AdvisoryGiven(_) => {}
             Kind::NoticeWithdrawn(e) => self.allocation(e.allocation_id).notice = None,
             Kind::TaskEvicted(e) => {
                 self.release(e.allocation_id);

@@ -297,6 +297,9 @@ fn task_line(kind: &Kind) -> String {
             let reason = eviction(e.notice.as_ref().expect("a notice").reason);
             format!("notice {}/{} {} on {}: {reason}", e.tenant, e.job, e.task, e.node)
         }
+        Kind::AdvisoryGiven(e) => {
+            format!("advised {}/{} {} on {}", e.tenant, e.job, e.task, e.node)
+        }
         Kind::NoticeWithdrawn(e) => {
             format!("withdrawn {}/{} {} on {}", e.tenant, e.job, e.task, e.node)
         }

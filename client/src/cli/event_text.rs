@@ -22,6 +22,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::TaskEnded(_)) => "task_ended",
         Some(Kind::NoticeGiven(_)) => "notice_given",
         Some(Kind::NoticeWithdrawn(_)) => "notice_withdrawn",
+        Some(Kind::AdvisoryGiven(_)) => "advisory_given",
         Some(Kind::TaskEvicted(_)) => "task_evicted",
         Some(Kind::JobEnded(_)) => "job_ended",
         Some(Kind::JobForgotten(_)) => "job_forgotten",
@@ -78,6 +79,13 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             match &notice.deadline {
                 Some(deadline) => format!("{what} {reason}, until {deadline}"),
                 None => format!("{what} {reason}"),
+            }
+        }
+        Some(Kind::AdvisoryGiven(event)) => {
+            let what = task(&event.tenant, &event.job, event.task, &event.node);
+            match &event.expected_by {
+                Some(time) => format!("{what} the owner may want it by {time}"),
+                None => format!("{what} the owner may want it"),
             }
         }
         Some(Kind::NoticeWithdrawn(event)) => {

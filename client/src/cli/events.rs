@@ -138,7 +138,9 @@ fn line(event: &Event, out: Out) -> Result<String, Failure> {
 fn tone(event: &Event) -> Tone {
     match &event.kind {
         Some(Kind::TasksPlaced(_) | Kind::TaskStarted(_)) => Tone::Good,
-        Some(Kind::NoticeGiven(_) | Kind::NodeStateChanged(_)) => Tone::Warning,
+        Some(Kind::NoticeGiven(_) | Kind::AdvisoryGiven(_) | Kind::NodeStateChanged(_)) => {
+            Tone::Warning
+        }
         Some(Kind::TaskEvicted(_) | Kind::NodeRemoved(_)) => Tone::Bad,
         Some(Kind::LoadReported(_)) => Tone::Faint,
         _ => Tone::Plain,

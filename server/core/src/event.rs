@@ -160,6 +160,13 @@ pub enum Event {
         /// How.
         end: TaskEnd,
     },
+    /// The forecast turned: the owner is likely to want the room before long. Nothing is announced yet.
+    AdvisoryGiven {
+        /// To this allocation.
+        at: AllocationRef,
+        /// By when the owner may want it.
+        expected_by: Time,
+    },
     /// An eviction was announced.
     NoticeGiven {
         /// Of this allocation.

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -31,6 +31,7 @@ const KINDS: [&str; 20] = [
     "job_forgotten",
     "owner_updated",
     "owner_turned",
+    "advisory_given",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -200,5 +201,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::JobForgotten { .. } => 17,
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
+        Event::AdvisoryGiven { .. } => 20,
     })
 }

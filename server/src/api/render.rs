@@ -6,7 +6,7 @@ use offpeak_core::{
     event::{Commit, Event, Placement},
     model::{
         AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
-        TaskEnd, TenantId,
+        TaskEnd, TenantId, Time,
     },
 };
 
@@ -280,6 +280,7 @@ impl Renderer<'_> {
             }
             Event::NoticeGiven { at, notice } => self.place(*at)?.noticed(*notice),
             Event::NoticeWithdrawn { at } => self.place(*at)?.notice_withdrawn(),
+            Event::AdvisoryGiven { at, expected_by } => self.place(*at)?.advised(*expected_by),
             Event::TaskEvicted { at, reason } => self.place(*at)?.evicted(*reason),
             _ => return None,
         })
@@ -321,6 +322,10 @@ impl Place<'_> {
 
     fn notice_withdrawn(&self) -> Kind {
         task_event!(self, NoticeWithdrawn {})
+    }
+
+    fn advised(&self, expected_by: Time) -> Kind {
+        task_event!(self, AdvisoryGiven { expected_by: Some(timestamp(expected_by)) })
     }
 
     fn evicted(&self, reason: EvictionReason) -> Kind {

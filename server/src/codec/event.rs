@@ -84,6 +84,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::NoticeGiven(format::NoticeGiven { at: at.into(), reason, deadline })
         }
         Event::NoticeWithdrawn { at } => EventKind::NoticeWithdrawn(at.into()),
+        Event::AdvisoryGiven { at, expected_by } => {
+            let (at, expected_by) = (at.into(), expected_by.0);
+            EventKind::AdvisoryGiven(format::AdvisoryGiven { at, expected_by })
+        }
         Event::TaskEvicted { at, reason } => {
             let reason = reason_code(*reason);
             EventKind::TaskEvicted(format::TaskEvicted { at: at.into(), reason })
@@ -172,6 +176,9 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             Event::NoticeGiven { at: given.at.into(), notice }
         }
         EventKind::NoticeWithdrawn(at) => Event::NoticeWithdrawn { at: at.into() },
+        EventKind::AdvisoryGiven(given) => {
+            Event::AdvisoryGiven { at: given.at.into(), expected_by: Time(given.expected_by) }
+        }
         EventKind::TaskEvicted(task) => {
             Event::TaskEvicted { at: task.at.into(), reason: reason(task.reason)? }
         }

@@ -1,22 +1,42 @@
 //! What events demand: room for owners, the end of jobs, the fate of gangs.
 
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
 use super::Engine;
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, EvictionReason, JobId, NodeId, Notice, Owner, TaskEnd, TaskPhase,
-        Time,
+        Allocation, AllocationId, EvictionReason, Horizon, JobId, NodeId, Notice, Owner, TaskEnd,
+        TaskPhase, Time,
     },
+    state::State,
 };
+
+/// What may have changed of what an owner leaves on a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Touched {
+    /// Its load was just reported.
+    pub(super) reported: bool,
+    /// Before, all that is lent would have fitted for an hour.
+    pub(super) had_room: bool,
+}
+
+/// Before the event that changes what the owner is expected to need is applied.
+fn touch_owner(nodes: &mut BTreeMap<NodeId, Touched>, state: &State, id: NodeId, reported: bool) {
+    let Some(node) = state.node(id) else { return };
+    let touched = nodes.entry(id).or_insert_with(|| Touched {
+        had_room: !node.exceeds(&node.lent, &node.devices, node.held_back.over(Horizon::Hour)),
+        ..Touched::default()
+    });
+    touched.reported |= reported;
+}
 
 impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
         match event {
             Event::PolicyChanged(_) => {
-                let nodes = self.state.nodes().map(|node| (node.id, false));
+                let nodes = self.state.nodes().map(|node| (node.id, Touched::default()));
                 self.touched_nodes.extend(nodes);
             }
             Event::OwnerUpdated { .. }
@@ -24,7 +44,7 @@ impl Engine {
             | Event::OwnerTurned { .. } => {
                 let owner = event.owner().and_then(|name| self.state.owner(name));
                 for node in owner.into_iter().flat_map(Owner::nodes) {
-                    self.touched_nodes.entry(node).or_default();
+                    touch_owner(&mut self.touched_nodes, &self.state, node, false);
                 }
             }
             Event::NoticeWithdrawn { at } => {
@@ -34,11 +54,13 @@ impl Engine {
                 self.touched_nodes.entry(*id).or_default();
             }
             Event::LoadReported { samples } => {
-                self.touched_nodes.extend(samples.iter().map(|sample| (sample.node, true)));
+                for sample in samples {
+                    touch_owner(&mut self.touched_nodes, &self.state, sample.node, true);
+                }
             }
             Event::ForecastMade { bounds } => {
                 for found in bounds {
-                    self.touched_nodes.entry(found.node).or_default();
+                    touch_owner(&mut self.touched_nodes, &self.state, found.node, false);
                 }
             }
             Event::TaskEnded { at, .. } => {
@@ -60,8 +82,8 @@ impl Engine {
 
     /// Draws the consequences of all events since the last call.
     pub(super) fn follow_up(&mut self) {
-        for (node, reported) in mem::take(&mut self.touched_nodes) {
-            self.reclaim(node, reported);
+        for (node, touched) in mem::take(&mut self.touched_nodes) {
+            self.reclaim(node, touched);
         }
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);

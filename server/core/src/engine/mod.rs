@@ -15,6 +15,7 @@ mod windows;
 
 use std::{collections::BTreeMap, mem};
 
+use follow::Touched;
 use timers::Timers;
 
 use crate::{
@@ -53,8 +54,8 @@ pub struct Engine {
     open: bool,
     /// Work was left for the next step.
     unfinished: bool,
-    /// Nodes whose owners may lack room, and whether their load was just reported.
-    touched_nodes: BTreeMap<NodeId, bool>,
+    /// Nodes whose owners may lack room.
+    touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,

@@ -4,12 +4,14 @@
 //! Whoever is under notice goes first; with notice it counts as gone if that ends soon enough. A task inside its
 //! `min_runtime` is the last to go; before that the lowest priority goes first, then the least work lost. No more than
 //! needed: an allocation that does not help, or no longer does, stays. When the owner is no longer expected, notices
-//! that were given for it are withdrawn.
+//! that were given for it are withdrawn. Before all that, when the forecast turns so that the owner is expected within an
+//! hour, those who would have to go are told.
 
 use std::cmp::Reverse;
 
 use super::{
     Engine,
+    follow::Touched,
     windows::{is_wanted, needed_by},
 };
 use crate::{
@@ -34,11 +36,33 @@ struct Kept<'a> {
 }
 
 impl Engine {
-    /// Gives the owner of a node what it lacks. `reported` tells whether its load was just reported.
-    pub(super) fn reclaim(&mut self, id: NodeId, reported: bool) {
-        if reported {
+    /// Gives the owner of a node what it lacks, and tells who is next when the forecast has turned.
+    pub(super) fn reclaim(&mut self, id: NodeId, touched: Touched) {
+        if touched.reported {
             self.make_way(id);
         }
+        self.announce_reclaim(id);
+        if touched.had_room {
+            self.advise(id);
+        }
+    }
+
+    /// Tells those who would have to go if the owner came within an hour, as is expected now and was not before.
+    fn advise(&mut self, id: NodeId) {
+        let Some(node) = self.state.node(id) else { return };
+        let mut kept = Kept::of(node, node.held_back.over(Horizon::Hour));
+        if kept.fits() {
+            return;
+        }
+        let staying = kept.without(&self.state, |allocation| allocation.notice.is_some());
+        let expected_by = self.now.after(Horizon::Hour.length());
+        for victim in victims(&self.state, kept, staying) {
+            self.emit(Event::AdvisoryGiven { at: victim.at, expected_by });
+        }
+    }
+
+    /// Gives notice to those who stand where the owner is expected.
+    fn announce_reclaim(&mut self, id: NodeId) {
         let Some(node) = self.state.node(id) else { return };
         if !node.is_overcommitted() {
             self.withdraw_notices(id);

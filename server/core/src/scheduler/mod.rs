@@ -285,6 +285,7 @@ impl Scheduler {
             Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
+            | Event::AdvisoryGiven { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }
             | Event::RequestRemembered { .. }

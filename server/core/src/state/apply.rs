@@ -87,6 +87,8 @@ impl State {
             }
             Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
             Event::NoticeWithdrawn { at } => self.give_notice(at, None),
+            // It is said, and nothing changes.
+            Event::AdvisoryGiven { .. } => {}
             Event::TaskEvicted { at, .. } => self.evict(at),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),

@@ -20,6 +20,10 @@ fn a_window_is_cleared_before_it_begins_and_lent_again_when_it_ends() {
           +6h turned owner
           +1d turned owner
           +1d5h turned owner
+          +1d5h advised acme/x/4 on a by +1d6h
+          +1d5h advised acme/x/5 on a by +1d6h
+          +1d5h advised acme/x/6 on a by +1d6h
+          +1d5h advised acme/x/7 on a by +1d6h
         > show a
           Open held back nothing, over a day cpu_millis=4000; lent cpu_millis=8000; headroom nothing
         > at +30h
@@ -71,6 +75,8 @@ fn a_notice_of_ten_minutes_ends_before_the_window_begins() {
           placed acme/quick/0 on a
         > at +2h
           +1h turned owner
+          +1h advised acme/slow/0 on a by +2h
+          +1h advised acme/quick/0 on a by +2h
           +1h48m turned owner
           +1h48m notice acme/slow/0 on a at +1h59m OwnerExpected
           +1h48m notice acme/quick/0 on a at +1h59m OwnerExpected
@@ -109,6 +115,8 @@ fn long_tasks_stay_clear_of_windows_to_come() {
           placed acme/now/0 on a
         > at +3h
           +3h turned owner
+          +3h advised acme/hour/0 on a by +4h
+          +3h advised acme/now/0 on a by +4h
         > show a
           Open held back nothing, over a day cpu_millis=6000; lent cpu_millis=8000; headroom nothing
         > at +5h
@@ -259,6 +267,7 @@ fn a_load_that_comes_before_the_window_shortens_the_notice() {
           placed acme/x/0 on a
         > at +1h50m
           +1h turned owner
+          +1h advised acme/x/0 on a by +2h
           +1h48m turned owner
           +1h48m notice acme/x/0 on a at +1h59m OwnerExpected
         > load a cpu=5
@@ -384,6 +393,7 @@ fn a_window_that_is_called_off_takes_its_notices_back() {
           placed acme/x/0..1 on a
         > at +1h50m
           +1h turned owner
+          +1h advised acme/x/1 on a by +2h
           +1h48m turned owner
           +1h48m notice acme/x/1 on a at +1h59m OwnerExpected
         > owner owner none

@@ -201,12 +201,24 @@ impl Naive {
                 assert!(*end != TaskEnd::MissedDeadline || due, "the deadline has come");
             }
             Event::NoticeGiven { at, notice } => self.notice(at, *notice),
+            Event::AdvisoryGiven { at, expected_by } => {
+                let allocation = &self.allocations[&at.id];
+                assert!(allocation.notice.is_none(), "who is under notice knows");
+                assert_eq!(*expected_by, self.now.after(Millis::HOUR));
+                assert!(
+                    !self.leaves_room(at.node, Horizon::Hour),
+                    "the owner of {at:?} is expected"
+                );
+            }
             Event::NoticeWithdrawn { at } => {
                 let notice = self.allocations.get_mut(&at.id).expect("live").notice.take();
                 match notice.expect("it was under notice").reason {
                     EvictionReason::NodeDrained => {}
                     EvictionReason::OwnerExpected => {
-                        assert!(self.leaves_room(at.node), "the owner of {at:?} is expected");
+                        assert!(
+                            self.leaves_room(at.node, Horizon::FiveMinutes),
+                            "the owner of {at:?} is expected"
+                        );
                     }
                     reason => panic!("{reason:?} is never withdrawn"),
                 }
@@ -272,9 +284,9 @@ impl Naive {
     }
 
     /// Whether what is lent leaves room for what is held back.
-    fn leaves_room(&self, node: NodeId) -> bool {
+    fn leaves_room(&self, node: NodeId, horizon: Horizon) -> bool {
         let spec = &self.nodes[&node];
-        let held = |dimension| self.held_back(spec, Horizon::FiveMinutes, &dimension);
+        let held = |dimension| self.held_back(spec, horizon, &dimension);
         let owned = Resources {
             cpu_millis: held(Dimension::Cpu),
             memory_bytes: held(Dimension::Memory),

@@ -186,6 +186,14 @@ impl Printer<'_> {
                 self.time(notice.deadline),
                 notice.reason
             ),
+            Event::AdvisoryGiven { at, expected_by } => {
+                format!(
+                    "advised {} on {} by {}",
+                    self.task(at),
+                    self.node(at.node),
+                    self.time(*expected_by)
+                )
+            }
             Event::NoticeWithdrawn { at } => format!("withdrawn {}", self.task(at)),
             Event::TaskEvicted { at, reason } => {
                 format!("evicted {} from {} {reason:?}", self.task(at), self.node(at.node))

@@ -62,7 +62,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -126,6 +126,16 @@ pub(crate) enum EventKind {
     OwnerTurned(String),
     #[prost(message, tag = "28")]
     ForecastMade(ForecastMade),
+    #[prost(message, tag = "29")]
+    AdvisoryGiven(AdvisoryGiven),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AdvisoryGiven {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: AllocationRef,
+    #[prost(uint64, tag = "2")]
+    pub(crate) expected_by: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

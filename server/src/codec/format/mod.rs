@@ -14,10 +14,10 @@ pub(crate) use checkpoint::{
     Remembered, Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
-    AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten, JobResized,
-    JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven, OwnerDescribed,
-    Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded, TaskEvicted, TasksDropped,
-    TasksPlaced, TenantDescribed, WindowsRenewed,
+    AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten,
+    JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven,
+    OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded,
+    TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

@@ -228,6 +228,8 @@ fn task_event() -> BoxedStrategy<Event> {
             .prop_map(|(job, placements)| Event::TasksPlaced { job, placements }),
         at().prop_map(|at| Event::TaskStarted { at }),
         at().prop_map(|at| Event::NoticeWithdrawn { at }),
+        (at(), number())
+            .prop_map(|(at, time)| Event::AdvisoryGiven { at, expected_by: Time(time) }),
         (at(), reason()).prop_map(|(at, reason)| Event::TaskEvicted { at, reason }),
     ]
     .boxed()
