@@ -126,6 +126,7 @@ unary! {
     }
     capacity {
         get_capacity(GetCapacityRequest) -> GetCapacityResponse;
+        get_idle_profile(GetIdleProfileRequest) -> GetIdleProfileResponse;
     }
     admin {
         get_status(GetStatusRequest) -> GetStatusResponse;

@@ -383,6 +383,180 @@ async fn tenants_and_the_cell_are_summed_up() {
 }
 
 #[tokio::test]
+async fn what_is_idle_is_told_with_how_long() {
+    let cell = Cell::with_a_job().await;
+    cell.run("node report-load b --cpu 0.5").await.ends_with(0);
+    cell.run("forecast")
+        .await
+        .prints(&expect![[r#"
+        FOR           CPU         MEMORY
+        5m    1.45  (18%)   30GiB  (93%)
+        1h    1.45  (18%)   30GiB  (93%)
+        6h    1.45  (18%)   30GiB  (93%)
+        24h   1.45  (18%)   30GiB  (93%)
+
+        Regions:     eu, us
+        Capacity:    cpu 8, memory 32GiB
+        Owners use:  cpu 0.5
+        Lent:        cpu 6, memory 2GiB
+        Forecast:    0 of 2 nodes; not yet: 1 by the plain rule, 1 without load reports
+        Revision:    6
+    "#]])
+        .ends_with(0);
+    cell.run("forecast --node b")
+        .await
+        .prints(&expect![[r#"
+        FOR           CPU         MEMORY
+        5m    0.45  (11%)   15GiB  (93%)
+        1h    0.45  (11%)   15GiB  (93%)
+        6h    0.45  (11%)   15GiB  (93%)
+        24h   0.45  (11%)   15GiB  (93%)
+
+        Node:        b
+        Capacity:    cpu 4, memory 16GiB
+        Owners use:  cpu 0.5
+        Lent:        cpu 3, memory 1GiB
+        Forecast:    0 of 1 node; not yet: 1 by the plain rule
+        Revision:    6
+    "#]])
+        .ends_with(0);
+    cell.run("forecast --owner web -o name")
+        .await
+        .prints(&expect![[r#"
+            region/eu
+            region/us
+        "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_idle_is_told_to_machines() {
+    let cell = Cell::with_a_job().await;
+    cell.run("node report-load b --cpu 0.5").await.ends_with(0);
+    cell.run("forecast us -o yaml")
+        .await
+        .prints(&expect![[r#"
+            total:
+              nodes: "1"
+              readyNodes: "1"
+              plainRuleNodes: "1"
+              capacity:
+                cpuMillis: "4000"
+                memoryBytes: "17179869184"
+              ownerLoad:
+                cpuMillis: "500"
+              lent:
+                cpuMillis: "3000"
+                memoryBytes: "1073741824"
+              horizons:
+              - horizon: 300s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 3600s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 21600s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 86400s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+            profiles:
+            - region: us
+              nodes: "1"
+              readyNodes: "1"
+              plainRuleNodes: "1"
+              capacity:
+                cpuMillis: "4000"
+                memoryBytes: "17179869184"
+              ownerLoad:
+                cpuMillis: "500"
+              lent:
+                cpuMillis: "3000"
+                memoryBytes: "1073741824"
+              horizons:
+              - horizon: 300s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 3600s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 21600s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+              - horizon: 86400s
+                bound:
+                  cpuMillis: "550"
+                heldBack:
+                  cpuMillis: "550"
+                headroom:
+                  cpuMillis: "450"
+                  memoryBytes: "16106127360"
+            revision: "6"
+        "#]])
+        .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_has_no_profile() {
+    let cell = Cell::with_a_job().await;
+    cell.run("forecast moon")
+        .await
+        .complains(&expect![[r#"
+        error: region "moon" does not exist
+        hint: there are nodes in eu, us
+    "#]])
+        .ends_with(3);
+    cell.run("forecast --node stranger")
+        .await
+        .complains(&expect![[r#"
+        error: node "stranger" does not exist
+    "#]])
+        .ends_with(3);
+    cell.run("forecast a/b").await.complains(&expect![[r#"
+        error: regions[0]: has the character '/' at byte 1; letters, digits, '-', '_' and '.' are allowed
+    "#]]).ends_with(1);
+    cell.stop().await;
+}
+
+#[tokio::test]
 async fn events_tell_what_happened() {
     let cell = Cell::with_a_job().await;
     cell.run("node drain b --grace 1m").await.ends_with(0);

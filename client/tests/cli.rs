@@ -6,9 +6,9 @@ mod tool;
 use expect_test::expect;
 use fake::{Fake, Script, with_reason};
 use offpeak::v1::{
-    Capacity, Event, EventBatch, GetCapacityResponse, Job, JobEnded, JobSpec, JobState,
-    NodeRemoved, PendingReason, Resources, TaskCounts, Tenant, WatchResponse, event::Kind,
-    watch_response::Message,
+    Capacity, Event, EventBatch, GetCapacityResponse, GetIdleProfileResponse, IdleHorizon,
+    IdleProfile, Job, JobEnded, JobSpec, JobState, NodeRemoved, PendingReason, Resources,
+    TaskCounts, Tenant, WatchResponse, event::Kind, watch_response::Message,
 };
 use tonic::{Code, Status};
 
@@ -483,6 +483,7 @@ async fn help_shows_the_way() {
           alloc       Which task holds part of which node [alias: allocs]
           events      Print events: every committed fact, in order
           cell        Show what the fleet has, uses and lends
+          forecast    Show what is idle, and for how long
           submit      Submit a job (short for `job submit`)
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
@@ -648,4 +649,125 @@ async fn the_cell_is_shown_per_region() {
         Pending:        10 tasks of 2 jobs: cpu 5, memory 20GiB, gpus 0.5
         Revision:       123,456
     "#]]).ends_with(0);
+}
+
+/// A region of which less is idle the longer it is to be.
+fn idle(region: &str, gpu_millis: u64) -> IdleProfile {
+    let amount = |percent: u64| {
+        let (cpu_millis, memory_bytes) = (76_800 * 10 * percent, (3_072_u64 << 30) / 100 * percent);
+        let gpu_millis = gpu_millis / 100 * percent;
+        Some(Resources { cpu_millis, memory_bytes, gpu_millis, ..Resources::default() })
+    };
+    let horizon = |(seconds, percent)| IdleHorizon {
+        horizon: Some(prost_types::Duration { seconds, nanos: 0 }),
+        headroom: amount(percent),
+        ..IdleHorizon::default()
+    };
+    IdleProfile {
+        region: region.to_owned(),
+        nodes: 1_200,
+        ready_nodes: 1_199,
+        forecast_nodes: 1_000,
+        plain_rule_nodes: 190,
+        unreported_nodes: 10,
+        capacity: amount(100),
+        owner_load: amount(20),
+        lent: amount(10),
+        horizons: [(300, 60), (3_600, 55), (21_600, 30), (86_400, 5)].map(horizon).to_vec(),
+        ..IdleProfile::default()
+    }
+}
+
+#[tokio::test]
+async fn what_is_idle_is_shown_with_how_long() {
+    let (tool, fake) = tool_and_fake().await;
+    fake.state().idle = GetIdleProfileResponse {
+        total: Some(idle("", 64_000)),
+        profiles: vec![idle("eu", 64_000), idle("us", 0)],
+        revision: 123_456,
+    };
+    tool.run("forecast")
+        .await
+        .prints(&expect![[r#"
+        FOR            CPU          MEMORY          GPUS
+        5m    46080  (60%)   1.7TiB  (60%)   38.4  (60%)
+        1h    42240  (55%)   1.6TiB  (55%)   35.2  (55%)
+        6h    23040  (30%)   921GiB  (30%)   19.2  (30%)
+        24h    3840   (5%)   153GiB   (5%)    3.2   (5%)
+
+        Regions:     eu, us
+        Capacity:    cpu 76800, memory 2.9TiB, gpus 64
+        Owners use:  cpu 15360, memory 614GiB, gpus 12.8
+        Lent:        cpu 7680, memory 307GiB, gpus 6.4
+        Forecast:    1,000 of 1,200 nodes; not yet: 190 by the plain rule, 10 without load reports
+        Not ready:   1 node, lending nothing now
+        Revision:    123,456
+    "#]])
+        .ends_with(0);
+    tool.run("forecast -o name")
+        .await
+        .prints(&expect![[r#"
+        region/eu
+        region/us
+    "#]])
+        .ends_with(0);
+    let young = IdleProfile {
+        ready_nodes: 1_200,
+        forecast_nodes: 0,
+        plain_rule_nodes: 1_200,
+        unreported_nodes: 0,
+        ..idle("", 0)
+    };
+    fake.state().idle.total = Some(young);
+    tool.run("forecast us")
+        .await
+        .prints(&expect![[r#"
+        FOR            CPU          MEMORY
+        5m    46080  (60%)   1.7TiB  (60%)
+        1h    42240  (55%)   1.6TiB  (55%)
+        6h    23040  (30%)   921GiB  (30%)
+        24h    3840   (5%)   153GiB   (5%)
+
+        Region:      us
+        Capacity:    cpu 76800, memory 2.9TiB
+        Owners use:  cpu 15360, memory 614GiB
+        Lent:        cpu 7680, memory 307GiB
+        Forecast:    0 of 1,200 nodes; not yet: 1,200 by the plain rule
+        Revision:    123,456
+    "#]])
+        .ends_with(0);
+}
+
+#[tokio::test]
+async fn a_region_without_nodes_is_told_from_those_that_have_some() {
+    let (tool, fake) = tool_and_fake().await;
+    tool.run("forecast mars")
+        .await
+        .complains(&expect![[r#"
+        error: region "mars" does not exist
+        hint: no node names a region
+    "#]])
+        .ends_with(3);
+    tool.run("forecast")
+        .await
+        .complains(&expect![[r#"
+        nothing found
+    "#]])
+        .ends_with(0);
+    let region = |name: &str| Capacity { region: name.to_owned(), ..Capacity::default() };
+    fake.state().capacity.regions = vec![region(""), region("eu"), region("us")];
+    tool.run("forecast mars")
+        .await
+        .complains(&expect![[r#"
+        error: region "mars" does not exist
+        hint: there are nodes in eu, us
+    "#]])
+        .ends_with(3);
+    tool.run("forecast us --zone us-9")
+        .await
+        .complains(&expect![[r#"
+        nothing found
+    "#]])
+        .ends_with(0);
+    tool.run("forecast eu --node a").await.ends_with(2);
 }

@@ -1,8 +1,8 @@
 //! Well-formed input that the fleet cannot follow: too large a task, too late a report, too small a node.
 
 use offpeak::v1::{
-    self, Blocker, EvictionReason, GetJobRequest, GetNodeRequest, ReportLoadRequest,
-    ReportLoadResponse, UpdateNodeRequest, event::Kind,
+    self, Blocker, EvictionReason, GetIdleProfileRequest, GetJobRequest, GetNodeRequest,
+    ReportLoadRequest, ReportLoadResponse, UpdateNodeRequest, event::Kind,
 };
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Response, Status};
@@ -49,6 +49,25 @@ async fn a_report_for_an_unknown_node_is_refused_whole() {
     let get = GetNodeRequest { name: "n".into(), min_revision: 0 };
     let found = house.nodes.clone().get_node(get).await.expect("found").into_inner();
     assert_eq!(found.node.expect("a node").owner_load, None);
+}
+
+#[tokio::test]
+async fn a_profile_of_an_unknown_node_is_refused_and_one_of_nothing_is_empty() {
+    let house = House::furnished().await;
+    let mut capacity = house.capacity.clone();
+    let stranger =
+        GetIdleProfileRequest { node: "stranger".into(), ..GetIdleProfileRequest::default() };
+    let call = capacity.get_idle_profile(stranger);
+    let (details, message) = house.refuses(call, Code::NotFound, "NODE_NOT_FOUND").await;
+    assert_eq!(details.error_info().expect("an ErrorInfo").metadata["node"], "stranger");
+    assert!(message.contains("\"stranger\""), "{message}");
+    for node in ["", "n"] {
+        let (regions, node) = (vec!["mars".into()], node.into());
+        let request = GetIdleProfileRequest { regions, node, ..GetIdleProfileRequest::default() };
+        let answer = capacity.get_idle_profile(request).await.expect("summed").into_inner();
+        assert_eq!(answer.profiles, []);
+        assert_eq!(answer.total.expect("a total").nodes, 0);
+    }
 }
 
 #[tokio::test]

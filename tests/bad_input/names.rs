@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use offpeak::v1::{
     self, CancelJobRequest, CordonNodeRequest, CreateTenantRequest, DeleteTenantRequest,
-    DrainNodeRequest, GetCapacityRequest, GetJobRequest, GetNodeRequest, GetTenantRequest,
-    ListAllocationsRequest, ListJobsRequest, ListNodesRequest, RegisterNodesRequest,
-    RemoveNodeRequest, ReportLoadRequest, ReportTasksRequest, SubmitJobRequest,
-    UncordonNodeRequest, UpdateJobRequest, UpdateNodeRequest, UpdateTenantRequest, WatchRequest,
-    watch_request::Start,
+    DrainNodeRequest, GetCapacityRequest, GetIdleProfileRequest, GetJobRequest, GetNodeRequest,
+    GetTenantRequest, ListAllocationsRequest, ListJobsRequest, ListNodesRequest,
+    RegisterNodesRequest, RemoveNodeRequest, ReportLoadRequest, ReportTasksRequest,
+    SubmitJobRequest, UncordonNodeRequest, UpdateJobRequest, UpdateNodeRequest,
+    UpdateTenantRequest, WatchRequest, watch_request::Start,
 };
 use tonic::Code;
 
@@ -296,6 +296,32 @@ async fn filters_of_a_watch_name_what_they_do_not_know() {
     let request = GetCapacityRequest { regions, min_revision: 0 };
     let wrong = [("regions[0]", "letters, digits")];
     house.refuses_fields(house.capacity.clone().get_capacity(request), &wrong).await;
+}
+
+#[tokio::test]
+async fn a_profile_of_what_is_no_name_is_refused() {
+    let house = House::furnished().await;
+    let mut capacity = house.capacity.clone();
+    for (name, says) in NO_NAMES {
+        let request = GetIdleProfileRequest {
+            regions: vec![text("eu"), text(name)],
+            zones: vec![text(name)],
+            owners: vec![text(name)],
+            node: text(name),
+            min_revision: 0,
+        };
+        let fields = ["regions[1]", "zones[0]", "owners[0]", "node"];
+        let wrong = fields.map(|field| (field, says));
+        house.refuses_fields(capacity.get_idle_profile(request), &wrong).await;
+    }
+    let (field, says) = EMPTY;
+    let zones = vec![text(field)];
+    let request = GetIdleProfileRequest { zones, ..GetIdleProfileRequest::default() };
+    house.refuses_fields(capacity.get_idle_profile(request), &[("zones[0]", says)]).await;
+    let owners = vec![text("web"); 65];
+    let request = GetIdleProfileRequest { owners, ..GetIdleProfileRequest::default() };
+    let wrong = [("owners", "has 65 entries, more than the 64 allowed")];
+    house.refuses_fields(capacity.get_idle_profile(request), &wrong).await;
 }
 
 #[tokio::test]

@@ -25,10 +25,10 @@ pub(crate) struct Show {
     region: Vec<String>,
 }
 
-type Dimension = (&'static str, fn(&Resources) -> u64, fn(u64) -> String);
+pub(crate) type Dimension = (&'static str, fn(&Resources) -> u64, fn(u64) -> String);
 
 /// What a table can show of a capacity. Named countables and disks are in the other formats.
-const DIMENSIONS: [Dimension; 3] = [
+pub(crate) const DIMENSIONS: [Dimension; 3] = [
     ("cpu", |amount| amount.cpu_millis, human::millis),
     ("memory", |amount| amount.memory_bytes, human::bytes),
     ("gpus", |amount| amount.gpu_millis, human::millis),
@@ -114,7 +114,7 @@ fn add_rows(rows: &mut Vec<Vec<Cell>>, name: &str, capacity: &Capacity) {
 }
 
 /// `12.5 (40%)`.
-fn share(text: String, part: u64, whole: u64) -> String {
+pub(crate) fn share(text: String, part: u64, whole: u64) -> String {
     if whole == 0 {
         return text;
     }

@@ -36,6 +36,7 @@ described! {
     DrainNodeResponse,
     Event,
     GetCapacityResponse,
+    GetIdleProfileResponse,
     GetStatusResponse,
     Job,
     LoadSample,

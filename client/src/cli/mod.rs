@@ -13,6 +13,7 @@ mod context;
 mod event_text;
 mod events;
 mod failure;
+mod forecast;
 mod human;
 mod input;
 mod job;
@@ -107,6 +108,8 @@ enum Command {
     Events(events::Show),
     /// Show what the fleet has, uses and lends
     Cell(cell::Show),
+    /// Show what is idle, and for how long
+    Forecast(forecast::Show),
     /// Submit a job (short for `job submit`)
     Submit(Box<job_submit::Submit>),
     /// List allocations (short for `alloc list`)
@@ -179,6 +182,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Alloc(command) => alloc::run(command, session).await,
         Command::Events(show) => events::run(show, session).await,
         Command::Cell(show) => cell::run(show, session).await,
+        Command::Forecast(show) => forecast::run(show, session).await,
         Command::Submit(submit) => {
             let client = session.connect().await?;
             job_submit::run(&submit, &client, session).await

@@ -45,13 +45,16 @@ pub(crate) struct Out {
     pub(crate) format: Format,
     pub(crate) quiet: bool,
     pub(crate) color: bool,
+    /// Somebody looks.
+    pub(crate) terminal: bool,
 }
 
 impl Out {
     /// Colours only where somebody looks: on a terminal, without `--no-color` and without `NO_COLOR`.
     pub(crate) fn new(format: Format, quiet: bool, no_color: bool) -> Self {
         let wanted = !no_color && no_color_is_unset();
-        Self { format, quiet, color: wanted && io::stdout().is_terminal() }
+        let terminal = io::stdout().is_terminal();
+        Self { format, quiet, color: wanted && terminal, terminal }
     }
 
     pub(crate) fn is_wide(self) -> bool {

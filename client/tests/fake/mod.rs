@@ -14,7 +14,7 @@ use std::{
 };
 
 use offpeak::v1::{
-    GetCapacityResponse, Job, Node, Tenant, WatchRequest, WatchResponse,
+    GetCapacityResponse, GetIdleProfileResponse, Job, Node, Tenant, WatchRequest, WatchResponse,
     admin_service_server::AdminServiceServer, capacity_service_server::CapacityServiceServer,
     job_service_server::JobServiceServer, node_service_server::NodeServiceServer,
     tenant_service_server::TenantServiceServer, watch_service_server::WatchServiceServer,
@@ -52,6 +52,8 @@ pub struct State {
     /// What jobs become, one step whenever one is fetched.
     pub job_steps: VecDeque<Job>,
     pub capacity: GetCapacityResponse,
+    /// Narrowed to the regions that are asked for, but for its total.
+    pub idle: GetIdleProfileResponse,
 }
 
 #[derive(Clone, Default)]

@@ -414,4 +414,15 @@ impl CapacityService for Fake {
         self.meet("get_capacity", "", &request).await?;
         Ok(Response::new(self.state().capacity.clone()))
     }
+
+    async fn get_idle_profile(
+        &self,
+        request: Request<GetIdleProfileRequest>,
+    ) -> Result<Response<GetIdleProfileResponse>, Status> {
+        self.meet("get_idle_profile", "", &request).await?;
+        let mut answer = self.state().idle.clone();
+        let wanted = request.into_inner().regions;
+        answer.profiles.retain(|profile| wanted.is_empty() || wanted.contains(&profile.region));
+        Ok(Response::new(answer))
+    }
 }

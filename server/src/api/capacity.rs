@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use offpeak::v1::{
-    Capacity, GetCapacityRequest, GetCapacityResponse, capacity_service_server::CapacityService,
+    Capacity, GetCapacityRequest, GetCapacityResponse, GetIdleProfileRequest,
+    GetIdleProfileResponse, capacity_service_server::CapacityService,
 };
 use offpeak_core::{
     model::{Horizon, Name, Node, Resources},
@@ -12,6 +13,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Api,
     convert::{At, Violations, amounts, names},
+    idle::Question,
     status::ApiError,
 };
 
@@ -29,6 +31,20 @@ impl CapacityService for Api {
         // A pass over all nodes takes milliseconds, too long for a thread that serves connections.
         let summed = tokio::task::spawn_blocking(move || sum(&state, &regions));
         let response = summed.await.map_err(ApiError::from)?;
+        Ok(Response::new(response))
+    }
+
+    async fn get_idle_profile(
+        &self,
+        request: Request<GetIdleProfileRequest>,
+    ) -> Result<Response<GetIdleProfileResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let question = Question::parse(&message)?;
+        self.reach(message.min_revision, patience).await?;
+        let state = self.cell.snapshot();
+        let summed = tokio::task::spawn_blocking(move || question.answer(&state));
+        let response = summed.await.map_err(ApiError::from)??;
         Ok(Response::new(response))
     }
 }

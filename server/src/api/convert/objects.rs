@@ -22,7 +22,7 @@ pub(crate) fn timestamp(time: Time) -> Timestamp {
     Timestamp { seconds, nanos }
 }
 
-pub(super) fn span(millis: Millis) -> Duration {
+pub(crate) fn span(millis: Millis) -> Duration {
     let (seconds, nanos) = parts(millis.0);
     Duration { seconds, nanos }
 }
