@@ -72,7 +72,7 @@ async fn a_window_is_announced_cleared_and_lent_again() {
     let mut lines = house.lines_after(begin - 1);
     lines.expect(&["submitted acme/train", "placed acme/train 0..2 on a", "owner shop"]).await;
     house.advance(3_600);
-    lines.expect(&["turned shop"]).await;
+    lines.expect(&["turned shop", "advised acme/train 1 on a"]).await;
     house.advance(48 * 60);
     lines.expect(&["turned shop", "notice acme/train 1 on a: owner expected"]).await;
     house.advance(11 * 60);

@@ -7,7 +7,10 @@ use offpeak_core::{
     engine::Engine,
     event::{Batch, Event},
     forecaster::Forecaster,
-    model::{Horizon, Labels, Millis, Name, NodeBounds, NodeId, NodeSpec, Resources, Risk, Time},
+    model::{
+        Bounds, Constraints, Dimension, Horizon, JobSpec, Labels, Millis, Name, NodeBounds, NodeId,
+        NodeSpec, Priority, Quota, Resources, Risk, TenantSpec, Time,
+    },
     state::State,
 };
 
@@ -201,4 +204,64 @@ fn nodes_that_are_gone_or_unknown_are_left_alone() {
     let same = NodeBounds { node: NodeId(0), bounds: bounds.expect("known") };
     let (batch, _) = house.ask(Command::Forecast(vec![same, gone]));
     assert!(batch.events.is_empty());
+}
+
+#[test]
+fn who_would_have_to_go_is_told_once_when_the_forecast_turns() {
+    let mut house = House::new();
+    house.report();
+    let bounds = |hour| {
+        let permille = [100, hour, hour, hour];
+        let bounds = Arc::new(Bounds(vec![(Dimension::Cpu, permille)]));
+        Command::Forecast(vec![NodeBounds { node: NodeId(0), bounds }])
+    };
+    house.ask(bounds(100));
+    let (tenant, spec) = (name("acme"), task(3_000, 2));
+    house.ask(Command::CreateTenant(tenant_spec(tenant.clone())));
+    (1..NODES).for_each(|number| {
+        let target = Target { name: name(&format!("n{number}")), expected: None };
+        house.ask(Command::CordonNode(target));
+    });
+    house.ask(Command::SubmitJob { tenant, name: Name::default(), spec: Arc::new(spec) });
+
+    let mut advised = |hour| {
+        let (batch, _) = house.ask(bounds(hour));
+        let advisories = batch.events.iter().filter_map(|event| match event {
+            Event::AdvisoryGiven { at, expected_by } => {
+                Some((at.task.0, expected_by.since(house.now)))
+            }
+            _ => None,
+        });
+        advisories.collect::<Vec<_>>()
+    };
+    assert_eq!(advised(300), [], "four cores are kept for an hour, and six lent");
+    assert_eq!(advised(500), [(1, Millis::HOUR)], "the youngest goes first");
+    assert_eq!(advised(600), [], "it has been told");
+    assert_eq!(advised(100), []);
+    assert_eq!(advised(900).len(), 2);
+}
+
+fn task(cpu_millis: u64, count: u32) -> JobSpec {
+    JobSpec {
+        count,
+        request: cpu(cpu_millis),
+        constraints: Constraints::default(),
+        priority: Priority(0),
+        min_runtime: Millis(0),
+        max_runtime: None,
+        deadline: None,
+        gang: false,
+        labels: Labels::new(),
+        notice: None,
+    }
+}
+
+fn tenant_spec(name: Name) -> TenantSpec {
+    TenantSpec {
+        name,
+        quota: Quota::default(),
+        weight: 1,
+        priority_ceiling: Priority(0),
+        labels: Labels::new(),
+    }
 }
