@@ -159,6 +159,19 @@ impl Forecaster {
         changed.into_iter().map(|(node, bounds)| NodeBounds { node, bounds }).collect()
     }
 
+    /// Whether [`Forecaster::fold`] does anything with an event of this kind.
+    #[must_use]
+    pub fn learns_from(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::NodeRegistered { .. }
+                | Event::NodeUpdated { .. }
+                | Event::NodeRemoved { .. }
+                | Event::OwnerUpdated { .. }
+                | Event::LoadReported { .. }
+        )
+    }
+
     /// What was learned, in pieces that [`Forecaster::restore`] takes.
     ///
     /// # Errors

@@ -6,10 +6,12 @@ use std::{
     time::Instant,
 };
 
+use offpeak_core::forecaster::Forecaster;
+
 use super::{
     Ask,
     fatal::{FatalError, Guard},
-    forecasts::{self, Told},
+    forecasts::Told,
     group::{Group, Stepped},
     queue::answer,
 };
@@ -79,7 +81,7 @@ impl Committer {
 
         let started = Instant::now();
         let record = Arc::new(record);
-        if forecasts::matters(&record) {
+        if record.batch.events.iter().any(Forecaster::learns_from) {
             // Before it is in the view: whoever sees it there may ask what has been learned up to it. A forecaster that
             // is gone has been reported by its guard.
             let _ = self.forecaster.send(Told::Committed(Arc::clone(&record)));

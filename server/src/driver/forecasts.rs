@@ -5,7 +5,6 @@ use std::sync::{
 
 use offpeak_core::{
     command::{Command, Request},
-    event::Event,
     forecaster::Forecaster,
     model::NodeBounds,
 };
@@ -29,20 +28,6 @@ pub(super) enum Told {
     Committed(Arc<Record>),
     /// Somebody wants to keep what has been learned so far.
     Wanted(Sender<Forecaster>),
-}
-
-/// Whether a forecaster learns anything from a record.
-pub(super) fn matters(record: &Record) -> bool {
-    record.batch.events.iter().any(|event| {
-        matches!(
-            event,
-            Event::NodeRegistered { .. }
-                | Event::NodeUpdated { .. }
-                | Event::NodeRemoved { .. }
-                | Event::LoadReported { .. }
-                | Event::OwnerUpdated { .. }
-        )
-    })
 }
 
 impl Forecasts {
