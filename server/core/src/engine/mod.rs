@@ -9,6 +9,7 @@
 mod decide;
 mod due;
 mod follow;
+mod fork;
 mod reclaim;
 mod timers;
 mod windows;
@@ -16,6 +17,7 @@ mod windows;
 use std::{collections::BTreeMap, mem};
 
 use follow::Touched;
+pub use fork::Fork;
 use timers::Timers;
 
 use crate::{

@@ -8,6 +8,7 @@
 //! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
 //! anew from it.
 
+mod advice;
 mod amounts;
 mod batch;
 mod batching;
@@ -33,7 +34,8 @@ use std::{
     mem,
 };
 
-pub use explain::Reasons;
+pub use advice::{Advice, Change};
+pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
