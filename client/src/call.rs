@@ -117,6 +117,8 @@ unary! {
     jobs {
         submit_job(SubmitJobRequest) -> SubmitJobResponse request_id;
         get_job(GetJobRequest) -> GetJobResponse;
+        explain_job(ExplainJobRequest) -> ExplainJobResponse;
+        plan_job(PlanJobRequest) -> PlanJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse request_id;
         cancel_job(CancelJobRequest) -> CancelJobResponse request_id;
