@@ -105,6 +105,7 @@ unary! {
         get_owner(GetOwnerRequest) -> GetOwnerResponse;
         list_owners(ListOwnersRequest) -> ListOwnersResponse;
         update_owner(UpdateOwnerRequest) -> UpdateOwnerResponse request_id;
+        list_scorecards(ListScorecardsRequest) -> ListScorecardsResponse;
         preview_calendar(PreviewCalendarRequest) -> PreviewCalendarResponse;
     }
     tenants {

@@ -48,6 +48,7 @@ described! {
     RemoveNodeResponse,
     ReportLoadResponse,
     ReportTasksResponse,
+    Scorecard,
     SubmitJobResponse,
     Tenant,
     UncordonNodeResponse,

@@ -27,6 +27,7 @@ mod node_show;
 mod output;
 mod owner;
 mod owner_calendar;
+mod owner_scorecard;
 mod page;
 mod plan;
 mod session;

@@ -287,6 +287,7 @@ impl Scheduler {
             Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
+            | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }

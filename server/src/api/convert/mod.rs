@@ -30,7 +30,7 @@ pub(crate) use objects::{
     node_description, node_state, node_state_in, notice, resources as amounts, span, tenant,
     tenant_description, timestamp,
 };
-pub(crate) use owner::{owner, owner_description, window};
+pub(crate) use owner::{owner, owner_description, scorecard, window};
 pub(crate) use pending::{node_reason, pending_reason};
 pub(crate) use scalars::{
     at_most, duration, enumerations, given_name, label_map, name, names, time,
