@@ -10,6 +10,7 @@ mod apply;
 mod bench;
 mod cell;
 mod context;
+mod cost;
 mod event_text;
 mod events;
 mod failure;
@@ -22,13 +23,16 @@ mod job_submit;
 mod job_wait;
 mod json;
 mod load;
+mod money;
 mod node;
 mod node_show;
 mod output;
 mod owner;
 mod owner_calendar;
 mod page;
+mod price;
 mod session;
+mod statement;
 mod table;
 mod tenant;
 
@@ -45,7 +49,7 @@ use clap_complete::Shell;
 
 use self::{
     failure::{Failure, exit},
-    output::{complain, no_color_is_unset},
+    output::{Format, complain, no_color_is_unset},
     session::{Globals, Session},
 };
 
@@ -110,6 +114,14 @@ enum Command {
     Cell(cell::Show),
     /// Show what is idle, and for how long
     Forecast(forecast::Show),
+    /// Show what jobs have cost
+    Cost(cost::Show),
+    /// What tenants are charged and what owners get
+    #[command(subcommand, visible_alias = "statements")]
+    Statement(statement::Command),
+    /// What capacity costs
+    #[command(subcommand, visible_alias = "prices")]
+    Price(price::Command),
     /// Submit a job (short for `job submit`)
     Submit(Box<job_submit::Submit>),
     /// List allocations (short for `alloc list`)
@@ -154,6 +166,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let is_context = matches!(cli.command, Command::Context(_));
     let given = cli.globals.as_context();
     let session = Session::new(cli.globals, is_context)?;
+    if session.out.format == Format::Csv && !matches!(cli.command, Command::Statement(_)) {
+        return Err(Failure::usage("only statements are printed as csv")
+            .hint("choose another format: table, wide, json, jsonl, yaml or name"));
+    }
     if let Command::Context(command) = &cli.command {
         return context::run(command, &session, given);
     }
@@ -183,6 +199,9 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Events(show) => events::run(show, session).await,
         Command::Cell(show) => cell::run(show, session).await,
         Command::Forecast(show) => forecast::run(show, session).await,
+        Command::Cost(show) => cost::run(show, session).await,
+        Command::Statement(command) => statement::run(command, session).await,
+        Command::Price(command) => price::run(command, session).await,
         Command::Submit(submit) => {
             let client = session.connect().await?;
             job_submit::run(&submit, &client, session).await

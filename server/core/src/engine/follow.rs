@@ -34,6 +34,7 @@ fn touch_owner(nodes: &mut BTreeMap<NodeId, Touched>, state: &State, id: NodeId,
 impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
+        self.touch_budget(event);
         match event {
             Event::PolicyChanged(_) => {
                 let nodes = self.state.nodes().map(|node| (node.id, Touched::default()));
@@ -82,9 +83,11 @@ impl Engine {
 
     /// Draws the consequences of all events since the last call.
     pub(super) fn follow_up(&mut self) {
+        self.settle_budgets();
         for (node, touched) in mem::take(&mut self.touched_nodes) {
             self.reclaim(node, touched);
         }
+        self.settle_budgets();
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);
         }

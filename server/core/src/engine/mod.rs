@@ -6,6 +6,7 @@
 //! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
 //! in `follow.rs` under the same revision.
 
+mod budgets;
 mod decide;
 mod due;
 mod follow;
@@ -13,7 +14,10 @@ mod reclaim;
 mod timers;
 mod windows;
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use follow::Touched;
 use timers::Timers;
@@ -21,7 +25,7 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, TenantId, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -57,6 +61,8 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
+    touched_budgets: BTreeSet<TenantId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
@@ -85,6 +91,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),
         }

@@ -29,6 +29,9 @@ const RULES: [Blocker; 6] = [
     Blocker::Taints,
     Blocker::GpuModel,
 ];
+/// What lies between tasks.
+const BETWEEN_TASKS: [Blocker; 4] =
+    [Blocker::Gang, Blocker::Spread, Blocker::Preemption, Blocker::Queue];
 /// One more than the last of them.
 const RULES_END: usize = Blocker::GpuModel as usize + 1;
 
@@ -88,12 +91,21 @@ impl Reasons {
         if job.counts.pending == 0 {
             return Vec::new();
         }
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        let stopped = tenant.budget_level.stops_new().then(|| PendingReason::of(Blocker::Budget));
+        let mut reasons: Vec<PendingReason> = stopped.into_iter().collect();
         if state.node_count() == 0 {
-            return vec![PendingReason::of(Blocker::NoNodes)];
+            reasons.push(PendingReason::of(Blocker::NoNodes));
+            return reasons;
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
-        self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish)
+        let counted = self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish);
+        // Tasks that may not be placed do not wait for other tasks.
+        let between_tasks = |reason: &PendingReason| BETWEEN_TASKS.contains(&reason.blocker);
+        let is_stopped = !reasons.is_empty();
+        reasons.extend(counted.into_iter().filter(|reason| !is_stopped || !between_tasks(reason)));
+        reasons
     }
 
     /// Notes which pages are not those of the last question.

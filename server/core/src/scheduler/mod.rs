@@ -89,6 +89,8 @@ pub enum Blocker {
     Preemption,
     /// Others are ahead.
     Queue,
+    /// The tenant has used up its budget.
+    Budget,
     /// The node takes no new tasks.
     NodeState,
     /// The node is in another region.
@@ -282,7 +284,20 @@ impl Scheduler {
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::TenantCreated { .. }
+            Event::BudgetTurned { tenant, level, .. } => {
+                let jobs = state.tenant(*tenant).into_iter();
+                let jobs = jobs.flat_map(|tenant| state.jobs_of(tenant, JobId(0)));
+                let jobs: Vec<JobId> = jobs.map(|job| job.id).collect();
+                for job in jobs {
+                    if level.stops_new() {
+                        self.dequeue(state, job)
+                    } else {
+                        self.enqueue(state, job)
+                    }
+                }
+            }
+            Event::PriceBookChanged { .. }
+            | Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::AdvisoryGiven { .. }
@@ -373,7 +388,8 @@ impl Scheduler {
 
     fn enqueue(&mut self, state: &State, id: JobId) {
         let job = state.job(id).expect("invariant: the event's job exists");
-        if job.counts.pending == 0 {
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        if job.counts.pending == 0 || tenant.budget_level.stops_new() {
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {

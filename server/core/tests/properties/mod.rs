@@ -1,10 +1,12 @@
 //! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
-//! that could be placed waits, why tasks wait is what a scan of all nodes says, and a fresh engine has nothing to add.
+//! that could be placed waits, the ledger is what a second one says, why tasks wait is what a scan of all nodes says, and a fresh engine has nothing to add.
 
+mod ledger;
 mod naive;
 mod ops;
 mod reasons;
 
+use ledger::Ledger;
 use naive::Naive;
 use offpeak_core::{
     command::{Command, Request},
@@ -25,6 +27,7 @@ struct Run {
     folded: State,
     reasons: Reasons,
     naive: Naive,
+    ledger: Ledger,
     now: Time,
     batches: Vec<Batch>,
 }
@@ -37,6 +40,7 @@ impl Run {
             folded: State::default(),
             reasons: Reasons::default(),
             naive: Naive::default(),
+            ledger: Ledger::default(),
             now,
             batches: Vec::new(),
         }
@@ -58,6 +62,7 @@ impl Run {
             }
         }
         self.settle();
+        self.ledger.check(&self.folded, self.now);
     }
 
     fn advance(&mut self, until: Time) {
@@ -71,6 +76,7 @@ impl Run {
     fn step(&mut self, requests: Vec<Request>) {
         let step = self.engine.step(self.now, requests);
         self.naive.fold(&step.batch);
+        self.ledger.fold(&step.batch);
         self.folded.fold(&step.batch);
         self.engine.check_invariants();
         self.folded.check_invariants();
@@ -111,6 +117,7 @@ impl Run {
     }
 
     fn finish(self) -> Vec<Batch> {
+        self.ledger.check(&self.folded, self.now.after(ledger::LONG));
         assert_eq!(format!("{:?}", self.folded), format!("{:?}", self.engine.state()));
         self.batches
     }

@@ -1,6 +1,9 @@
 use prost::{Message, Oneof};
 
-use super::{JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, TenantSpec, Windows};
+use super::{
+    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, PriceBook, ResourceColumns,
+    TenantSpec, Windows,
+};
 
 /// One group commit.
 #[derive(Clone, PartialEq, Message)]
@@ -62,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 34, 35"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -128,6 +131,10 @@ pub(crate) enum EventKind {
     ForecastMade(ForecastMade),
     #[prost(message, tag = "29")]
     AdvisoryGiven(AdvisoryGiven),
+    #[prost(message, tag = "34")]
+    PriceBookChanged(PriceBook),
+    #[prost(message, tag = "35")]
+    BudgetTurned(BudgetTurned),
 }
 
 #[derive(Clone, PartialEq, Message)]
