@@ -72,7 +72,7 @@ pub enum Rejection {
     },
     /// The tenant has spent so much that it gets no new work.
     #[error(
-        "tenant {tenant:?} has spent {} of the {} at which its budget stops new work: ask again in the next {period}, \
+        "tenant {tenant:?} has spent {} of the {} at which its budget stops new work: wait for the next {period}, \
          or raise the budget",
         Money(*.spent), Money(*.limit)
     )]

@@ -389,9 +389,9 @@ fn a_budget_warns_then_stops_new_work_then_all_of_it() {
           +2m41s evicted acme/train/0 from a OverBudget
           +2m41s evicted acme/train/1 from a OverBudget
         > job acme/more cpu=1
-          refused: tenant "acme" has spent 3.20 of the 2.00 at which its budget stops new work: ask again in the next day, or raise the budget
+          refused: tenant "acme" has spent 3.20 of the 2.00 at which its budget stops new work: wait for the next day, or raise the budget
         > resize acme/train 3
-          refused: tenant "acme" has spent 3.20 of the 2.00 at which its budget stops new work: ask again in the next day, or raise the budget
+          refused: tenant "acme" has spent 3.20 of the 2.00 at which its budget stops new work: wait for the next day, or raise the budget
         > succeed acme/train/0
           ignored 1 reports
         > why acme/later
