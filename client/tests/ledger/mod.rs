@@ -119,7 +119,8 @@ async fn statements_are_recomputed_from_events_to_the_last_digit() {
     let told = cell.recompute("").await;
     expect![[r#"
         15 lines, 203362129 micros charged, 158012375 to owners
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     for whose in ["tenant=acme", "tenant=films", "owner=web", "owner=shop"] {
         cell.recompute(whose).await;
     }
@@ -137,12 +138,14 @@ async fn costs_and_statements_are_shown_and_exported() {
         An hour now:  2.394148 EUR
         Held:         4 core hours, 2 GPU hours
         Until:        2100-01-01T02:01:01.502Z
-    "#]].assert_eq(&run("cost acme/tune").await);
+    "#]]
+    .assert_eq(&run("cost acme/tune").await);
     expect![[r#"
         TENANT   JOB       CHARGE   AN HOUR NOW   CURRENCY   HELD
         acme     train   0.256817        0.1284   EUR        17.001 core hours, 30.002 GiB hours
         acme     tune    4.788629      2.394148   EUR        4 core hours, 2 GPU hours
-    "#]].assert_eq(&run("cost -t acme train tune").await);
+    "#]]
+    .assert_eq(&run("cost -t acme train tune").await);
     expect![[r#"
         DATE         OWNER   REGION   GPU MODEL   CORE HOURS   GIB HOURS   GPU HOURS     CHARGE   BY THE LIST
         2100-01-01   web     eu       -                 13.6      24.001           0   0.205454      0.684847
@@ -183,7 +186,8 @@ async fn costs_and_statements_are_shown_and_exported() {
         Margin:       0.00 EUR
         By the list:  0.00 EUR
         Until:        2100-01-01T02:01:01.502Z
-    "#]].assert_eq(&run("statement cell --month 2100-02").await);
+    "#]]
+    .assert_eq(&run("statement cell --month 2100-02").await);
     expect![[r#"
         date,tenant,owner,region,gpu_model,task_ms,cpu_milli_seconds,memory_mib_seconds,disk_mib_seconds,network_megabits,gpu_milli_seconds,counts,charge_micros,owner_micros,margin_micros,list_micros,currency
         2100-01-01,films,,us,,14462002,16819080,726150,22119936,7200500,0,fpga=21601,4384904,3407070,977834,4384904,EUR
@@ -232,7 +236,8 @@ async fn costs_and_statements_are_shown_and_exported() {
           "asOf": "2100-01-01T02:01:01.502Z",
           "revision": "14"
         }
-    "#]].assert_eq(&run("statement tenant films -o json").await);
+    "#]]
+    .assert_eq(&run("statement tenant films -o json").await);
     expect![[r#"
         Currency:            EUR
         An hour of:          core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70
@@ -271,7 +276,8 @@ async fn a_budget_is_set_shown_and_kept() {
     "#]].assert_eq(&refused.stderr);
     cell.play("tenant update acme --budget-stop-new unlimited --budget-stop-all unlimited").await;
     cell.run("submit -t acme --name more --cpu 1").await.ends_with(0);
-    expect!["Budget:            warn at 0.20 a day; spent 0.630637: warned"].assert_eq(&budget().await);
+    expect!["Budget:            warn at 0.20 a day; spent 0.630637: warned"]
+        .assert_eq(&budget().await);
     let events = cell.run("events --since 0 --kinds budget_turned,price_book_changed").await;
     expect![[r#"
         8         2100-01-01T00:01:01.001Z  price_book_changed  in EUR from 2100-01-01T00:01:01.002Z on
@@ -291,7 +297,8 @@ async fn what_is_wrong_about_money_is_told() {
     };
     expect![[r#"
         error: prices are in EUR and cannot change to USD: sums would mean nothing
-    "#]].assert_eq(&complaint("price set --currency USD", 5).await);
+    "#]]
+    .assert_eq(&complaint("price set --currency USD", 5).await);
     expect![[r#"
         error: invalid value '1.0000001' for '--core <PRICE>': "1.0000001" is no amount of money; write it like 12 or 0.04, to six digits
 
@@ -299,23 +306,29 @@ async fn what_is_wrong_about_money_is_told() {
     "#]].assert_eq(&complaint("price set --core 1.0000001", 2).await);
     expect![[r#"
         error: price_book.owner_permille: is 1001; it must be from 0 to 1000
-    "#]].assert_eq(&complaint("price set --owners 100.1%", 1).await);
+    "#]]
+    .assert_eq(&complaint("price set --owners 100.1%", 1).await);
     expect![[r#"
         error: tenant "nobody" does not exist
-    "#]].assert_eq(&complaint("statement tenant nobody", 3).await);
+    "#]]
+    .assert_eq(&complaint("statement tenant nobody", 3).await);
     expect![[r#"
         error: owner "nobody" does not exist: no node names it
-    "#]].assert_eq(&complaint("statement owner nobody", 3).await);
+    "#]]
+    .assert_eq(&complaint("statement owner nobody", 3).await);
     expect![[r#"
         error: until: must lie after from
-    "#]].assert_eq(&complaint("statement cell --from 2100-01-02 --to 2100-01-01", 1).await);
+    "#]]
+    .assert_eq(&complaint("statement cell --from 2100-01-02 --to 2100-01-01", 1).await);
     expect![[r#"
         error: job "nothing" of tenant "acme" does not exist
-    "#]].assert_eq(&complaint("cost acme/nothing", 3).await);
+    "#]]
+    .assert_eq(&complaint("cost acme/nothing", 3).await);
     expect![[r#"
         error: only statements are printed as csv
         hint: choose another format: table, wide, json, jsonl, yaml or name
-    "#]].assert_eq(&complaint("node list -o csv", 2).await);
+    "#]]
+    .assert_eq(&complaint("node list -o csv", 2).await);
     let budget = "tenant update acme --budget-warn 2 --budget-stop-new 1";
     expect![[r#"
         error: tenant.budget.stop_new_micros: is 1000000; it must be at least warn_micros, which is 2000000

@@ -53,10 +53,7 @@ impl CheckpointReader {
             self.begun = Some((Restore::new(restored_header(&header)), header));
             return Ok(());
         };
-        let kind = match ledger_entry(&mut self.ledger, kind)? {
-            Some(kind) => kind,
-            None => return Ok(()),
-        };
+        let Some(kind) = ledger_entry(&mut self.ledger, kind)? else { return Ok(()) };
         finish_ledger(restore, &mut self.ledger)?;
         match kind {
             EntryKind::Ledger(_)

@@ -140,7 +140,7 @@ impl Ledger {
             + u128::from(request.gpu_millis) * gpu / 1000;
         let permille = match spec.min_runtime.0 {
             0 => book.interruptible_permille,
-            ..=300_000 => book.horizon_permille[0],
+            1..=300_000 => book.horizon_permille[0],
             ..=3_600_000 => book.horizon_permille[1],
             ..=21_600_000 => book.horizon_permille[2],
             _ => book.horizon_permille[3],

@@ -201,7 +201,6 @@ fn patch(words: &Words<'_>) -> NodePatch {
         gpu_model: model(words),
         reservation: words.has_inner.then(|| resources(&words.inner)),
         report_ttl: words.get("ttl").map(|ttl| (ttl != "none").then(|| span(ttl))),
-        ..NodePatch::default()
     }
 }
 
