@@ -156,6 +156,7 @@ impl Mentioned {
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. }
             | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}

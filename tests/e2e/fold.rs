@@ -215,6 +215,7 @@ impl Fold {
             // here has a budget: what it spends changes with time and not with events.
             Kind::OwnerUpdated(_)
             | Kind::OwnerTurned(_)
+            | Kind::RiskCurbed(_)
             | Kind::PriceBookChanged(_)
             | Kind::BudgetTurned(_) => {}
             Kind::LoadReported(e) => {

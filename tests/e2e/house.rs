@@ -284,6 +284,7 @@ pub(crate) fn line(event: &Event) -> String {
             format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
+        Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

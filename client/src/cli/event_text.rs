@@ -30,6 +30,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::OwnerTurned(_)) => "owner_turned",
         Some(Kind::PriceBookChanged(_)) => "price_book_changed",
         Some(Kind::BudgetTurned(_)) => "budget_turned",
+        Some(Kind::RiskCurbed(_)) => "risk_curbed",
         None => "unknown",
     }
 }
@@ -114,6 +115,10 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         Some(Kind::BudgetTurned(event)) => {
             let level = human::enum_word(event.level().as_str_name(), "BUDGET_LEVEL_");
             format!("{} {level}, spent {}", event.tenant, money::text(event.spent_micros))
+        }
+        Some(Kind::RiskCurbed(event)) => {
+            let quarters = event.curbed_quarters;
+            format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)
         }
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),

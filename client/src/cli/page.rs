@@ -46,6 +46,7 @@ list! {
     ListNodesRequest: Node in nodes,
     ListOwnersRequest: Owner in owners,
     ListPriceBooksRequest: PriceBook in price_books,
+    ListScorecardsRequest: Scorecard in scorecards,
     ListTenantsRequest: Tenant in tenants,
     ListJobsRequest: Job in jobs,
     ListAllocationsRequest: Allocation in allocations,

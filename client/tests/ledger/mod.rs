@@ -128,7 +128,7 @@ async fn statements_are_recomputed_from_events_to_the_last_digit() {
 }
 
 #[tokio::test]
-async fn costs_and_statements_are_shown_and_exported() {
+async fn costs_and_statements_are_shown() {
     let cell = busy().await;
     cell.advance(2 * HOUR + 500);
     let run = async |command: &str| cell.run(command).await.stdout;
@@ -166,6 +166,14 @@ async fn costs_and_statements_are_shown_and_exported() {
         By the list:  7.687199 EUR
         Until:        2100-01-01T02:01:01.502Z
     "#]].assert_eq(&run("statement owner web").await);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn the_statement_of_the_cell_and_its_prices_are_shown_and_exported() {
+    let cell = busy().await;
+    cell.advance(2 * HOUR + 500);
+    let run = async |command: &str| cell.run(command).await.stdout;
     expect![[r#"
         DATE         TENANT   OWNER   REGION   GPU MODEL   CORE HOURS   GIB HOURS   GPU HOURS     CHARGE   OWNER GETS     MARGIN   BY THE LIST
         2100-01-01   acme     web     eu       -                 13.6      24.001           0   0.205454     0.159637   0.045817      0.684847

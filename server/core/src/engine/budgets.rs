@@ -15,19 +15,19 @@ impl Engine {
     pub(super) fn touch_budget(&mut self, event: &Event) {
         match event {
             Event::TenantCreated { id, spec } if !spec.budget.is_empty() => {
-                self.touched_budgets.insert(*id);
+                self.touched_tenants.insert(*id);
             }
             Event::TenantUpdated { id, spec } => {
                 let old = self.state.tenant(*id).map(|tenant| tenant.spec.budget);
                 if old != Some(spec.budget) {
-                    self.touched_budgets.insert(*id);
+                    self.touched_tenants.insert(*id);
                 }
             }
             Event::NoticeWithdrawn { at } => {
                 let job = self.state.job(at.job);
                 let tenant = job.and_then(|job| self.state.tenant(job.tenant));
                 if let Some(tenant) = tenant.filter(|tenant| tenant.budget_level.stops_all()) {
-                    self.touched_budgets.insert(tenant.id);
+                    self.touched_tenants.insert(tenant.id);
                 }
             }
             _ => {}
@@ -36,7 +36,7 @@ impl Engine {
 
     /// Brings every tenant to its level whose budget may have another one.
     pub(super) fn settle_budgets(&mut self) {
-        while let Some(tenant) = self.touched_budgets.pop_first() {
+        while let Some(tenant) = self.touched_tenants.pop_first() {
             self.settle_budget(tenant);
         }
     }

@@ -10,6 +10,7 @@ mod budgets;
 mod decide;
 mod due;
 mod follow;
+mod fork;
 mod reclaim;
 mod timers;
 mod windows;
@@ -20,12 +21,13 @@ use std::{
 };
 
 use follow::Touched;
+pub use fork::Fork;
 use timers::Timers;
 
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, TenantId, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TenantId, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -62,7 +64,9 @@ pub struct Engine {
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
     /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
-    touched_budgets: BTreeSet<TenantId>,
+    touched_tenants: BTreeSet<TenantId>,
+    /// Owners with a shortfall budget of which more may have been spent, or less may count.
+    touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
@@ -91,6 +95,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_tenants: BTreeSet::new(),
             touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),

@@ -13,6 +13,7 @@ mod owner;
 mod policy;
 mod price;
 mod resources;
+mod scorecard;
 mod spending;
 mod tasks;
 mod tenant;
@@ -38,6 +39,7 @@ pub use owner::{
 pub use policy::Policy;
 pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use spending::Spending;
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};

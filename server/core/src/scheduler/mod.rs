@@ -8,6 +8,7 @@
 //! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
 //! anew from it.
 
+mod advice;
 mod amounts;
 mod batch;
 mod batching;
@@ -23,6 +24,7 @@ mod place;
 mod preempt;
 mod promise;
 mod queue;
+mod reason;
 mod room;
 mod shape;
 mod spread;
@@ -33,17 +35,18 @@ use std::{
     mem,
 };
 
-pub use explain::Reasons;
+pub use advice::{Advice, Change};
+pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
+pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
 pub use shape::ShapeId;
 
 use crate::{
     event::{Event, Placement},
     model::{
-        AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
-        TenantId, Time,
+        AllocationRef, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase, TenantId, Time,
     },
     state::State,
 };
@@ -74,58 +77,6 @@ pub enum Plan {
         /// To whom.
         notices: Vec<(AllocationRef, Notice)>,
     },
-}
-
-/// What keeps a task from being placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blocker {
-    /// The cell has no nodes.
-    NoNodes,
-    /// A gang does not fit as a whole.
-    Gang,
-    /// The job's spreads leave no place.
-    Spread,
-    /// Evictions that make room are under notice.
-    Preemption,
-    /// Others are ahead.
-    Queue,
-    /// The tenant has used up its budget.
-    Budget,
-    /// The node takes no new tasks.
-    NodeState,
-    /// The node is in another region.
-    Region,
-    /// The node is in another zone.
-    Zone,
-    /// The node has other labels.
-    Labels,
-    /// The node has a taint that is not tolerated.
-    Taints,
-    /// The node has another GPU model, or none.
-    GpuModel,
-    /// More than the node's whole capacity.
-    Capacity,
-    /// More than the node's headroom now.
-    Headroom,
-}
-
-/// One blocker and how much it blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingReason {
-    /// The blocker.
-    pub blocker: Blocker,
-    /// What there is too little of.
-    pub dimension: Option<Dimension>,
-    /// How many nodes it rules out.
-    pub nodes: u32,
-    /// The least that any of these nodes lacks, in the unit of the request; of GPUs, how much less one task could get.
-    pub smallest_shortfall: u64,
-}
-
-impl PendingReason {
-    fn of(blocker: Blocker) -> Self {
-        Self { blocker, dimension: None, nodes: 0, smallest_shortfall: 0 }
-    }
 }
 
 /// Who waits, and where there is room.
@@ -284,22 +235,12 @@ impl Scheduler {
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::BudgetTurned { tenant, level, .. } => {
-                let jobs = state.tenant(*tenant).into_iter();
-                let jobs = jobs.flat_map(|tenant| state.jobs_of(tenant, JobId(0)));
-                let jobs: Vec<JobId> = jobs.map(|job| job.id).collect();
-                for job in jobs {
-                    if level.stops_new() {
-                        self.dequeue(state, job)
-                    } else {
-                        self.enqueue(state, job)
-                    }
-                }
-            }
+            Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
             Event::PriceBookChanged { .. }
             | Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
+            | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }

@@ -8,9 +8,10 @@ use super::{Profile, Remembered, State};
 use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, GpuDevices, HeldBack,
-    Job, JobId, JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec,
-    Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending, Task, TaskCounts,
-    TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId,
+    NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending,
+    Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time,
+    Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -82,6 +83,7 @@ pub struct RestoredNode {
 pub struct RestoredOwner {
     pub spec: Arc<OwnerSpec>,
     pub windows: Arc<Windows>,
+    pub record: LendingRecord,
     pub turned: Time,
     pub revision: Revision,
 }
@@ -172,6 +174,7 @@ impl Restore {
         let mut restored = Owner::new(name);
         restored.spec = owner.spec;
         restored.windows = owner.windows;
+        restored.record = owner.record;
         restored.revision = owner.revision;
         restored.turn(owner.turned);
         self.state.insert_owner(restored);

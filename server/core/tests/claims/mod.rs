@@ -1,6 +1,7 @@
 //! Scenarios as text: what goes in, and what happens.
 
 mod billing;
+mod budgets;
 mod constraints;
 mod forecasts;
 mod gangs;

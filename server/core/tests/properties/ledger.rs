@@ -138,13 +138,10 @@ impl Ledger {
         let list = u128::from(request.cpu_millis) * core / 1000
             + u128::from(request.memory_bytes) * gib / (1 << 30)
             + u128::from(request.gpu_millis) * gpu / 1000;
-        let permille = match spec.min_runtime.0 {
-            0 => book.interruptible_permille,
-            1..=300_000 => book.horizon_permille[0],
-            ..=3_600_000 => book.horizon_permille[1],
-            ..=21_600_000 => book.horizon_permille[2],
-            _ => book.horizon_permille[3],
-        };
+        let [minutes, hour, hours, day] = book.horizon_permille;
+        let longer = [(21_600_000, day), (3_600_000, hours), (300_000, hour), (0, minutes)];
+        let promised = longer.into_iter().find(|(more, _)| spec.min_runtime.0 > *more);
+        let permille = promised.map_or(book.interruptible_permille, |(_, permille)| permille);
         (list, list * u128::from(permille) / 1000, book.owner_permille.into())
     }
 

@@ -76,6 +76,11 @@ impl World {
                     money::cost(self.engine.state(), job(self.engine.state(), rest), self.now);
                 self.say(&line);
             }
+            "scorecard" => {
+                let owner = self.engine.state().owner(&parse::name(rest)).expect("an owner");
+                let lines = print::scorecards(owner, self.now);
+                lines.iter().for_each(|line| self.say(line));
+            }
             "status" => {
                 let job = job(self.engine.state(), rest);
                 let line =

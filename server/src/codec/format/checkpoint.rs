@@ -2,7 +2,8 @@ use prost::{Message, Oneof};
 
 use super::{
     Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec, Policy,
-    PriceBooks, RequestRemembered, ResourceColumns, Resources, Spending, TenantSpec, Windows,
+    PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard, Spending, TenantSpec,
+    Windows,
 };
 
 /// One piece of a checkpoint.
@@ -101,6 +102,10 @@ pub(crate) struct Owner {
     pub(crate) turned: u64,
     #[prost(uint64, tag = "4")]
     pub(crate) revision: u64,
+    #[prost(uint32, tag = "5")]
+    pub(crate) curbed_quarters: u32,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) scorecards: Vec<Scorecard>,
 }
 
 #[derive(Clone, PartialEq, Message)]

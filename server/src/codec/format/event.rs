@@ -2,7 +2,7 @@ use prost::{Message, Oneof};
 
 use super::{
     BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, PriceBook, ResourceColumns,
-    TenantSpec, Windows,
+    RiskCurbed, TenantSpec, Windows,
 };
 
 /// One group commit.
@@ -65,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 34, 35"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 34, 35, 47"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -135,6 +135,8 @@ pub(crate) enum EventKind {
     PriceBookChanged(PriceBook),
     #[prost(message, tag = "35")]
     BudgetTurned(BudgetTurned),
+    #[prost(message, tag = "47")]
+    RiskCurbed(RiskCurbed),
 }
 
 #[derive(Clone, PartialEq, Message)]
