@@ -127,6 +127,12 @@ unary! {
         get_allocation(GetAllocationRequest) -> GetAllocationResponse;
         report_tasks(ReportTasksRequest) -> ReportTasksResponse request_id;
     }
+    billing {
+        get_price_book(GetPriceBookRequest) -> GetPriceBookResponse;
+        set_price_book(SetPriceBookRequest) -> SetPriceBookResponse request_id;
+        list_price_books(ListPriceBooksRequest) -> ListPriceBooksResponse;
+        get_cost(GetCostRequest) -> GetCostResponse;
+    }
     capacity {
         get_capacity(GetCapacityRequest) -> GetCapacityResponse;
         get_idle_profile(GetIdleProfileRequest) -> GetIdleProfileResponse;

@@ -15,6 +15,7 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
     };
     match reason.blocker {
         Blocker::NoNodes => "the cell has no nodes".to_owned(),
+        Blocker::Budget => "the tenant's budget is used up".to_owned(),
         Blocker::Gang => "the tasks do not all fit at the same time".to_owned(),
         Blocker::Spread => "the job's spreads leave no place".to_owned(),
         Blocker::Preemption => "evictions that make room are under notice".to_owned(),

@@ -129,7 +129,8 @@ impl Mentioned {
             Event::LoadReported { samples } => {
                 self.nodes.extend(samples.iter().map(|sample| sample.node));
             }
-            Event::TenantCreated { id, .. }
+            Event::BudgetTurned { tenant: id, .. }
+            | Event::TenantCreated { id, .. }
             | Event::TenantUpdated { id, .. }
             | Event::TenantDeleted { id, .. } => self.tenants.push(*id),
             Event::JobSubmitted { id, tenant, .. } => {
@@ -151,6 +152,7 @@ impl Mentioned {
             | Event::NoticeWithdrawn { at }
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)
+            | Event::PriceBookChanged { .. }
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }

@@ -211,8 +211,13 @@ impl Fold {
             Kind::NodeRemoved(e) => {
                 self.objects.nodes.remove(&e.node).expect("a removed node exists");
             }
-            // Owners follow from nothing else, and nothing that is folded here follows from them.
-            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) | Kind::RiskCurbed(_) => {}
+            // Owners and prices follow from nothing else, and nothing that is folded here follows from them. No tenant
+            // here has a budget: what it spends changes with time and not with events.
+            Kind::OwnerUpdated(_)
+            | Kind::OwnerTurned(_)
+            | Kind::RiskCurbed(_)
+            | Kind::PriceBookChanged(_)
+            | Kind::BudgetTurned(_) => {}
             Kind::LoadReported(e) => {
                 for sample in e.samples {
                     let node = self.node(&sample.node);

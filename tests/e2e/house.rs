@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use offpeak::v1::{
-    Allocation, AllocationFilter, CancelJobRequest, CreateTenantRequest, Event, EvictionReason,
-    GetJobRequest, GetNodeRequest, Job, JobSpec, JobState, ListAllocationsRequest, LoadSample,
-    Node, NodeState, RegisterNodesRequest, ReportLoadRequest, ReportLoadResponse,
+    Allocation, AllocationFilter, BudgetLevel, CancelJobRequest, CreateTenantRequest, Event,
+    EvictionReason, GetJobRequest, GetNodeRequest, Job, JobSpec, JobState, ListAllocationsRequest,
+    LoadSample, Node, NodeState, RegisterNodesRequest, ReportLoadRequest, ReportLoadResponse,
     ReportTasksRequest, ReportTasksResponse, Resources, SubmitJobRequest, SubmitJobResponse,
     TaskEnd, TaskOutcome, TaskReport, Tenant, event::Kind,
 };
@@ -277,6 +277,11 @@ pub(crate) fn line(event: &Event) -> String {
         }
         Kind::OwnerUpdated(e) => {
             format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
+        }
+        Kind::PriceBookChanged(_) => "prices".to_owned(),
+        Kind::BudgetTurned(e) => {
+            let level = BudgetLevel::try_from(e.level).expect("a level");
+            format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
         Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),

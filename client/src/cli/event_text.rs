@@ -2,7 +2,7 @@
 
 use offpeak::v1::{Event, TasksPlaced, event::Kind};
 
-use super::{human, job_show};
+use super::{human, job_show, money};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -28,6 +28,8 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::JobForgotten(_)) => "job_forgotten",
         Some(Kind::OwnerUpdated(_)) => "owner_updated",
         Some(Kind::OwnerTurned(_)) => "owner_turned",
+        Some(Kind::PriceBookChanged(_)) => "price_book_changed",
+        Some(Kind::BudgetTurned(_)) => "budget_turned",
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
         None => "unknown",
     }
@@ -105,6 +107,15 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             event.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone())
         }
         Some(Kind::OwnerTurned(event)) => event.owner.clone(),
+        Some(Kind::PriceBookChanged(event)) => {
+            let book = event.price_book.clone().unwrap_or_default();
+            let since = book.since.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("in {} from {since} on", book.currency)
+        }
+        Some(Kind::BudgetTurned(event)) => {
+            let level = human::enum_word(event.level().as_str_name(), "BUDGET_LEVEL_");
+            format!("{} {level}, spent {}", event.tenant, money::text(event.spent_micros))
+        }
         Some(Kind::RiskCurbed(event)) => {
             let quarters = event.curbed_quarters;
             format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)

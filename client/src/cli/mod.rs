@@ -10,6 +10,7 @@ mod apply;
 mod bench;
 mod cell;
 mod context;
+mod cost;
 mod event_text;
 mod events;
 mod failure;
@@ -22,6 +23,7 @@ mod job_submit;
 mod job_wait;
 mod json;
 mod load;
+mod money;
 mod node;
 mod node_show;
 mod output;
@@ -30,7 +32,9 @@ mod owner_calendar;
 mod owner_scorecard;
 mod page;
 mod plan;
+mod price;
 mod session;
+mod statement;
 mod table;
 mod tenant;
 mod top;
@@ -49,7 +53,7 @@ use clap_complete::Shell;
 
 use self::{
     failure::{Failure, exit},
-    output::{complain, no_color_is_unset},
+    output::{Format, complain, no_color_is_unset},
     session::{Globals, Session},
 };
 
@@ -116,6 +120,14 @@ enum Command {
     Top(top::Top),
     /// Show what is idle, and for how long
     Forecast(forecast::Show),
+    /// Show what jobs have cost
+    Cost(cost::Show),
+    /// What tenants are charged and what owners get
+    #[command(subcommand, visible_alias = "statements")]
+    Statement(statement::Command),
+    /// What capacity costs
+    #[command(subcommand, visible_alias = "prices")]
+    Price(price::Command),
     /// Submit a job (short for `job submit`)
     Submit(Box<job_submit::Submit>),
     /// Say what submitting a job would come to
@@ -164,6 +176,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let is_context = matches!(cli.command, Command::Context(_));
     let given = cli.globals.as_context();
     let session = Session::new(cli.globals, is_context)?;
+    if session.out.format == Format::Csv && !matches!(cli.command, Command::Statement(_)) {
+        return Err(Failure::usage("only statements are printed as csv")
+            .hint("choose another format: table, wide, json, jsonl, yaml or name"));
+    }
     if let Command::Context(command) = &cli.command {
         return context::run(command, &session, given);
     }
@@ -194,6 +210,9 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Cell(show) => cell::run(show, session).await,
         Command::Top(top) => top::run(&top, session).await,
         Command::Forecast(show) => forecast::run(show, session).await,
+        Command::Cost(show) => cost::run(show, session).await,
+        Command::Statement(command) => statement::run(command, session).await,
+        Command::Price(command) => price::run(command, session).await,
         Command::Submit(submit) => {
             let client = session.connect().await?;
             job_submit::run(&submit, &client, session).await

@@ -52,6 +52,7 @@ fn tenant(number: u32) -> Event {
         weight: 1,
         priority_ceiling: Priority(100),
         labels: Labels::new(),
+        budget: Default::default(),
     };
     Event::TenantCreated { id: TenantId(number), spec: Arc::new(spec) }
 }

@@ -77,6 +77,13 @@ pub enum Command {
     ReportLoad(Vec<LoadReport>),
     /// Bound what owners will use, as a forecaster found.
     Forecast(Vec<crate::model::NodeBounds>),
+    /// Change prices.
+    SetPriceBook {
+        /// The whole new book.
+        book: crate::model::PriceBook,
+        /// The book in force must be of this revision.
+        expected: Option<Revision>,
+    },
     /// Create a tenant.
     CreateTenant(crate::model::TenantSpec),
     /// Change a tenant's description.
@@ -164,6 +171,7 @@ pub struct TenantPatch {
     pub weight: Option<u32>,
     pub priority_ceiling: Option<Priority>,
     pub labels: Option<Labels>,
+    pub budget: Option<crate::model::Budget>,
 }
 
 /// What an owner uses on a node.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::{
     command::Outcome,
     model::{
-        AllocationId, AllocationRef, Curb, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
-        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
+        AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason, JobId, JobSpec,
+        JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec,
+        Policy, PriceBook, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -95,6 +95,22 @@ pub enum Event {
     ForecastMade {
         /// Ascending by node.
         bounds: Vec<NodeBounds>,
+    },
+    /// Prices changed, for what is placed from a time on.
+    PriceBookChanged {
+        /// From when on.
+        since: Time,
+        /// The whole new book.
+        book: Arc<PriceBook>,
+    },
+    /// A tenant reached a limit of its budget, or is below it again.
+    BudgetTurned {
+        /// The tenant.
+        tenant: TenantId,
+        /// How far it has come.
+        level: BudgetLevel,
+        /// What it has spent in the period, in millionths of the currency's unit.
+        spent: u64,
     },
     /// A tenant joined.
     TenantCreated {

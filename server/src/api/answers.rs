@@ -82,7 +82,8 @@ impl Why {
             answer.allowed_nodes = known.allowed;
             answer.large_enough_nodes = known.large_enough;
         }
-        answer.summary = summary(job, &answer);
+        let is_stopped = known.reasons.iter().any(|reason| reason.blocker == Blocker::Budget);
+        answer.summary = summary(job, &answer, is_stopped);
         answer.nearest = fit.filter(|_| self.node.is_some() || job.counts.pending > 0);
         answer.job = Some(found);
         Ok(answer)
@@ -127,13 +128,14 @@ fn tier(known: &Explanation, nodes: usize) -> WaitTier {
     }
 }
 
-fn summary(job: &Job, answer: &ExplainJobResponse) -> String {
+fn summary(job: &Job, answer: &ExplainJobResponse, is_stopped: bool) -> String {
     let tasks = match job.counts.pending {
         0 => return "no task waits".to_owned(),
         1 => "1 task waits".to_owned(),
         pending => format!("{pending} tasks wait"),
     };
     let why = match answer.tier() {
+        _ if is_stopped => "the tenant's budget is used up",
         WaitTier::Misconfigured => "no node meets the constraints",
         WaitTier::ExceedsEveryNode => "a task is larger than every node that it may use",
         WaitTier::BehindOthers => "others come first, or room is being made",
@@ -168,7 +170,7 @@ impl Plan {
         let state = after.state();
         let job = state.job(id).expect("invariant: it was just submitted");
         let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        let description = convert::tenant(tenant);
+        let description = convert::tenant(tenant, state.now());
         let reasons = cell.explain(state, job);
         let suggestions = if job.counts.pending > 0 {
             suggestions(fork, job.tenant, &job.spec)

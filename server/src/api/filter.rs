@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 24] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -32,6 +32,8 @@ const KINDS: [&str; 22] = [
     "owner_updated",
     "owner_turned",
     "advisory_given",
+    "price_book_changed",
+    "budget_turned",
     "risk_curbed",
 ];
 
@@ -110,7 +112,7 @@ impl Filter {
             && equal(&self.region, subject.node.map(|(_, region)| region))
     }
 
-    /// Whether what is about an owner passes: nothing else is named.
+    /// Whether what is about an owner or the whole cell passes: nothing else is named.
     pub(super) fn admits_owners(&self) -> bool {
         self.admits(Subject::default())
     }
@@ -203,6 +205,8 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
-        Event::RiskCurbed { .. } => 21,
+        Event::PriceBookChanged { .. } => 21,
+        Event::BudgetTurned { .. } => 22,
+        Event::RiskCurbed { .. } => 23,
     })
 }

@@ -1,8 +1,11 @@
 //! Committed events as messages, by the names that their record keeps and never by the view: what an event speaks of
 //! may be gone by now.
 
+use std::sync::Arc;
+
 use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
+    billing::KeptBook,
     event::{Commit, Event, Placement},
     model::{
         AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
@@ -12,8 +15,8 @@ use offpeak_core::{
 
 use super::{
     convert::{
-        eviction_reason, job_description, job_state, load_sample, node_description, node_state_in,
-        notice, owner_description, tenant_description, timestamp,
+        budget_level, eviction_reason, job_description, job_state, kept_book, load_sample,
+        node_description, node_state_in, notice, owner_description, tenant_description, timestamp,
     },
     filter::{Filter, Subject},
 };
@@ -157,6 +160,11 @@ impl Renderer<'_> {
                 let owner = v1::Owner { revision, ..owner_description(spec) };
                 Some(Kind::OwnerUpdated(v1::OwnerUpdated { owner: Some(owner) }))
             }
+            Event::PriceBookChanged { since, book } => {
+                let (since, revision, book) = (*since, self.commit.revision, Arc::clone(book));
+                let price_book = Some(kept_book(&KeptBook { since, revision, book }));
+                Some(Kind::PriceBookChanged(v1::PriceBookChanged { price_book }))
+            }
             Event::OwnerTurned { owner } => {
                 Some(Kind::OwnerTurned(v1::OwnerTurned { owner: owner.to_string() }))
             }
@@ -172,6 +180,16 @@ impl Renderer<'_> {
         let admits = |name| self.filter.admits(Subject::of_tenant(name));
         let revision = self.commit.revision.0;
         match event {
+            Event::BudgetTurned { tenant, level, spent } => {
+                let tenant = self.tenant(*tenant);
+                admits(tenant).then(|| {
+                    Kind::BudgetTurned(v1::BudgetTurned {
+                        tenant: tenant.to_string(),
+                        level: budget_level(*level).into(),
+                        spent_micros: *spent,
+                    })
+                })
+            }
             Event::TenantCreated { spec, .. } => admits(&spec.name).then(|| {
                 let create_time = Some(timestamp(self.commit.time));
                 let tenant = v1::Tenant { create_time, revision, ..tenant_description(spec) };

@@ -266,6 +266,13 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
             answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
             answer.with("tenant", tenant)
         }
+        Rejection::BudgetUsedUp { tenant, spent, limit, .. } => {
+            let mut answer = Answer::new(ResourceExhausted, "BUDGET_USED_UP")
+                .with("spent_micros", spent)
+                .with("limit_micros", limit);
+            answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
+            answer.with("tenant", tenant)
+        }
         other => unfit(other, message),
     }
 }
@@ -290,6 +297,14 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         Rejection::JobEnded { job, .. } => {
             return Answer::precondition("JOB_ENDED", job, message);
         }
+        Rejection::CurrencyChanged { kept, .. } => {
+            return Answer::precondition("CURRENCY_CHANGED", "the price book", message)
+                .with("currency", kept);
+        }
+        Rejection::TooManyPriceBooks { kept } => {
+            return Answer::precondition("TOO_MANY_PRICE_BOOKS", "the price book", message)
+                .with("kept", kept);
+        }
         Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
         Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
         Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
@@ -307,7 +322,8 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         | Rejection::JobExists { .. }
         | Rejection::RequestIdReused(_)
         | Rejection::StaleRevision { .. }
-        | Rejection::QuotaExceeded { .. } => unreachable!("invariant: answered above"),
+        | Rejection::QuotaExceeded { .. }
+        | Rejection::BudgetUsedUp { .. } => unreachable!("invariant: answered above"),
     };
     Answer::invalid(reason, field, message)
 }

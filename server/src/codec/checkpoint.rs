@@ -1,4 +1,4 @@
-//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
+//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
 //! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
@@ -13,7 +13,7 @@ use super::{
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
     format::{self, EntryKind},
-    outcome,
+    ledger, outcome,
     owner::scorecards,
     runs::tasks_to_runs,
 };
@@ -40,6 +40,16 @@ pub fn encode_checkpoint<E>(
         put(&buffer)
     };
     put(EntryKind::Header(header(state)))?;
+    if let Some(head) = ledger::head(state) {
+        put(head)?;
+    }
+    in_pieces(ledger::rows(state.accounts()), |rows| {
+        put(EntryKind::LedgerRows(format::LedgerRows { rows }))
+    })?;
+    ledger::job_totals(state).try_for_each(|totals| put(EntryKind::JobTotals(totals)))?;
+    in_pieces(ledger::books(state.accounts()), |books| {
+        put(EntryKind::PriceBooks(format::PriceBooks { books }))
+    })?;
     in_pieces(described(state).map(owner), |owners| {
         put(EntryKind::Owners(format::Owners { owners }))
     })?;
@@ -162,6 +172,8 @@ fn tenant(tenant: &Tenant) -> format::Tenant {
         spec: tenant.spec.as_ref().into(),
         created: tenant.created.0,
         revision: tenant.revision.0,
+        spending: tenant.spending.as_ref().map(format::Spending::from),
+        budget_level: ledger::level_code(tenant.budget_level),
     }
 }
 

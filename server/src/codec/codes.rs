@@ -1,6 +1,6 @@
 //! The numbers that stand for the values of enums. Zero stands for none of them, so that an absent field shows.
 
-use offpeak_core::model::{EvictionReason, JobState, NodeMode, TaskEnd, Time, Topology};
+use offpeak_core::model::{EvictionReason, JobState, NodeMode, Period, TaskEnd, Time, Topology};
 
 use super::CodecError;
 
@@ -29,7 +29,9 @@ codes!(state_code, state, JobState, "state of a job":
 
 codes!(reason_code, reason, EvictionReason, "reason of an eviction":
     OwnerReturned = 1, Preempted = 2, NodeDrained = 3, NodeLost = 4, NodeRemoved = 5, NodeChanged = 6,
-    OwnerExpected = 7);
+    OwnerExpected = 7, OverBudget = 8);
+
+codes!(period_code, period, Period, "period": Day = 1, Month = 2);
 
 codes!(topology_code, topology, Topology, "topology": Node = 1, Zone = 2);
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use offpeak_core::{
+    billing::KeptBook,
     event::Event,
     model::{
         AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
@@ -15,6 +16,7 @@ use super::{
     codes::{end, end_code, mode, mode_code, reason, reason_code, state, state_code},
     columns::{samples_from_message, samples_to_message},
     format::{self, EventKind},
+    ledger,
     model::name,
     names::{fill, omit},
     outcome,
@@ -57,6 +59,13 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
         Event::ForecastMade { bounds } => {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
+        }
+        Event::PriceBookChanged { since, book } => {
+            EventKind::PriceBookChanged(ledger::book_message(*since, Revision(0), book))
+        }
+        Event::BudgetTurned { tenant, level, spent } => {
+            let (tenant, level) = (tenant.0, ledger::level_code(*level));
+            EventKind::BudgetTurned(format::BudgetTurned { tenant, level, spent: *spent })
         }
         Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
         Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
@@ -147,6 +156,15 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             windows: Arc::new(windows(&renewed.windows, usize::MAX)?),
         },
         EventKind::OwnerTurned(owner) => Event::OwnerTurned { owner: name("owner", &owner)? },
+        EventKind::PriceBookChanged(message) => {
+            let KeptBook { since, book, .. } = ledger::book(message)?;
+            Event::PriceBookChanged { since, book }
+        }
+        EventKind::BudgetTurned(turned) => Event::BudgetTurned {
+            tenant: TenantId(turned.tenant),
+            level: ledger::level(turned.level)?,
+            spent: turned.spent,
+        },
         EventKind::RiskCurbed(curbed) => {
             Event::RiskCurbed { owner: name("owner", &curbed.owner)?, curb: curb(curbed.quarters)? }
         }

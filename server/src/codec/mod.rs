@@ -14,6 +14,7 @@ mod codes;
 mod columns;
 mod event;
 mod format;
+mod ledger;
 mod model;
 mod names;
 mod outcome;

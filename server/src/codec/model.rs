@@ -9,6 +9,7 @@ use super::{
     CodecError,
     codes::{topology, topology_code},
     format,
+    ledger::{budget, budget_message},
 };
 
 /// A name, which may be absent.
@@ -40,11 +41,13 @@ pub(super) fn labels_back(pairs: &[format::Pair]) -> Result<Labels, CodecError> 
     pairs.iter().map(|pair| Ok((label(&pair.key)?, label(&pair.value)?))).collect()
 }
 
-fn counts<'a>(counts: impl Iterator<Item = (&'a Name, u64)>) -> Vec<format::Count> {
+pub(super) fn counts<'a>(counts: impl Iterator<Item = (&'a Name, u64)>) -> Vec<format::Count> {
     counts.map(|(name, amount)| format::Count { name: name.to_string(), amount }).collect()
 }
 
-fn counts_back<T: FromIterator<(Name, u64)>>(counts: &[format::Count]) -> Result<T, CodecError> {
+pub(super) fn counts_back<T: FromIterator<(Name, u64)>>(
+    counts: &[format::Count],
+) -> Result<T, CodecError> {
     counts.iter().map(|count| Ok((name("countable", &count.name)?, count.amount))).collect()
 }
 
@@ -135,6 +138,7 @@ impl From<&TenantSpec> for format::TenantSpec {
             weight: spec.weight,
             priority_ceiling: spec.priority_ceiling.0,
             labels: labels(&spec.labels),
+            budget: budget_message(&spec.budget),
         }
     }
 }
@@ -158,6 +162,7 @@ impl TryFrom<format::TenantSpec> for TenantSpec {
             weight: message.weight,
             priority_ceiling: Priority(message.priority_ceiling),
             labels: labels_back(&message.labels)?,
+            budget: budget(message.budget)?,
         })
     }
 }

@@ -82,6 +82,7 @@ fn create(name: &str) -> Request {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: BTreeMap::new(),
+        budget: Default::default(),
     }))
 }
 

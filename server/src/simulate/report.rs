@@ -203,12 +203,14 @@ pub(super) fn eviction(reason: EvictionReason) -> &'static str {
         EvictionReason::NodeLost => "node_lost",
         EvictionReason::NodeRemoved => "node_removed",
         EvictionReason::NodeChanged => "node_changed",
+        EvictionReason::OverBudget => "over_budget",
     }
 }
 
 fn blocker(blocker: Blocker) -> &'static str {
     match blocker {
         Blocker::NoNodes => "no_nodes",
+        Blocker::Budget => "budget",
         Blocker::Gang => "gang",
         Blocker::Spread => "spread",
         Blocker::Preemption => "preemption",

@@ -308,6 +308,7 @@ fn create(name: Name) -> Request {
         weight: 1,
         priority_ceiling: Priority(i32::MAX),
         labels: Labels::new(),
+        budget: Default::default(),
     }))
 }
 

@@ -43,6 +43,7 @@ kinds! {
     UpdateOwner: "update_owner",
     RenewWindows: "renew_windows",
     ReportLoad: "report_load",
+    SetPriceBook: "set_price_book",
     CreateTenant: "create_tenant",
     UpdateTenant: "update_tenant",
     DeleteTenant: "delete_tenant",

@@ -4,7 +4,7 @@
 //! default that is spelled out.
 
 use offpeak::v1::{
-    CalendarEntry, Constraints, HeldShare, JobSpec, Node, Owner, Resources, Tenant,
+    BudgetPeriod, CalendarEntry, Constraints, HeldShare, JobSpec, Node, Owner, Resources, Tenant,
     calendar_entry::Days,
 };
 
@@ -81,11 +81,19 @@ fn each_share(share: HeldShare) -> HeldShare {
 pub(crate) fn changed_tenant_fields(old: &Tenant, new: &Tenant) -> Vec<String> {
     let quota = |tenant: &Tenant| tenant.quota.clone().unwrap_or_default();
     let ceiling = |tenant: &Tenant| tenant.priority_ceiling.unwrap_or(1000);
+    // A period alone limits nothing, and a month is the default.
+    let budget = |tenant: &Tenant| {
+        let budget = tenant.budget.unwrap_or_default();
+        let limits = [budget.warn_micros, budget.stop_new_micros, budget.stop_all_micros];
+        let daily = budget.period == BudgetPeriod::Day as i32;
+        limits.iter().any(Option::is_some).then_some((daily, limits))
+    };
     paths([
         ("quota", quota(old) != quota(new)),
         ("weight", old.weight.max(1) != new.weight.max(1)),
         ("priority_ceiling", ceiling(old) != ceiling(new)),
         ("labels", old.labels != new.labels),
+        ("budget", budget(old) != budget(new)),
     ])
 }
 

@@ -144,9 +144,7 @@ fn print(reference: &str, outcome: Outcome, dry_run: bool, out: Out) -> Result<(
             out.print(&format!("{reference} {}{remark}\n", paint(word, tone, out.color)))
         }
         Format::Name => out.print(&format!("{reference}\n")),
-        Format::Json | Format::Jsonl | Format::Yaml => {
-            out.object(&Applied { object: reference, outcome, dry_run })
-        }
+        _ => out.object(&Applied { object: reference, outcome, dry_run }),
     }
 }
 

@@ -144,6 +144,7 @@ pub(crate) fn cell(mix: &Mix, nodes: u32, tenants: u32, jitter: bool) -> Engine 
         weight: 1,
         priority_ceiling: Priority(100),
         labels: Labels::new(),
+        budget: Default::default(),
     };
     run(
         &mut engine,

@@ -24,6 +24,7 @@ impl Engine {
                 Due::Report(node) => self.report_due(node),
                 Due::Forget(job) => self.forget_due(job),
                 Due::ForgetRequests => self.forget_requests(),
+                Due::Budget(tenant) => self.settle_budget(tenant),
             }
         }
         self.unfinished |= self.timers.next().is_some_and(|time| time <= self.now);

@@ -45,6 +45,7 @@ fn touch_budget(touched: &mut BTreeSet<Name>, state: &State, node: NodeId) {
 impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
+        self.touch_budget(event);
         match event {
             Event::PolicyChanged(_) => {
                 let nodes = self.state.nodes().map(|node| (node.id, Touched::default()));
@@ -100,9 +101,11 @@ impl Engine {
         for owner in mem::take(&mut self.touched_budgets) {
             self.curb_risk(owner);
         }
+        self.settle_budgets();
         for (node, touched) in mem::take(&mut self.touched_nodes) {
             self.reclaim(node, touched);
         }
+        self.settle_budgets();
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);
         }

@@ -6,6 +6,7 @@
 //! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
 //! in `follow.rs` under the same revision.
 
+mod budgets;
 mod decide;
 mod due;
 mod follow;
@@ -26,7 +27,7 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TenantId, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -62,6 +63,8 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
+    touched_tenants: BTreeSet<TenantId>,
     /// Owners with a shortfall budget of which more may have been spent, or less may count.
     touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
@@ -92,6 +95,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_tenants: BTreeSet::new(),
             touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),

@@ -1,10 +1,10 @@
 //! What becomes due when. Derived from the state; an entry that no longer holds is found out when it is due.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     event::Event,
-    model::{Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, Time},
+    model::{Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TenantId, Time},
     state::State,
 };
 
@@ -23,6 +23,8 @@ pub(super) enum Due {
     Forget(JobId),
     /// The oldest remembered answer need not be kept.
     ForgetRequests,
+    /// A tenant may reach a limit of its budget, or a new period begins.
+    Budget(TenantId),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub(super) struct Timers {
     ended: Ended,
     /// When windows of owners begin or end to count. Apart, so that names do not make all other entries larger.
     turns: BTreeSet<(Time, Name)>,
+    /// When budgets may turn; each stands among the entries at its time, and no later than it must.
+    budgets: BTreeMap<TenantId, Time>,
 }
 
 /// When ended jobs need not be kept any more. All are kept equally long, so that they come in the order in which they
@@ -78,6 +82,7 @@ impl Timers {
             timers.expect_report(node, now);
         }
         state.owners().for_each(|owner| timers.expect_turn(owner));
+        state.tenants().for_each(|tenant| timers.expect_turn_of_budget(state, tenant.id, now));
         let mut jobs: Vec<&Job> = state.jobs_from(JobId(0)).collect();
         jobs.sort_by_key(|job| job.ended.map(|(time, _)| time));
         for job in jobs {
@@ -118,7 +123,28 @@ impl Timers {
             return self.ended.now.pop().map(Due::Forget);
         }
         entry?;
-        self.entries.pop_first().map(|(_, due)| due)
+        let due = self.entries.pop_first().map(|(_, due)| due);
+        if let Some(Due::Budget(tenant)) = due {
+            self.budgets.remove(&tenant);
+        }
+        due
+    }
+
+    /// Sets when the budget of a tenant may turn next, unless it is looked at sooner.
+    pub(super) fn expect_turn_of_budget(&mut self, state: &State, id: TenantId, now: Time) {
+        let Some(tenant) = state.tenant(id) else { return };
+        let Some(spending) = &tenant.spending else { return };
+        let turn = spending.next_turn(&tenant.spec.budget, tenant.budget_level, now);
+        let Some(turn) = turn else { return };
+        let known = self.budgets.get(&id).copied();
+        if known.is_some_and(|known| known <= turn) {
+            return;
+        }
+        if let Some(known) = known {
+            self.entries.remove(&(known, Due::Budget(id)));
+        }
+        self.budgets.insert(id, turn);
+        self.entries.insert((turn, Due::Budget(id)));
     }
 
     pub(super) fn expect_report(&mut self, node: &Node, since: Time) {
@@ -167,6 +193,7 @@ impl Timers {
             }
             Event::TasksPlaced { job, placements } => {
                 let job = state.job(*job).expect("invariant: the event's job exists");
+                self.expect_turn_of_budget(state, job.tenant, state.now());
                 if job.spec.max_runtime.is_none() {
                     return;
                 }
@@ -176,6 +203,11 @@ impl Timers {
                         self.set_timeout(state, AllocationId(id));
                     }
                 }
+            }
+            Event::TenantCreated { id, .. }
+            | Event::TenantUpdated { id, .. }
+            | Event::BudgetTurned { tenant: id, .. } => {
+                self.expect_turn_of_budget(state, *id, state.now());
             }
             Event::TaskStarted { at } => self.set_timeout(state, at.id),
             Event::NoticeGiven { at, .. } => {

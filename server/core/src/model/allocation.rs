@@ -55,6 +55,8 @@ pub enum EvictionReason {
     NodeRemoved,
     /// The node's description changed: less capacity or more reserved.
     NodeChanged,
+    /// The tenant has used up its budget.
+    OverBudget,
 }
 
 /// A set of a node's GPU devices by index, 0 to 63.

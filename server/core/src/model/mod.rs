@@ -2,6 +2,7 @@
 
 mod allocation;
 mod bounds;
+mod budget;
 mod horizon;
 mod ids;
 mod job;
@@ -10,16 +11,19 @@ mod name;
 mod node;
 mod owner;
 mod policy;
+mod price;
 mod resources;
 mod scorecard;
+mod spending;
 mod tasks;
 mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
 pub use bounds::Bounds;
+pub use budget::{Budget, BudgetLevel, Period};
 pub use horizon::{HeldBack, Horizon};
-pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
+pub use ids::{AllocationId, JobId, NodeId, Revision, SiteId, TaskIndex, TenantId};
 pub use job::{
     Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
     TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
@@ -33,8 +37,10 @@ pub use owner::{
     CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,
 };
 pub use policy::Policy;
+pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
+pub use spending::Spending;
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -2,7 +2,7 @@ use std::{ops::Deref, sync::Arc};
 
 use super::{
     AllocationId, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis,
-    Name, NodeId, Policy, Resources, Revision, Time,
+    Name, NodeId, Policy, Resources, Revision, SiteId, Time,
 };
 use crate::model::Label;
 
@@ -117,6 +117,8 @@ pub struct Node {
     pub noticed: Resources,
     /// How much of each device is lent.
     pub devices: GpuDevices,
+    /// Where it is to the ledger: its owner, region and GPU model.
+    pub site: SiteId,
     /// The allocations on it, oldest first.
     pub allocations: Vec<AllocationId>,
     /// When it was registered.

@@ -29,6 +29,9 @@ const RULES: [Blocker; 6] = [
     Blocker::Taints,
     Blocker::GpuModel,
 ];
+/// What lies between tasks.
+const BETWEEN_TASKS: [Blocker; 4] =
+    [Blocker::Gang, Blocker::Spread, Blocker::Preemption, Blocker::Queue];
 /// One more than the last of them.
 const RULES_END: usize = Blocker::GpuModel as usize + 1;
 
@@ -112,15 +115,23 @@ impl Reasons {
         if job.counts.pending == 0 {
             return Explanation::default();
         }
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        let stopped = tenant.budget_level.stops_new().then(|| PendingReason::of(Blocker::Budget));
+        let mut reasons: Vec<PendingReason> = stopped.into_iter().collect();
         if state.node_count() == 0 {
-            let reasons = vec![PendingReason::of(Blocker::NoNodes)];
+            reasons.push(PendingReason::of(Blocker::NoNodes));
             return Explanation { reasons, ..Explanation::default() };
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
         let sum = self.count(state, KeyRef::alike(job), &wish);
+        // Tasks that may not be placed do not wait for other tasks.
+        let between_tasks = |reason: &PendingReason| BETWEEN_TASKS.contains(&reason.blocker);
+        let is_stopped = !reasons.is_empty();
+        let counted = sum.reasons(&job.spec, &wish).into_iter();
+        reasons.extend(counted.filter(|reason| !is_stopped || !between_tasks(reason)));
         Explanation {
-            reasons: sum.reasons(&job.spec, &wish),
+            reasons,
             allowed: sum.allowed,
             large_enough: sum.large_enough,
             nearest: sum.nearest.map(|(.., node)| node),

@@ -24,6 +24,7 @@ mod place;
 mod preempt;
 mod promise;
 mod queue;
+mod reason;
 mod room;
 mod shape;
 mod spread;
@@ -38,14 +39,14 @@ pub use advice::{Advice, Change};
 pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
+pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
 pub use shape::ShapeId;
 
 use crate::{
     event::{Event, Placement},
     model::{
-        AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
-        TenantId, Time,
+        AllocationRef, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase, TenantId, Time,
     },
     state::State,
 };
@@ -76,56 +77,6 @@ pub enum Plan {
         /// To whom.
         notices: Vec<(AllocationRef, Notice)>,
     },
-}
-
-/// What keeps a task from being placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blocker {
-    /// The cell has no nodes.
-    NoNodes,
-    /// A gang does not fit as a whole.
-    Gang,
-    /// The job's spreads leave no place.
-    Spread,
-    /// Evictions that make room are under notice.
-    Preemption,
-    /// Others are ahead.
-    Queue,
-    /// The node takes no new tasks.
-    NodeState,
-    /// The node is in another region.
-    Region,
-    /// The node is in another zone.
-    Zone,
-    /// The node has other labels.
-    Labels,
-    /// The node has a taint that is not tolerated.
-    Taints,
-    /// The node has another GPU model, or none.
-    GpuModel,
-    /// More than the node's whole capacity.
-    Capacity,
-    /// More than the node's headroom now.
-    Headroom,
-}
-
-/// One blocker and how much it blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingReason {
-    /// The blocker.
-    pub blocker: Blocker,
-    /// What there is too little of.
-    pub dimension: Option<Dimension>,
-    /// How many nodes it rules out.
-    pub nodes: u32,
-    /// The least that any of these nodes lacks, in the unit of the request; of GPUs, how much less one task could get.
-    pub smallest_shortfall: u64,
-}
-
-impl PendingReason {
-    fn of(blocker: Blocker) -> Self {
-        Self { blocker, dimension: None, nodes: 0, smallest_shortfall: 0 }
-    }
 }
 
 /// Who waits, and where there is room.
@@ -284,7 +235,9 @@ impl Scheduler {
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::TenantCreated { .. }
+            Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
+            Event::PriceBookChanged { .. }
+            | Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
@@ -376,7 +329,8 @@ impl Scheduler {
 
     fn enqueue(&mut self, state: &State, id: JobId) {
         let job = state.job(id).expect("invariant: the event's job exists");
-        if job.counts.pending == 0 {
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        if job.counts.pending == 0 || tenant.budget_level.stops_new() {
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {

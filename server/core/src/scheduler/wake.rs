@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     event::Event,
-    model::{AllocationRef, Job, NodeId, Notice, Owner, Priority, Time},
+    model::{
+        AllocationRef, BudgetLevel, Job, JobId, NodeId, Notice, Owner, Priority, TenantId, Time,
+    },
     state::State,
 };
 
@@ -37,6 +39,18 @@ impl Scheduler {
             self.wake_where_nodes_grew(state, now);
         }
         self.pack_batch(state, now);
+    }
+
+    /// Takes what waits of a tenant out of the order when its budget stops new work, and back in when it no longer does.
+    pub(super) fn budget_turned(&mut self, state: &State, tenant: TenantId, level: BudgetLevel) {
+        let Some(tenant) = state.tenant(tenant) else { return };
+        for job in state.jobs_of(tenant, JobId(0)) {
+            if level.stops_new() {
+                self.dequeue(state, job.id);
+            } else {
+                self.enqueue(state, job.id);
+            }
+        }
     }
 
     /// Wakes parked shapes for which room could be made that could not be before.

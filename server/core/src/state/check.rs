@@ -13,6 +13,7 @@ impl State {
         self.check_jobs();
         self.check_tenants();
         self.check_owners();
+        self.check_ledger();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 
@@ -99,6 +100,26 @@ impl State {
         for node in self.nodes() {
             let held = held_back(node, &self.policy, self.owner(&node.spec.owner));
             assert_eq!(held, node.held_back, "{} is held back as it must be", node.id);
+        }
+    }
+
+    fn check_ledger(&self) {
+        self.accounts.check(self.nodes().map(|node| node.site));
+        for node in self.nodes() {
+            assert!(self.accounts.site(node.site).is_of(&node.spec), "{} is where it is", node.id);
+        }
+        for tenant in self.tenants() {
+            let (name, budget) = (&tenant.spec.name, &tenant.spec.budget);
+            assert_eq!(tenant.spending.is_some(), !budget.is_empty(), "{name} is counted if asked");
+            let Some(spending) = &tenant.spending else { continue };
+            let counted = self.recount(tenant.id);
+            let spent = spending.spent_at(budget.period, self.now);
+            assert_eq!(spending.rate, counted.rate, "what tasks of {name} cost is summed");
+            // Of a cell that holds more rows than are kept, the period's first days may be gone.
+            assert!(spent >= counted.spent, "what {name} spends is counted");
+            if self.accounts.rows_kept() {
+                assert_eq!(spent, counted.spent, "what {name} spends follows from the ledger");
+            }
         }
     }
 

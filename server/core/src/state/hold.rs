@@ -5,6 +5,7 @@ use super::{
     apply::{job_mut, node_mut, tenant_mut},
 };
 use crate::{
+    billing::Held,
     event::Placement,
     model::{
         Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Resources, TaskCounts,
@@ -117,7 +118,21 @@ impl State {
         }
         node.devices.release(allocation.devices, request.gpu_millis);
         node.remove_allocation(at.id);
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
+        let tenant = tenant_mut(&mut self.tenants, job.tenant);
+        let held = Held {
+            tenant: tenant.id,
+            job: job.id,
+            spec: &job.spec,
+            node: node.id,
+            site: node.site,
+            placed: allocation.placed,
+        };
+        self.accounts.book(&held, &tenant.spec.name, self.now);
+        if let Some(spending) = &mut tenant.spending {
+            let rate = self.accounts.rate(&held).charged;
+            spending.change(tenant.spec.budget.period, self.now, |now| now.saturating_sub(rate));
+        }
+        let usage = &mut tenant.usage;
         usage.held.remove(request, 1);
         usage.held_tasks -= 1;
         Released { job, usage, waiting: &mut self.waiting, requested: &mut self.requested }

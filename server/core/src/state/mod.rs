@@ -8,6 +8,7 @@ mod ahead;
 mod apply;
 mod check;
 mod hold;
+mod ledger;
 mod owners;
 mod profile;
 mod restore;
@@ -24,6 +25,7 @@ pub use restore::{
 };
 
 use crate::{
+    billing::Accounts,
     command::Outcome,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
@@ -55,6 +57,7 @@ pub struct State {
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
     profile: Arc<Profile>,
+    accounts: Accounts,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -80,6 +83,7 @@ impl Default for State {
             waiting: Default::default(),
             requested: Default::default(),
             profile: Default::default(),
+            accounts: Default::default(),
         }
     }
 }

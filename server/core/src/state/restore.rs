@@ -5,11 +5,13 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{Profile, Remembered, State};
+use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
-    JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec,
-    Notice, Owner, OwnerSpec, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex,
-    TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, GpuDevices, HeldBack,
+    Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId,
+    NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending,
+    Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time,
+    Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -41,6 +43,9 @@ pub enum RestoreError {
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
+    /// A ledger whose parts do not fit together, or that comes after nodes.
+    #[error("the ledger of the checkpoint contradicts itself, or comes too late")]
+    BadLedger,
 }
 
 /// What is not an object.
@@ -89,6 +94,8 @@ pub struct RestoredOwner {
 pub struct RestoredTenant {
     pub id: TenantId,
     pub spec: TenantSpec,
+    pub spending: Option<Spending>,
+    pub budget_level: BudgetLevel,
     pub created: Time,
     pub revision: Revision,
 }
@@ -120,7 +127,7 @@ pub struct RestoredAllocation {
     pub notice: Option<Notice>,
 }
 
-/// A state in the making: owners first, then nodes and tenants, then jobs, then allocations.
+/// A state in the making: the ledger and owners first, then nodes and tenants, then jobs, then allocations.
 #[derive(Debug)]
 pub struct Restore {
     state: State,
@@ -142,6 +149,20 @@ impl Restore {
                 ..State::default()
             },
         }
+    }
+
+    /// Sets the ledger.
+    pub fn accounts(&mut self, parts: RestoredAccounts) -> Result<(), RestoreError> {
+        let state = &self.state;
+        let is_known = parts.jobs.iter().all(|(job, ..)| *job < state.next_job)
+            && parts.payers.iter().all(|(tenant, _)| *tenant < state.next_tenant)
+            && parts.moved.iter().all(|(node, _)| *node < state.next_node);
+        if !is_known || state.node_count() > 0 {
+            return Err(RestoreError::BadLedger);
+        }
+        let accounts = Accounts::restore(parts);
+        self.state.accounts = accounts.ok_or(RestoreError::BadLedger)?;
+        Ok(())
     }
 
     /// Adds an owner.
@@ -177,6 +198,7 @@ impl Restore {
             lent: Resources::default(),
             noticed: Resources::default(),
             devices: GpuDevices::default(),
+            site: SiteId::default(),
             allocations: Vec::new(),
             created: node.created,
             revision: node.revision,
@@ -196,6 +218,8 @@ impl Restore {
             jobs: JobIds::default(),
             job_names: OrdMap::new(),
             unfinished_jobs: 0,
+            spending: tenant.spending,
+            budget_level: tenant.budget_level,
             created: tenant.created,
             revision: tenant.revision,
         });

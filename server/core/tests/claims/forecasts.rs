@@ -263,5 +263,6 @@ fn tenant_spec(name: Name) -> TenantSpec {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: Labels::new(),
+        budget: Default::default(),
     }
 }

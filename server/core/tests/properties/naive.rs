@@ -9,10 +9,10 @@ use std::{
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Bounds, DeviceSet, Dimension, EvictionReason, Horizon, JobId,
-        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec,
-        Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time,
-        Topology, Windows,
+        AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, EvictionReason,
+        Horizon, JobId, JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice,
+        OwnerSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId,
+        Time, Topology, Windows,
     },
 };
 
@@ -57,6 +57,8 @@ pub(super) struct Naive {
     pub(super) nodes: BTreeMap<NodeId, Node>,
     owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
     quotas: BTreeMap<TenantId, Quota>,
+    /// Of tenants that have come to one of their limits.
+    levels: BTreeMap<TenantId, BudgetLevel>,
     pub(super) jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
     last_allocation: u64,
@@ -157,8 +159,14 @@ impl Naive {
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
                 self.quotas.insert(*id, spec.quota.clone());
             }
+            Event::BudgetTurned { tenant, level, .. } => {
+                let old = self.levels.insert(*tenant, *level).unwrap_or_default();
+                assert_ne!(old, *level, "a turn is one");
+            }
+            Event::PriceBookChanged { .. } => {}
             Event::TenantDeleted { id, .. } => {
                 self.quotas.remove(id);
+                self.levels.remove(id);
                 assert!(self.jobs.values().all(|job| job.tenant != *id), "its jobs are gone");
             }
             Event::RequestRemembered { .. } | Event::RequestsForgotten { .. } => {}
@@ -323,6 +331,9 @@ impl Naive {
         if notice.reason != EvictionReason::NodeDrained {
             assert!(notice.deadline >= self.now.after(length), "the notice is as long as promised");
         }
+        if notice.reason == EvictionReason::OverBudget {
+            assert_eq!(self.level_of(at.job), BudgetLevel::AllStopped, "all of it is stopped");
+        }
         if notice.reason == EvictionReason::Preempted {
             let placed = self.allocations[&at.id].placed;
             assert!(placed.after(spec.min_runtime) <= self.now, "young tasks are not preempted");
@@ -335,7 +346,17 @@ impl Naive {
         self.allocations.get_mut(&at.id).expect("live").notice = Some(notice);
     }
 
+    fn level_of(&self, job: JobId) -> BudgetLevel {
+        self.levels.get(&self.jobs[&job].tenant).copied().unwrap_or_default()
+    }
+
+    /// Whether the budget of its tenant lets none of the job's tasks be placed.
+    pub(super) fn is_stopped(&self, job: JobId) -> bool {
+        self.level_of(job) >= BudgetLevel::NewStopped
+    }
+
     fn place(&mut self, id: JobId, placements: &[Placement]) {
+        assert!(!self.is_stopped(id), "nothing is placed beyond a budget");
         for placement in placements {
             assert_eq!(placement.allocation.0, self.last_allocation + 1, "ids follow each other");
             for offset in 0..placement.count {
@@ -530,9 +551,11 @@ impl Naive {
     /// The highest priority of a gang for which room may be being made.
     pub(super) fn waiting_gang(&self) -> Option<Priority> {
         let leaving = self.allocations.values().any(|allocation| allocation.notice.is_some());
-        let waits = |job: &&Job| job.tasks.contains(&Task::Pending);
-        let gangs = self.jobs.values().filter(waits).filter(|job| job.spec.gang && leaving);
-        gangs.map(|job| job.spec.priority).max()
+        let waits = |(id, job): &(&JobId, &Job)| {
+            job.tasks.contains(&Task::Pending) && !self.is_stopped(**id)
+        };
+        let gangs = self.jobs.iter().filter(waits).filter(|(_, job)| job.spec.gang && leaving);
+        gangs.map(|(_, job)| job.spec.priority).max()
     }
 
     /// Nothing that could be placed waits, but for work below a gang for which room is being made.
@@ -540,7 +563,7 @@ impl Naive {
         let above = self.waiting_gang();
         for (id, job) in &self.jobs {
             let held_up = above.is_some_and(|above| job.spec.priority <= above);
-            if !job.tasks.contains(&Task::Pending) || held_up {
+            if !job.tasks.contains(&Task::Pending) || held_up || self.is_stopped(*id) {
                 continue;
             }
             if !job.spec.gang {
@@ -564,8 +587,12 @@ impl Naive {
         true
     }
 
-    /// No tenant asks for more than it may; nobody holds more than its owner leaves without being under notice.
+    /// Whatever runs of a tenant whose work is stopped is under notice. No tenant asks for more than it may; nobody holds more than its owner leaves without being under notice.
     pub(super) fn check_limits(&self) {
+        for allocation in self.allocations.values() {
+            let stopped = self.level_of(allocation.at.job) == BudgetLevel::AllStopped;
+            assert!(!stopped || allocation.notice.is_some(), "it must go: {:?}", allocation.at);
+        }
         for (tenant, quota) in &self.quotas {
             let (mut cpu, mut tasks) = (0, 0);
             for job in self.jobs.values().filter(|job| job.tenant == *tenant) {

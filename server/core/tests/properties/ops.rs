@@ -8,10 +8,10 @@ use offpeak_core::{
         TenantPatch,
     },
     model::{
-        Bounds, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
-        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Policy, Priority, Quota, Resources,
-        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
-        Window, Windows,
+        Bounds, Budget, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
+        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Period, Policy, Priority, Quota,
+        Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology,
+        WallTime, When, Window, Windows,
     },
     state::State,
 };
@@ -64,6 +64,11 @@ pub(super) enum Op {
     Load(u8, u64, u64, u64),
     Mode(u8, u8),
     Tenant(u8, u8),
+    Prices(u8),
+    /// A tenant's limits in millionths, each a factor of the one before; and whether by the month.
+    Budget(u8, [u16; 3], bool),
+    /// Give a node to another owner.
+    Sell(u8, u8),
     Submit(u8, Wish),
     Submits(Vec<(u8, Wish)>),
     Resize(usize, u32),
@@ -114,6 +119,9 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         4 => (0..6_u8, 0..6_u64, 0..6_u64, 0..3_u64).prop_map(|(n, c, m, g)| Op::Load(n, c, m, g)),
         4 => (0..6_u8, 0..8_u8).prop_map(|(node, mode)| Op::Mode(node, mode)),
         1 => (0..3_u8, 0..6_u8).prop_map(|(tenant, quota)| Op::Tenant(tenant, quota)),
+        3 => any::<u8>().prop_map(Op::Prices),
+        3 => (0..3_u8, any::<[u16; 3]>(), any::<bool>()).prop_map(|(t, l, m)| Op::Budget(t, l, m)),
+        2 => (0..6_u8, 0..2_u8).prop_map(|(node, owner)| Op::Sell(node, owner)),
         8 => (0..3_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
         3 => vec((0..3_u8, wish()), 1..5).prop_map(Op::Submits),
         2 => (any::<usize>(), 1..8_u32).prop_map(|(job, count)| Op::Resize(job, count)),
@@ -294,6 +302,21 @@ impl Op {
             }])],
             Self::Mode(node, mode) => vec![mode_command(target(name("n", *node)), *mode)],
             Self::Tenant(tenant, quota) => vec![tenant_command(state, *tenant, *quota)],
+            Self::Prices(seed) => {
+                let book = super::ledger::book(*seed);
+                vec![Command::SetPriceBook { book, expected: None }]
+            }
+            Self::Budget(tenant, limits, monthly) => {
+                let target = target(name("t", *tenant));
+                let patch =
+                    TenantPatch { budget: Some(budget(*limits, *monthly)), ..Default::default() };
+                vec![Command::UpdateTenant { target, patch }]
+            }
+            Self::Sell(node, owner) => {
+                let target = target(name("n", *node));
+                let patch = NodePatch { owner: Some(name("owner", *owner)), ..Default::default() };
+                vec![Command::UpdateNode { target, patch }]
+            }
             Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
             Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
             Self::Resize(job, count) => pick(state, *job)
@@ -369,10 +392,22 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
             weight,
             priority_ceiling: Priority(10),
             labels: Default::default(),
+            budget: Default::default(),
         });
     }
     let patch = TenantPatch { quota: Some(quota), weight: Some(weight), ..TenantPatch::default() };
     Command::UpdateTenant { target: target(tenant), patch }
+}
+
+/// A limit that is a multiple of three is none.
+fn budget(limits: [u16; 3], monthly: bool) -> Budget {
+    let mut sum = 0;
+    let [warn, stop_new, stop_all] = limits.map(|step| {
+        sum += u64::from(step) * 4;
+        (step % 3 > 0).then_some(sum)
+    });
+    let period = if monthly { Period::Month } else { Period::Day };
+    Budget { period, warn, stop_new, stop_all }
 }
 
 fn pick(state: &State, pick: usize) -> Option<(Name, Target)> {

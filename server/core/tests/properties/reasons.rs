@@ -27,7 +27,8 @@ impl Naive {
     pub(super) fn reasons(&self, id: JobId) -> Vec<PendingReason> {
         let spec = &self.jobs[&id].spec;
         if self.nodes.is_empty() {
-            return vec![between_tasks(Blocker::NoNodes)];
+            let stopped = self.is_stopped(id).then(|| between_tasks(Blocker::Budget));
+            return stopped.into_iter().chain([between_tasks(Blocker::NoNodes)]).collect();
         }
         let mut counted = Counted::new();
         let (mut is_free, mut makes_room) = (false, false);
@@ -51,6 +52,8 @@ impl Naive {
             () if is_free => Some(Blocker::Queue),
             () => makes_room.then_some(Blocker::Preemption),
         };
+        let stopped = self.is_stopped(id);
+        let first = if stopped { Some(Blocker::Budget) } else { first };
         let counted = counted.into_iter().map(|((blocker, dimension), (nodes, least))| {
             PendingReason { blocker, dimension, nodes, smallest_shortfall: least }
         });

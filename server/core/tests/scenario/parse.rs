@@ -14,6 +14,8 @@ use offpeak_core::{
     },
 };
 
+use super::money;
+
 const GIB: u64 = 1 << 30;
 
 pub(crate) fn name(text: &str) -> Name {
@@ -188,6 +190,7 @@ fn node(words: &Words<'_>, node: &str) -> NodeSpec {
 fn patch(words: &Words<'_>) -> NodePatch {
     let capacity = resources(&words.pairs);
     NodePatch {
+        owner: words.get("owner").map(name),
         region: words.get("region").map(name),
         zone: words.get("zone").map(name),
         labels: words.get("label").map(|_| labels(words)),
@@ -198,7 +201,6 @@ fn patch(words: &Words<'_>) -> NodePatch {
         gpu_model: model(words),
         reservation: words.has_inner.then(|| resources(&words.inner)),
         report_ttl: words.get("ttl").map(|ttl| (ttl != "none").then(|| span(ttl))),
-        ..NodePatch::default()
     }
 }
 
@@ -342,6 +344,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
             weight: words.get("weight").map_or(1, number),
             priority_ceiling: Priority(words.get("ceiling").map_or(100, number)),
             labels: labels(&words),
+            budget: money::budget(|key| words.get(key)).unwrap_or_default(),
         }),
         "set" => Command::UpdateTenant {
             target: words.target(first),
@@ -350,8 +353,10 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                 weight: words.get("weight").map(number),
                 priority_ceiling: words.get("ceiling").map(|text| Priority(number(text))),
                 labels: None,
+                budget: money::budget(|key| words.get(key)),
             },
         },
+        "price" => money::book(&line.split_whitespace().skip(1).collect::<Vec<_>>()),
         "delete" => Command::DeleteTenant(words.target(first)),
         "job" => Command::SubmitJob {
             tenant: tenant(),

@@ -186,6 +186,13 @@ impl Printer<'_> {
                 format!("renewed {owner} to {} windows", windows.list.len())
             }
             Event::OwnerTurned { owner } => format!("turned {owner}"),
+            Event::PriceBookChanged { since, .. } => {
+                format!("prices from {} ms", since.0 - self.start.0)
+            }
+            Event::BudgetTurned { tenant, level, spent } => {
+                let tenant = self.after.tenant(*tenant).expect("a tenant");
+                format!("budget {} {level:?} at {spent}", tenant.spec.name)
+            }
             Event::RiskCurbed { owner, curb } => {
                 format!("curbed {owner} by {} quarters", curb.quarters())
             }

@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: gRPC codes, and any rule that depends on what the cell knows.
 
+mod billing;
 mod calendar;
 mod constraints;
 mod job;
@@ -23,6 +24,7 @@ mod tests;
 use offpeak_core::command::{Command, Request, RequestId};
 use xxhash_rust::xxh3::Xxh3;
 
+pub(crate) use billing::{add_line, budget_level, held_by, kept_book, midnight, statement_line};
 pub(crate) use calendar::calendar;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
@@ -33,7 +35,7 @@ pub(crate) use objects::{
 pub(crate) use owner::{owner, owner_description, scorecard, window};
 pub(crate) use pending::{node_reason, pending_reason};
 pub(crate) use scalars::{
-    at_most, duration, enumerations, given_name, label_map, name, names, time,
+    at_most, duration, enumerations, given_name, label_map, name, names, optional_name, time,
 };
 pub(crate) use violations::{At, Violations};
 

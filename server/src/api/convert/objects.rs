@@ -13,6 +13,8 @@ use offpeak_core::{
 };
 use prost_types::{Duration, Timestamp};
 
+use super::billing::{budget_level, budget_message};
+
 /// The last millisecond that a timestamp can tell: of the year 9999.
 const END_OF_TIME: Time = Time(253_402_300_799_999);
 
@@ -125,9 +127,12 @@ pub(crate) fn load_sample(node: &Name, time: Time, load: &Resources) -> v1::Load
     }
 }
 
-/// A tenant with everything that is known of it.
-pub(crate) fn tenant(tenant: &Tenant) -> v1::Tenant {
+/// A tenant with everything that is known of it at a time.
+pub(crate) fn tenant(tenant: &Tenant, now: Time) -> v1::Tenant {
     let usage = &tenant.usage;
+    let spending = tenant.spending.as_ref();
+    let spent = spending.map(|spending| spending.micros_at(tenant.spec.budget.period, now));
+    let level = spending.map(|_| budget_level(tenant.budget_level).into());
     v1::Tenant {
         usage: Some(v1::Usage {
             requested: Some(resources(&usage.requested)),
@@ -137,6 +142,8 @@ pub(crate) fn tenant(tenant: &Tenant) -> v1::Tenant {
         }),
         create_time: Some(timestamp(tenant.created)),
         revision: tenant.revision.0,
+        spent_micros: spent.unwrap_or(0),
+        budget_level: level.unwrap_or_default(),
         ..tenant_description(&tenant.spec)
     }
 }
@@ -149,6 +156,7 @@ pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
         weight: spec.weight,
         priority_ceiling: Some(spec.priority_ceiling.0),
         labels: labels(&spec.labels),
+        budget: budget_message(&spec.budget),
         ..v1::Tenant::default()
     }
 }
@@ -317,5 +325,6 @@ pub(crate) fn eviction_reason(reason: EvictionReason) -> v1::EvictionReason {
         EvictionReason::NodeLost => v1::EvictionReason::NodeLost,
         EvictionReason::NodeRemoved => v1::EvictionReason::NodeRemoved,
         EvictionReason::NodeChanged => v1::EvictionReason::NodeChanged,
+        EvictionReason::OverBudget => v1::EvictionReason::OverBudget,
     }
 }

@@ -9,6 +9,7 @@ use offpeak_core::{
 };
 
 use super::{
+    billing::budget,
     job::{MAX_PRIORITY, MIN_PRIORITY},
     mutation,
     resources::countable,
@@ -20,7 +21,7 @@ use super::{
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// What may be changed of a tenant.
-const TENANT_PATHS: [&str; 4] = ["quota", "weight", "priority_ceiling", "labels"];
+const TENANT_PATHS: [&str; 5] = ["quota", "weight", "priority_ceiling", "labels", "budget"];
 
 mutation!(CreateTenantRequest, "CreateTenant", create);
 mutation!(UpdateTenantRequest, "UpdateTenant", update);
@@ -37,6 +38,7 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
         weight: weight(violations, &at, tenant),
         priority_ceiling: ceiling(violations, &at, tenant),
         labels: label_map(violations, &at.field("labels"), &tenant.labels),
+        budget: budget(violations, &at, tenant),
     })
 }
 
@@ -56,6 +58,7 @@ fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Com
             "labels" => {
                 patch.labels = Some(label_map(violations, &at.field("labels"), &tenant.labels));
             }
+            "budget" => patch.budget = Some(budget(violations, &at, tenant)),
             _ => unreachable!("invariant: the mask was checked"),
         }
     }

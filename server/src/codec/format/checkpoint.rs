@@ -1,14 +1,15 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
-    Resources, Scorecard, TenantSpec, Windows,
+    Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec, Policy,
+    PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard, Spending, TenantSpec,
+    Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -17,6 +18,14 @@ pub(crate) struct Entry {
 pub(crate) enum EntryKind {
     #[prost(message, tag = "1")]
     Header(Header),
+    #[prost(message, tag = "15")]
+    Ledger(LedgerHead),
+    #[prost(message, tag = "16")]
+    LedgerRows(LedgerRows),
+    #[prost(message, tag = "17")]
+    JobTotals(JobTotals),
+    #[prost(message, tag = "18")]
+    PriceBooks(PriceBooks),
     #[prost(message, tag = "8")]
     Owners(Owners),
     #[prost(message, tag = "2")]
@@ -160,6 +169,11 @@ pub(crate) struct Tenant {
     pub(crate) created: u64,
     #[prost(uint64, tag = "4")]
     pub(crate) revision: u64,
+    /// Of a tenant that has a budget.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) spending: Option<Spending>,
+    #[prost(uint32, tag = "6")]
+    pub(crate) budget_level: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod event;
+mod ledger;
 mod model;
 mod owner;
 
@@ -18,6 +19,10 @@ pub(crate) use event::{
     JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven,
     OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded,
     TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
+};
+pub(crate) use ledger::{
+    Budget, BudgetTurned, CountSum, JobTotals, LedgerHead, LedgerRow, LedgerRows, Payer, PriceBook,
+    PriceBooks, Prices, RegionPrices, Site, Spending,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

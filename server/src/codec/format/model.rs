@@ -1,5 +1,7 @@
 use prost::{Message, Oneof};
 
+use super::Budget;
+
 /// An amount of everything.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Resources {
@@ -102,6 +104,9 @@ pub(crate) struct TenantSpec {
     pub(crate) priority_ceiling: i32,
     #[prost(message, repeated, tag = "5")]
     pub(crate) labels: Vec<Pair>,
+    /// Absent when there is none.
+    #[prost(message, optional, tag = "6")]
+    pub(crate) budget: Option<Budget>,
 }
 
 /// Limits; an absent one is no limit.

@@ -83,6 +83,7 @@ pub(crate) fn tenant_spec(text: &str) -> TenantSpec {
         weight: 1,
         priority_ceiling: Priority(5),
         labels: Labels::new(),
+        budget: Default::default(),
     }
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn placement(task: u32, count: u32, node: u32, allocation: u64) -> Pl
     }
 }
 
-fn at(id: u64, job: u64, task: u32, node: u32) -> AllocationRef {
+pub(crate) fn at(id: u64, job: u64, task: u32, node: u32) -> AllocationRef {
     AllocationRef {
         id: AllocationId(id),
         job: JobId(job),

@@ -2,6 +2,7 @@
 
 mod cell;
 mod checkpoint;
+mod ledger;
 mod owners;
 mod record;
 mod strategies;

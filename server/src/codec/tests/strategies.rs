@@ -21,7 +21,7 @@ use proptest::{
     sample::select,
 };
 
-use super::owners;
+use super::{ledger, owners};
 use crate::record::{JobName, Names, NodeName, Record};
 
 pub(super) fn record() -> BoxedStrategy<Record> {
@@ -72,6 +72,7 @@ fn event() -> BoxedStrategy<Event> {
         cell_event(),
         node_event(),
         owners::event(),
+        ledger::event(),
         tenant_event(),
         job_event(),
         task_event()
@@ -314,13 +315,14 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
         let [cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, tasks] = limits;
         Quota { cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, counts, tasks }
     });
-    (name(), quota, any::<u32>(), any::<i32>(), labels())
-        .prop_map(|(name, quota, weight, ceiling, labels)| TenantSpec {
+    (name(), quota, any::<u32>(), any::<i32>(), labels(), ledger::budget())
+        .prop_map(|(name, quota, weight, ceiling, labels, budget)| TenantSpec {
             name,
             quota,
             weight,
             priority_ceiling: Priority(ceiling),
             labels,
+            budget,
         })
         .boxed()
 }
@@ -401,7 +403,7 @@ fn job_id() -> BoxedStrategy<JobId> {
     number().prop_map(JobId).boxed()
 }
 
-fn small_id() -> BoxedStrategy<u32> {
+pub(super) fn small_id() -> BoxedStrategy<u32> {
     prop_oneof![0..4_u32, any::<u32>()].boxed()
 }
 

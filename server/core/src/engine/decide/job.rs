@@ -7,7 +7,10 @@ use crate::{
     command::{Detail, Target},
     engine::Decision,
     event::Event,
-    model::{Job, JobId, JobSpec, Name, Resources, TaskEnd, TaskIndex, TaskPhase, Tenant, Time},
+    model::{
+        BudgetLevel, Job, JobId, JobSpec, Name, Resources, TaskEnd, TaskIndex, TaskPhase, Tenant,
+        Time,
+    },
     rejection::Rejection,
     state::State,
 };
@@ -36,6 +39,7 @@ pub(super) fn submit(
         return Err(Rejection::DeadlinePassed);
     }
     check_quota(state, tenant, &spec.request, spec.count)?;
+    check_budget(tenant, now)?;
     let detail = Detail::Job { id, name: name.clone() };
     events.push(Event::JobSubmitted { id, tenant: tenant.id, name, spec });
     Ok(Decision { events, detail })
@@ -71,8 +75,22 @@ fn check_quota(
     }
 }
 
+/// Whether the tenant may ask for more.
+fn check_budget(tenant: &Tenant, now: Time) -> Result<(), Rejection> {
+    if !tenant.budget_level.stops_new() {
+        return Ok(());
+    }
+    let budget = &tenant.spec.budget;
+    let limit = budget.limit_of(BudgetLevel::NewStopped);
+    let limit = limit.or_else(|| budget.limit_of(BudgetLevel::AllStopped)).unwrap_or(0);
+    let spent = tenant.spending.map_or(0, |spending| spending.micros_at(budget.period, now));
+    let (tenant, period) = (tenant.spec.name.clone(), budget.period);
+    Err(Rejection::BudgetUsedUp { tenant, spent, limit, period })
+}
+
 pub(super) fn resize(
     state: &State,
+    now: Time,
     tenant: &Name,
     target: &Target,
     count: u32,
@@ -86,6 +104,9 @@ pub(super) fn resize(
         return Err(Rejection::RequestOverflow { count });
     }
     check_quota(state, tenant, &job.spec.request, count.saturating_sub(job.spec.count))?;
+    if count > job.spec.count {
+        check_budget(tenant, now)?;
+    }
     let mut events = ended(state, job, TaskIndex(count));
     events.push(Event::JobResized { id: job.id, count });
     Ok(done(events))

@@ -4,6 +4,7 @@
 mod job;
 mod node;
 mod owner;
+mod price;
 mod task;
 mod tenant;
 
@@ -34,13 +35,16 @@ pub(super) fn decide(
         Command::RenewWindows { owner, of, windows } => Ok(owner::renew(state, owner, of, windows)),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
         Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
+        Command::SetPriceBook { book, expected } => price::set(state, now, book, expected),
         Command::CreateTenant(spec) => tenant::create(state, spec),
         Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),
         Command::SubmitJob { tenant, name, spec } => {
             job::submit(state, now, &tenant, name, spec, room)
         }
-        Command::ResizeJob { tenant, target, count } => job::resize(state, &tenant, &target, count),
+        Command::ResizeJob { tenant, target, count } => {
+            job::resize(state, now, &tenant, &target, count)
+        }
         Command::CancelJob { tenant, target } => job::cancel(state, &tenant, &target),
         Command::ReportTasks(reports) => Ok(task::report(state, reports, room)),
         Command::SetPolicy(policy) => {
