@@ -14,6 +14,7 @@ use super::{
     amounts::Amounts,
     failure::Failure,
     human,
+    job_extras::{Program, When},
     job_wait::{self, Goal},
     session::Session,
 };
@@ -24,7 +25,8 @@ use super::{
 Examples:
   offpeak submit --tenant acme --name render --count 100 --cpu 500m --memory 1GiB
   offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
-  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait")]
+  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait
+  offpeak submit --tenant acme --cpu 1 --after extract --retries 3 --array 1-100 -- render --frame {index}")]
 pub(crate) struct Submit {
     /// Its name, unique among the tenant's jobs [default: the cell chooses one]
     #[arg(long)]
@@ -38,6 +40,10 @@ pub(crate) struct Submit {
     place: Place,
     #[command(flatten, next_help_heading = "How it runs")]
     manner: Manner,
+    #[command(flatten, next_help_heading = "When it runs, and again")]
+    when: When,
+    #[command(flatten, next_help_heading = "What its tasks run")]
+    program: Program,
     /// Check only; submit nothing
     #[arg(long, help_heading = "Options")]
     dry_run: bool,
@@ -97,6 +103,9 @@ struct Manner {
     /// A label of the job; may be repeated
     #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
     labels: Vec<(String, String)>,
+    /// Free text about the job; may be repeated
+    #[arg(long = "annotation", value_parser = human::parse_pair, value_name = "KEY=TEXT")]
+    annotations: Vec<(String, String)>,
 }
 
 pub(crate) async fn run(
@@ -123,7 +132,7 @@ pub(crate) async fn run(
 impl Submit {
     fn job(&self, tenant: &str) -> Job {
         let manner = &self.manner;
-        let spec = JobSpec {
+        let mut spec = JobSpec {
             count: self.count,
             request: Some(self.request.to_resources()),
             constraints: Some(self.place.constraints()),
@@ -134,7 +143,11 @@ impl Submit {
             gang: manner.gang,
             labels: manner.labels.iter().cloned().collect(),
             notice: manner.notice.map(human::to_wire),
+            annotations: manner.annotations.iter().cloned().collect(),
+            ..JobSpec::default()
         };
+        self.when.describe(&mut spec);
+        self.program.describe(&mut spec);
         Job {
             tenant: tenant.to_owned(),
             name: self.name.clone().unwrap_or_default(),

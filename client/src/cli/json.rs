@@ -38,6 +38,7 @@ described! {
     GetCapacityResponse,
     GetIdleProfileResponse,
     GetStatusResponse,
+    GetTaskPayloadResponse,
     Job,
     LoadSample,
     Node,

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 24] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -32,6 +32,9 @@ const KINDS: [&str; 21] = [
     "owner_updated",
     "owner_turned",
     "advisory_given",
+    "task_delayed",
+    "tasks_resumed",
+    "tasks_delayed",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -190,7 +193,7 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TenantUpdated { .. } => 6,
         Event::TenantDeleted { .. } => 7,
         Event::JobSubmitted { .. } => 8,
-        Event::JobResized { .. } => 9,
+        Event::JobResized { .. } | Event::JobUpdated { .. } => 9,
         Event::TasksPlaced { .. } => 10,
         Event::TaskStarted { .. } => 11,
         Event::TaskEnded { .. } | Event::TasksDropped { .. } => 12,
@@ -202,5 +205,8 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
+        Event::TaskDelayed { .. } => 21,
+        Event::TasksResumed { .. } => 22,
+        Event::TasksDelayed { .. } => 23,
     })
 }

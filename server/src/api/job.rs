@@ -1,11 +1,11 @@
 use std::pin::Pin;
 
 use offpeak::v1::{
-    AllocationFilter, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
-    GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter, JobState,
-    ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
-    ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
-    SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
+    AllocationFilter, Blocker, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
+    GetAllocationResponse, GetJobRequest, GetJobResponse, GetTaskPayloadRequest,
+    GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest, ListAllocationsResponse,
+    ListJobsRequest, ListJobsResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest,
+    SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
     job_service_server::JobService,
 };
 use offpeak_core::{
@@ -25,8 +25,12 @@ use super::{
     job_stream::Submissions,
     node::{any_of, has_all},
     paging::{Page, after_id},
+    payload,
     status::ApiError,
 };
+
+/// The most jobs that the reason names for which another one waits.
+const MAX_TOLD: usize = 8;
 
 #[tonic::async_trait]
 impl JobService for Api {
@@ -65,7 +69,7 @@ impl JobService for Api {
             let job = find(state, &tenant, &name)?;
             let found = Some(convert::job(state, job));
             let response = GetJobResponse { job: found, revision: state.revision().0 };
-            Ok::<_, ApiError>((response, job.counts.pending > 0))
+            Ok::<_, ApiError>((response, job.counts.pending > 0 || job.counts.delayed > 0))
         })?;
         if !is_waiting {
             return Ok(Response::new(response));
@@ -130,6 +134,23 @@ impl JobService for Api {
         Ok(Response::new(response))
     }
 
+    async fn get_task_payload(
+        &self,
+        request: Request<GetTaskPayloadRequest>,
+    ) -> Result<Response<GetTaskPayloadResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let id = AllocationId(message.allocation_id);
+        self.reach(message.min_revision, patience).await?;
+        let response = self.cell.read(|state| {
+            let allocation = state.allocation(id).ok_or(ApiError::AllocationNotFound(id))?;
+            let (payload, index) = payload::of_task(state, allocation).unzip();
+            let (index, revision) = (index.unwrap_or(0), state.revision().0);
+            Ok::<_, ApiError>(GetTaskPayloadResponse { payload, index, revision })
+        })?;
+        Ok(Response::new(response))
+    }
+
     async fn report_tasks(
         &self,
         request: Request<ReportTasksRequest>,
@@ -176,10 +197,24 @@ fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, Ap
     let reasons = cell.explain(&state, job);
     let mut found = convert::job(&state, job);
     found.pending_reasons = reasons.iter().map(convert::pending_reason).collect();
+    for reason in &mut found.pending_reasons {
+        if reason.blocker() == Blocker::Dependency {
+            reason.message = waits_for(&found.waits_for);
+        }
+    }
     if !reasons.is_empty() {
         found.reasons_revision = state.revision().0;
     }
     Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
+}
+
+/// The first few jobs that another one waits for, and how many more there are.
+fn waits_for(jobs: &[String]) -> String {
+    let told = jobs.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match jobs.len().saturating_sub(MAX_TOLD) {
+        0 => format!("waits for {told}"),
+        more => format!("waits for {told} and {more} more"),
+    }
 }
 
 /// A checked request for a page of jobs.
@@ -220,7 +255,7 @@ impl JobList {
                     && has_all(&job.spec.labels, &self.labels)
             },
             |job: &Job| after_id(job.id.0),
-            |job| convert::job(state, job),
+            |job| convert::listed_job(state, job),
         );
         ListJobsResponse {
             jobs: gathered.objects,
@@ -325,7 +360,7 @@ impl AllocationList {
         {
             let placed = job.tasks.iter().filter_map(|task| match task.phase {
                 TaskPhase::Placed(id) => Some(id),
-                TaskPhase::Pending | TaskPhase::Ended(_) => None,
+                TaskPhase::Pending | TaskPhase::Delayed | TaskPhase::Ended(_) => None,
             });
             placed.filter(|id| *id >= self.from).collect()
         } else if let Some(node) = owners.node.and_then(|id| state.node(id)) {

@@ -7,6 +7,7 @@ use offpeak_core::model::{
 use super::{
     CodecError,
     columns::{column, deltas, narrow, sums},
+    extras::{annotations, annotations_back},
     format,
     model::{labels, labels_back, name, names, strings},
 };
@@ -17,6 +18,8 @@ impl From<&OwnerSpec> for format::OwnerSpec {
             name: spec.name.to_string(),
             risk_ppm: spec.risk.parts_per_million(),
             calendar: spec.calendar.iter().map(format::CalendarEntry::from).collect(),
+            annotations: annotations(&spec.annotations),
+            labels: labels(&spec.labels),
         }
     }
 }
@@ -31,6 +34,8 @@ impl TryFrom<format::OwnerSpec> for OwnerSpec {
             name: name("owner", &message.name)?,
             risk: Risk::new(value).ok_or(no_risk)?,
             calendar: message.calendar.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            labels: labels_back(&message.labels)?,
+            annotations: annotations_back(&message.annotations)?,
         })
     }
 }

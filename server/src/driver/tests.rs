@@ -82,6 +82,7 @@ fn create(name: &str) -> Request {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: BTreeMap::new(),
+        annotations: Default::default(),
     }))
 }
 
@@ -101,6 +102,7 @@ fn node(name: &str, cpu_millis: u64) -> NodeSpec {
         gpu_model: Name::default(),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     }
 }
 

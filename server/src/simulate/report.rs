@@ -203,6 +203,7 @@ pub(super) fn eviction(reason: EvictionReason) -> &'static str {
         EvictionReason::NodeLost => "node_lost",
         EvictionReason::NodeRemoved => "node_removed",
         EvictionReason::NodeChanged => "node_changed",
+        EvictionReason::Cancelled => "cancelled",
     }
 }
 
@@ -211,6 +212,8 @@ fn blocker(blocker: Blocker) -> &'static str {
         Blocker::NoNodes => "no_nodes",
         Blocker::Gang => "gang",
         Blocker::Spread => "spread",
+        Blocker::Dependency => "dependency",
+        Blocker::Backoff => "backoff",
         Blocker::Preemption => "preemption",
         Blocker::Queue => "queue",
         Blocker::NodeState => "node_state",

@@ -20,7 +20,10 @@ use serde::Serialize;
 use tonic::Code;
 
 pub(crate) use self::diff::{changed_node_fields, changed_owner_fields, changed_tenant_fields};
-use self::{diff::changed_fixed_job_fields, document::Document};
+use self::{
+    diff::{changed_fixed_job_fields, changed_job_fields},
+    document::Document,
+};
 use super::{
     failure::{Failure, exit},
     input,
@@ -310,17 +313,18 @@ impl Applier {
             return Err(Failure::new(exit::CONFLICT, message)
                 .hint("cancel the job and submit it under another name"));
         }
-        if old_spec.count.max(1) == new_spec.count.max(1) {
+        let paths = changed_job_fields(&old_spec, &new_spec);
+        if paths.is_empty() {
             return Ok(Outcome::Unchanged);
         }
         let request = UpdateJobRequest {
             job: Some(Job {
                 tenant: job.tenant.clone(),
                 name: job.name.clone(),
-                spec: Some(JobSpec { count: new_spec.count.max(1), ..JobSpec::default() }),
+                spec: Some(JobSpec { count: new_spec.count.max(1), ..new_spec }),
                 ..Job::default()
             }),
-            update_mask: Some(FieldMask { paths: vec!["spec.count".to_owned()] }),
+            update_mask: Some(FieldMask { paths }),
             expected_revision: old.revision,
             validate_only: self.dry_run,
             ..UpdateJobRequest::default()

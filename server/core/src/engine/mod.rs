@@ -9,6 +9,7 @@
 mod decide;
 mod due;
 mod follow;
+mod grown;
 mod reclaim;
 mod timers;
 mod windows;
@@ -21,7 +22,7 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, TaskIndex, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -59,6 +60,10 @@ pub struct Engine {
     touched_jobs: Vec<JobId>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
+    /// Evicted tasks that may have been so too often.
+    tried: Vec<(JobId, TaskIndex)>,
+    /// Jobs whose wait for others may be over.
+    freed: Vec<JobId>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
     room: Vec<Event>,
 }
@@ -86,6 +91,8 @@ impl Engine {
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
             evicted: BTreeMap::new(),
+            tried: Vec::new(),
+            freed: Vec::new(),
             room: Vec::new(),
         }
     }

@@ -1,7 +1,9 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
 mod allocation;
+mod annotations;
 mod bounds;
+mod extras;
 mod horizon;
 mod ids;
 mod job;
@@ -11,12 +13,15 @@ mod node;
 mod owner;
 mod policy;
 mod resources;
+mod retry;
 mod tasks;
 mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use annotations::Annotations;
 pub use bounds::Bounds;
+pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
 pub use job::{
@@ -33,6 +38,7 @@ pub use owner::{
 };
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use retry::{RetryPolicy, Tries};
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

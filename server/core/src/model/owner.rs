@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    GPU_MILLIS_PER_DEVICE, Horizon, Labels, Millis, Name, NodeId, NodeSpec, Resources, Revision,
-    Time,
+    Annotations, GPU_MILLIS_PER_DEVICE, Horizon, Labels, Millis, Name, NodeId, NodeSpec, Resources,
+    Revision, Time,
 };
 
 /// How often an owner's load may exceed what the cell bounded, in parts per million of the time.
@@ -20,6 +20,10 @@ pub struct OwnerSpec {
     pub risk: Risk,
     /// When it holds back more than else, in the order of the entries' names.
     pub calendar: Vec<CalendarEntry>,
+    /// Free for whoever runs the cell to use.
+    pub labels: Labels,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// A recurring or single stretch of time in which an owner holds back a share of its nodes.
@@ -161,11 +165,17 @@ impl OwnerSpec {
     /// What is taken of an owner that was never described.
     #[must_use]
     pub fn of(name: Name) -> Self {
-        Self { name, risk: Risk::default(), calendar: Vec::new() }
+        Self {
+            name,
+            risk: Risk::default(),
+            calendar: Vec::new(),
+            labels: Labels::new(),
+            annotations: Annotations::default(),
+        }
     }
 
     fn is_default(&self) -> bool {
-        self.risk == Risk::default() && self.calendar.is_empty()
+        *self == Self::of(self.name.clone())
     }
 }
 

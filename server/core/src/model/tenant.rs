@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::{Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision, TenantId, Time};
+use super::{
+    Annotations, Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision, TenantId, Time,
+};
 
 /// What a tenant is, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct TenantSpec {
     pub priority_ceiling: Priority,
     /// Free for the tenant's use.
     pub labels: Labels,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// Hard limits on what a tenant's unfinished tasks ask for in all; `None` is no limit.

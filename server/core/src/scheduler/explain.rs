@@ -80,20 +80,28 @@ struct Lack {
 }
 
 impl Reasons {
-    /// Why the job's pending tasks wait; empty when none is pending.
+    /// Why the job's pending and delayed tasks wait; empty when there are none.
     ///
     /// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
     /// between tasks: the gang, the spread, the evictions under way, the queue.
     pub fn explain(&mut self, state: &State, job: &Job) -> Vec<PendingReason> {
-        if job.counts.pending == 0 {
-            return Vec::new();
+        let mut reasons = Vec::new();
+        if job.waits_for_jobs() {
+            reasons.push(PendingReason::of(Blocker::Dependency));
+        } else if job.counts.delayed > 0 {
+            reasons.push(PendingReason::of(Blocker::Backoff));
+        }
+        if !job.is_ready() {
+            return reasons;
         }
         if state.node_count() == 0 {
-            return vec![PendingReason::of(Blocker::NoNodes)];
+            reasons.push(PendingReason::of(Blocker::NoNodes));
+            return reasons;
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
-        self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish)
+        reasons.extend(self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish));
+        reasons
     }
 
     /// Notes which pages are not those of the last question.

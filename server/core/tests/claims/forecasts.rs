@@ -8,8 +8,8 @@ use offpeak_core::{
     event::{Batch, Event},
     forecaster::Forecaster,
     model::{
-        Bounds, Constraints, Dimension, Horizon, JobSpec, Labels, Millis, Name, NodeBounds, NodeId,
-        NodeSpec, Priority, Quota, Resources, Risk, TenantSpec, Time,
+        Annotations, Bounds, Constraints, Dimension, Horizon, JobSpec, Labels, Millis, Name,
+        NodeBounds, NodeId, NodeSpec, Priority, Quota, Resources, Risk, TenantSpec, Time,
     },
     state::State,
 };
@@ -39,6 +39,7 @@ fn node(number: u32) -> NodeSpec {
         gpu_model: name(""),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Annotations::default(),
     }
 }
 
@@ -146,7 +147,7 @@ fn a_fleet_that_has_shown_its_nights_lends_more_of_them_than_the_greatest_of_a_d
 #[test]
 fn a_careful_owner_lends_less() {
     let mut house = House::new();
-    let patch = OwnerPatch { risk: Risk::new(1_000), calendar: None };
+    let patch = OwnerPatch { risk: Risk::new(1_000), ..OwnerPatch::default() };
     let target = Target { name: name("shop"), expected: None };
     let mut careful = House::new();
     careful.ask(Command::UpdateOwner { target, patch });
@@ -253,6 +254,7 @@ fn task(cpu_millis: u64, count: u32) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     }
 }
 
@@ -263,5 +265,6 @@ fn tenant_spec(name: Name) -> TenantSpec {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: Labels::new(),
+        annotations: Annotations::default(),
     }
 }

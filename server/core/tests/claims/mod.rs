@@ -4,6 +4,7 @@ mod constraints;
 mod forecasts;
 mod gangs;
 mod gpus;
+mod grown;
 mod horizons;
 mod jobs;
 mod nodes;

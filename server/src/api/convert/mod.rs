@@ -7,6 +7,7 @@
 
 mod calendar;
 mod constraints;
+mod extras;
 mod job;
 mod node;
 mod objects;
@@ -24,9 +25,10 @@ use offpeak_core::command::{Command, Request, RequestId};
 use xxhash_rust::xxh3::Xxh3;
 
 pub(crate) use calendar::calendar;
+pub(crate) use extras::payload_message;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
-    allocation, eviction_reason, job, job_description, job_state, load_sample, node,
+    allocation, eviction_reason, job, job_description, job_state, listed_job, load_sample, node,
     node_description, node_state, node_state_in, notice, resources as amounts, span, tenant,
     tenant_description, timestamp,
 };

@@ -9,6 +9,7 @@ use offpeak_core::{
 };
 
 use super::{
+    extras::annotations,
     job::{MAX_PRIORITY, MIN_PRIORITY},
     mutation,
     resources::countable,
@@ -20,7 +21,7 @@ use super::{
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// What may be changed of a tenant.
-const TENANT_PATHS: [&str; 4] = ["quota", "weight", "priority_ceiling", "labels"];
+const TENANT_PATHS: [&str; 5] = ["quota", "weight", "priority_ceiling", "labels", "annotations"];
 
 mutation!(CreateTenantRequest, "CreateTenant", create);
 mutation!(UpdateTenantRequest, "UpdateTenant", update);
@@ -37,6 +38,7 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
         weight: weight(violations, &at, tenant),
         priority_ceiling: ceiling(violations, &at, tenant),
         labels: label_map(violations, &at.field("labels"), &tenant.labels),
+        annotations: annotations(violations, &at.field("annotations"), &tenant.annotations),
     })
 }
 
@@ -55,6 +57,10 @@ fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Com
             "priority_ceiling" => patch.priority_ceiling = Some(ceiling(violations, &at, tenant)),
             "labels" => {
                 patch.labels = Some(label_map(violations, &at.field("labels"), &tenant.labels));
+            }
+            "annotations" => {
+                let at = at.field("annotations");
+                patch.annotations = Some(annotations(violations, &at, &tenant.annotations));
             }
             _ => unreachable!("invariant: the mask was checked"),
         }

@@ -25,7 +25,8 @@ pub(super) fn event() -> BoxedStrategy<Event> {
         |(name, risk, calendar)| {
             windows(calendar.len()).prop_map(move |windows| {
                 let risk = Risk::new(risk).expect("within bounds");
-                let spec = OwnerSpec { name: name.clone(), risk, calendar: calendar.clone() };
+                let calendar = calendar.clone();
+                let spec = OwnerSpec { risk, calendar, ..OwnerSpec::of(name.clone()) };
                 Event::OwnerUpdated { spec: Arc::new(spec), windows: Arc::new(windows) }
             })
         },
@@ -114,6 +115,8 @@ fn owned() -> Cell {
             recurring("c", Days::Yearly { month: 11, day: 20 }),
             CalendarEntry { when: once, ..recurring("d", Days::Weekly(1)) },
         ],
+        labels: Default::default(),
+        annotations: Default::default(),
     };
     let hour = |hours: u64| Time(1_700_000_000_000 + hours * 3_600_000);
     let list = vec![
