@@ -19,6 +19,9 @@ use super::{
     session::Session,
 };
 
+/// What `job init` prints.
+const EXAMPLE: &str = include_str!("job_example.yaml");
+
 /// Jobs of tenants; a job is named NAME or TENANT/NAME.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -38,6 +41,8 @@ pub(crate) enum Command {
     },
     /// Submit a job
     Submit(Box<Submit>),
+    /// Print an example of a template for `submit -f`
+    Init,
     /// Change a job's count, priority, longest run time, labels or annotations
     Update(Update),
     /// End every unfinished task of jobs
@@ -87,6 +92,9 @@ pub(crate) enum State {
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    if let Command::Init = command {
+        return session.out.print(EXAMPLE);
+    }
     if let Command::Wait(wait) = command {
         return job_wait::run(&wait, session).await;
     }
@@ -119,7 +127,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             }
             Ok(())
         }
-        Command::Wait(_) => Ok(()),
+        Command::Wait(_) | Command::Init => Ok(()),
         Command::Allocs { name, limit } => {
             let (tenant, job) = session.job(&name)?;
             let request = ListAllocationsRequest {

@@ -6,7 +6,7 @@
 //! ignored, so what `get -o yaml` prints can be edited and applied with a `kind` added.
 
 mod diff;
-mod document;
+pub(crate) mod document;
 
 use clap::Args;
 use offpeak::v1::{
