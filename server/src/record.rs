@@ -158,6 +158,7 @@ impl Mentioned {
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. }
             | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}

@@ -129,10 +129,7 @@ pub(crate) async fn run(
     client: &Client,
     session: &Session,
 ) -> Result<(), Failure> {
-    let jobs = match &submit.file.file {
-        Some(file) => submit.file.jobs(file, session).await?,
-        None => vec![submit.job(session.tenant()?)],
-    };
+    let jobs = submit.jobs(session).await?;
     let mut submitted = Vec::with_capacity(jobs.len());
     for job in jobs {
         let tenant = job.tenant.clone();
@@ -160,12 +157,17 @@ impl FromFile {
         for parsed in parse_all(input::shown(file), &text)? {
             let mut job = match parsed {
                 Parsed::Template(place, template) => template.fill(&place, &self.values)?,
-                Parsed::Document(Document::Job(job)) => job,
-                Parsed::Document(_) => {
-                    let message = format!("{} has more than jobs", input::shown(file));
-                    return Err(Failure::new(exit::FAILURE, message)
-                        .hint("offpeak apply -f takes owners, nodes and tenants too"));
-                }
+                Parsed::Document(document) => match *document {
+                    Document::Job(job) => job,
+                    other => {
+                        let (file, other) = (input::shown(file), other.reference());
+                        return Err(Failure::new(
+                            exit::USAGE,
+                            format!("{file}: {other} is not a job"),
+                        )
+                        .hint("only kinds Job and JobTemplate can be submitted and planned"));
+                    }
+                },
             };
             if job.tenant.is_empty() {
                 job.tenant = session.tenant()?.to_owned();
@@ -181,6 +183,14 @@ impl FromFile {
 }
 
 impl Submit {
+    /// What is to be submitted: the jobs of a file, or the one that the options describe.
+    pub(crate) async fn jobs(&self, session: &Session) -> Result<Vec<Job>, Failure> {
+        match &self.file.file {
+            Some(file) => self.file.jobs(file, session).await,
+            None => Ok(vec![self.job(session.tenant()?)]),
+        }
+    }
+
     fn job(&self, tenant: &str) -> Job {
         let manner = &self.manner;
         let mut spec = JobSpec {

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 25] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -35,6 +35,7 @@ const KINDS: [&str; 24] = [
     "task_delayed",
     "tasks_resumed",
     "tasks_delayed",
+    "risk_curbed",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -45,7 +46,7 @@ pub(super) struct Filter {
     node: Option<Name>,
     region: Option<Name>,
     /// One bit a kind.
-    kinds: Option<u32>,
+    kinds: Option<u64>,
 }
 
 /// What an event or object is about.
@@ -159,11 +160,11 @@ impl Filter {
     }
 }
 
-fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u32> {
+fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u64> {
     if names.is_empty() || !at_most(violations, at, names.len(), KINDS.len()) {
         return None;
     }
-    let mut kinds = 0;
+    let mut kinds = 0_u64;
     for (index, name) in names.iter().enumerate() {
         match KINDS.iter().position(|kind| kind == name) {
             Some(kind) => kinds |= 1 << kind,
@@ -208,5 +209,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TaskDelayed { .. } => 21,
         Event::TasksResumed { .. } => 22,
         Event::TasksDelayed { .. } => 23,
+        Event::RiskCurbed { .. } => 24,
     })
 }

@@ -1,17 +1,21 @@
 use std::pin::Pin;
 
 use offpeak::v1::{
-    AllocationFilter, Blocker, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
-    GetAllocationResponse, GetJobRequest, GetJobResponse, GetTaskPayloadRequest,
-    GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest, ListAllocationsResponse,
-    ListJobsRequest, ListJobsResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest,
-    SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
+    AllocationFilter, Blocker, CancelJobRequest, CancelJobResponse, ExplainJobRequest,
+    ExplainJobResponse, GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse,
+    GetTaskPayloadRequest, GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest,
+    ListAllocationsResponse, ListJobsRequest, ListJobsResponse, PendingReason, PlanJobRequest,
+    PlanJobResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
+    SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
     job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
-    model::{Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, TaskPhase, TenantId},
+    model::{
+        Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, Revision, TaskPhase, TenantId,
+    },
     rejection::Rejection,
+    scheduler::PendingReason as Waits,
     state::State,
 };
 use tokio_stream::Stream;
@@ -21,6 +25,7 @@ use crate::cell::Cell;
 
 use super::{
     Api,
+    answers::{Plan, Why, aside},
     convert::{self, At, Violations},
     job_stream::Submissions,
     node::{any_of, has_all},
@@ -78,6 +83,32 @@ impl JobService for Api {
         // Reasons may have to be counted over all nodes, which is too long for a thread that serves connections.
         let explained = tokio::task::spawn_blocking(move || explain(&cell, &tenant, &name));
         Ok(Response::new(explained.await.map_err(ApiError::from)??))
+    }
+
+    async fn explain_job(
+        &self,
+        request: Request<ExplainJobRequest>,
+    ) -> Result<Response<ExplainJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let why = Why::parse(&message)?;
+        let revision = Revision(message.min_revision);
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        let answer = aside(&self.cell, fork, move |cell, fork| why.answer(cell, fork));
+        Ok(Response::new(answer.await?))
+    }
+
+    async fn plan_job(
+        &self,
+        request: Request<PlanJobRequest>,
+    ) -> Result<Response<PlanJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let revision = Revision(message.min_revision);
+        let plan = Plan::parse(message)?;
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        let answer = aside(&self.cell, fork, move |cell, fork| plan.answer(cell, fork));
+        Ok(Response::new(answer.await?))
     }
 
     async fn list_jobs(
@@ -182,7 +213,7 @@ fn job_named(message: &GetJobRequest) -> Result<(Name, Name), ApiError> {
     Ok(violations.check((tenant, name))?)
 }
 
-fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, ApiError> {
+pub(super) fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, ApiError> {
     let owner = state.tenant_named(tenant.as_str());
     owner.and_then(|owner| state.job_named(owner.id, name)).ok_or_else(|| {
         let (tenant, job) = (tenant.to_string(), name.to_string());
@@ -196,16 +227,23 @@ fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, Ap
     let job = find(&state, tenant, name)?;
     let reasons = cell.explain(&state, job);
     let mut found = convert::job(&state, job);
-    found.pending_reasons = reasons.iter().map(convert::pending_reason).collect();
-    for reason in &mut found.pending_reasons {
-        if reason.blocker() == Blocker::Dependency {
-            reason.message = waits_for(&found.waits_for);
-        }
-    }
+    found.pending_reasons = told(&reasons, &found.waits_for);
     if !reasons.is_empty() {
         found.reasons_revision = state.revision().0;
     }
     Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
+}
+
+/// Why a job's tasks wait, with the names of the jobs that it waits for.
+pub(super) fn told(reasons: &[Waits], jobs: &[String]) -> Vec<PendingReason> {
+    let tell = |reason| {
+        let mut told = convert::pending_reason(reason);
+        if told.blocker() == Blocker::Dependency {
+            told.message = waits_for(jobs);
+        }
+        told
+    };
+    reasons.iter().map(tell).collect()
 }
 
 /// The first few jobs that another one waits for, and how many more there are.

@@ -36,7 +36,7 @@ struct Head {
 /// Something that a file holds.
 #[derive(Debug)]
 pub(crate) enum Parsed {
-    Document(Document),
+    Document(Box<Document>),
     /// With where it stands, for messages.
     Template(String, Template),
 }
@@ -44,7 +44,7 @@ pub(crate) enum Parsed {
 /// Reads all documents of a file that are to be applied. `file` is its name for messages.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Document>, Failure> {
     let each = |parsed| match parsed {
-        Parsed::Document(document) => Ok(document),
+        Parsed::Document(document) => Ok(*document),
         Parsed::Template(place, _) => {
             Err(refuse(format!("{place}: a JobTemplate cannot be applied"))
                 .hint("offpeak submit -f FILE --set NAME=VALUE submits a job made from it"))
@@ -88,7 +88,7 @@ fn parse_json(place: &str, text: &str) -> Result<Parsed, Failure> {
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
     let message = kind.message().read(tracked).and_then(|message| reader.end().map(|()| message));
     match message {
-        Ok(message) => Ok(Parsed::Document(kind.document(&message))),
+        Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
         Err(error) => {
             let path = track.path().to_string();
             Err(refuse(format!("{place}: {}{error}", path_prefix(&path))))
@@ -120,7 +120,7 @@ fn parse_yaml(file: &str, first: usize, text: &str) -> Result<Parsed, Failure> {
         kind.message().read(tracked)
     });
     match message {
-        Ok(message) => Ok(Parsed::Document(kind.document(&message))),
+        Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
         Err(error) => {
             let path = track.path().to_string();
             let place = at(&error);

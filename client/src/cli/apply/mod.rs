@@ -162,7 +162,7 @@ impl Document {
         }
     }
 
-    fn reference(&self) -> String {
+    pub(crate) fn reference(&self) -> String {
         match self {
             Self::Owner(owner) => owner.reference(),
             Self::Tenant(tenant) => tenant.reference(),

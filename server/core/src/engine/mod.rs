@@ -9,20 +9,25 @@
 mod decide;
 mod due;
 mod follow;
+mod fork;
 mod grown;
 mod reclaim;
 mod timers;
 mod windows;
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use follow::Touched;
+pub use fork::Fork;
 use timers::Timers;
 
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, TaskIndex, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -58,6 +63,8 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Owners with a shortfall budget of which more may have been spent, or less may count.
+    touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Evicted tasks that may have been so too often.
@@ -90,6 +97,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             tried: Vec::new(),
             freed: Vec::new(),

@@ -14,6 +14,7 @@ mod owner;
 mod policy;
 mod resources;
 mod retry;
+mod scorecard;
 mod tasks;
 mod tenant;
 mod time;
@@ -39,6 +40,7 @@ pub use owner::{
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use retry::{RetryPolicy, Tries};
+pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -8,6 +8,7 @@
 //! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
 //! anew from it.
 
+mod advice;
 mod amounts;
 mod batch;
 mod batching;
@@ -34,7 +35,8 @@ use std::{
     mem,
 };
 
-pub use explain::Reasons;
+pub use advice::{Advice, Change};
+pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
@@ -301,6 +303,7 @@ impl Scheduler {
             Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
+            | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }

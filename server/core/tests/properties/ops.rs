@@ -380,6 +380,7 @@ impl Op {
                 target: target(name("owner", *owner)),
                 patch: OwnerPatch {
                     calendar: Some(calendar(stretches, now)),
+                    shortfall_budget: Some((stretches.len() > 1).then_some(Millis(600_000))),
                     ..OwnerPatch::default()
                 },
             }],
