@@ -483,6 +483,7 @@ async fn help_shows_the_way() {
           alloc       Which task holds part of which node [alias: allocs]
           events      Print events: every committed fact, in order
           cell        Show what the fleet has, uses and lends
+          top         Watch the cell live
           forecast    Show what is idle, and for how long
           submit      Submit a job (short for `job submit`)
           plan        Say what submitting a job would come to

@@ -37,6 +37,7 @@ mod session;
 mod table;
 mod template;
 mod tenant;
+mod top;
 mod why;
 
 use std::{
@@ -115,6 +116,8 @@ enum Command {
     Events(events::Show),
     /// Show what the fleet has, uses and lends
     Cell(cell::Show),
+    /// Watch the cell live
+    Top(top::Top),
     /// Show what is idle, and for how long
     Forecast(forecast::Show),
     /// Submit a job (short for `job submit`)
@@ -198,6 +201,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Alloc(command) => alloc::run(command, session).await,
         Command::Events(show) => events::run(show, session).await,
         Command::Cell(show) => cell::run(show, session).await,
+        Command::Top(top) => top::run(&top, session).await,
         Command::Forecast(show) => forecast::run(show, session).await,
         Command::Submit(submit) => {
             let client = session.connect().await?;
