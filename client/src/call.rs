@@ -125,6 +125,7 @@ unary! {
         cancel_job(CancelJobRequest) -> CancelJobResponse request_id;
         list_allocations(ListAllocationsRequest) -> ListAllocationsResponse;
         get_allocation(GetAllocationRequest) -> GetAllocationResponse;
+        get_task_payload(GetTaskPayloadRequest) -> GetTaskPayloadResponse;
         report_tasks(ReportTasksRequest) -> ReportTasksResponse request_id;
     }
     billing {

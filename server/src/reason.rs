@@ -18,6 +18,8 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
         Blocker::Budget => "the tenant's budget is used up".to_owned(),
         Blocker::Gang => "the tasks do not all fit at the same time".to_owned(),
         Blocker::Spread => "the job's spreads leave no place".to_owned(),
+        Blocker::Dependency => "the job waits for others".to_owned(),
+        Blocker::Backoff => "tasks that failed wait before they are tried again".to_owned(),
         Blocker::Preemption => "evictions that make room are under notice".to_owned(),
         Blocker::Queue => "other tasks are ahead in the queue".to_owned(),
         Blocker::NodeState => of_nodes("cordoned, draining or lost"),

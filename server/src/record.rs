@@ -142,11 +142,15 @@ impl Mentioned {
                 self.nodes.extend(placements.iter().map(|placement| placement.node));
             }
             Event::TasksDropped { job: id, .. }
+            | Event::TasksDelayed { job: id, .. }
+            | Event::TasksResumed { job: id, .. }
+            | Event::JobUpdated { id, .. }
             | Event::JobResized { id, .. }
             | Event::JobEnded { id, .. }
             | Event::JobForgotten { id, .. } => self.jobs.push(*id),
             Event::TaskStarted { at }
             | Event::TaskEnded { at, .. }
+            | Event::TaskDelayed { at, .. }
             | Event::NoticeGiven { at, .. }
             | Event::AdvisoryGiven { at, .. }
             | Event::NoticeWithdrawn { at }

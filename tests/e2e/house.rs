@@ -263,7 +263,10 @@ pub(crate) fn line(event: &Event) -> String {
             let job = e.job.as_ref().expect("a job");
             format!("submitted {}/{}", job.tenant, job.name)
         }
-        Kind::JobUpdated(e) => format!("resized {}/{} to {}", e.tenant, e.job, e.count),
+        Kind::JobUpdated(e) => match &e.spec {
+            None => format!("resized {}/{} to {}", e.tenant, e.job, e.count),
+            Some(spec) => format!("changed {}/{} priority {}", e.tenant, e.job, spec.priority),
+        },
         Kind::TasksPlaced(e) => {
             let mut runs: BTreeMap<u32, String> = BTreeMap::new();
             for p in &e.placements {
@@ -312,6 +315,17 @@ fn task_line(kind: &Kind) -> String {
         Kind::TaskEvicted(e) => {
             let reason = eviction(e.reason);
             format!("evicted {}/{} {} from {}: {reason}", e.tenant, e.job, e.task, e.node)
+        }
+        Kind::TaskDelayed(e) => {
+            let end = TaskEnd::try_from(e.end).expect("an end");
+            let end = short(end.as_str_name(), "TASK_END_");
+            format!("delayed {}/{} {} on {}: {end}", e.tenant, e.job, e.task, e.node)
+        }
+        Kind::TasksDelayed(e) => {
+            format!("delayed {}/{} {}", e.tenant, e.job, tasks(e.task, e.count))
+        }
+        Kind::TasksResumed(e) => {
+            format!("resumed {}/{} {}", e.tenant, e.job, tasks(e.task, e.count))
         }
         kind => panic!("not about a task: {kind:?}"),
     }

@@ -40,6 +40,7 @@ described! {
     GetIdleProfileResponse,
     GetStatementResponse,
     GetStatusResponse,
+    GetTaskPayloadResponse,
     Job,
     JobCost,
     LoadSample,

@@ -18,8 +18,10 @@ mod forecast;
 mod human;
 mod input;
 mod job;
+mod job_extras;
 mod job_show;
 mod job_submit;
+mod job_update;
 mod job_wait;
 mod json;
 mod load;
@@ -33,9 +35,11 @@ mod owner_scorecard;
 mod page;
 mod plan;
 mod price;
+mod schema;
 mod session;
 mod statement;
 mod table;
+mod template;
 mod tenant;
 mod top;
 mod why;
@@ -138,6 +142,8 @@ enum Command {
     Ps(alloc::List),
     /// Make the cell have what files describe
     Apply(apply::Apply),
+    /// Print the JSON schema of the files that `apply` and `submit -f` read
+    Schema,
     /// For whoever runs the cell
     #[command(subcommand)]
     Admin(admin::Command),
@@ -172,6 +178,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "offpeak", &mut script);
         return Ok(io::Write::write_all(&mut io::stdout(), &script)?);
+    }
+    if let Command::Schema = cli.command {
+        return Ok(io::Write::write_all(&mut io::stdout(), schema::text().as_bytes())?);
     }
     let is_context = matches!(cli.command, Command::Context(_));
     let given = cli.globals.as_context();
@@ -226,8 +235,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Apply(apply) => apply::run(&apply, session).await,
         Command::Admin(command) => admin::run(command, session).await,
         Command::Bench(bench) => bench::run(&bench, session).await,
-        // Both need no server and were run before.
-        Command::Context(_) | Command::Completion { .. } => Ok(()),
+        // These need no server and were run before.
+        Command::Context(_) | Command::Completion { .. } | Command::Schema => Ok(()),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AllocationId, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota,
-    Resources, Revision, Risk, Taint, Time, Windows,
+    AllocationId, Annotations, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec,
+    Priority, Quota, Resources, Revision, Risk, Taint, Time, Windows,
 };
 
 /// A command and how it was asked.
@@ -104,14 +104,14 @@ pub enum Command {
         /// What.
         spec: Arc<JobSpec>,
     },
-    /// Change a job's count.
-    ResizeJob {
+    /// Change a job's description.
+    UpdateJob {
         /// Whose.
         tenant: Name,
         /// Which and when.
         target: Target,
-        /// The new count.
-        count: u32,
+        /// What to change.
+        patch: JobPatch,
     },
     /// End every unfinished task of a job.
     CancelJob {
@@ -119,6 +119,8 @@ pub enum Command {
         tenant: Name,
         /// Which and when.
         target: Target,
+        /// How long its placed tasks may go on; `None`: not at all.
+        grace: Option<Millis>,
     },
     /// Report on tasks.
     ReportTasks(Vec<TaskReport>),
@@ -150,6 +152,7 @@ pub struct NodePatch {
     pub gpu_model: Option<Name>,
     pub reservation: Option<Resources>,
     pub report_ttl: Option<Option<Millis>>,
+    pub annotations: Option<Annotations>,
 }
 
 /// What to change of an owner; `None` stays.
@@ -161,6 +164,10 @@ pub struct OwnerPatch {
     pub shortfall_budget: Option<Option<Millis>>,
     /// The whole calendar, and its entries as stretches of time.
     pub calendar: Option<(Vec<CalendarEntry>, Windows)>,
+    /// As in `OwnerSpec`.
+    pub labels: Option<Labels>,
+    /// As in `OwnerSpec`.
+    pub annotations: Option<Annotations>,
 }
 
 /// What to change of a tenant; `None` stays.
@@ -172,6 +179,18 @@ pub struct TenantPatch {
     pub priority_ceiling: Option<Priority>,
     pub labels: Option<Labels>,
     pub budget: Option<crate::model::Budget>,
+    pub annotations: Option<Annotations>,
+}
+
+/// What to change of a job; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in JobSpec")]
+pub struct JobPatch {
+    pub count: Option<u32>,
+    pub priority: Option<Priority>,
+    pub max_runtime: Option<Option<Millis>>,
+    pub labels: Option<Labels>,
+    pub annotations: Option<Annotations>,
 }
 
 /// What an owner uses on a node.

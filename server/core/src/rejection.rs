@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{MAX_AMOUNT, Name, Period, Priority, QuotaExcess, Revision};
+use crate::model::{MAX_AMOUNT, Millis, Name, Period, Priority, QuotaExcess, Revision};
 
 /// Why a command was refused. Nothing of it was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +147,30 @@ pub enum Rejection {
         tenant: Name,
         /// The job.
         job: Name,
+    },
+    /// The job was cancelled with grace and comes to an end.
+    #[error("job {job:?} of tenant {tenant:?} is being cancelled")]
+    JobCancelled {
+        /// The tenant.
+        tenant: Name,
+        /// The job.
+        job: Name,
+    },
+    /// A job that another one is to wait for is not there; ended jobs are kept for a while only.
+    #[error(
+        "tenant {tenant:?} has no job {dependency:?} to wait for, or it ended and is no longer kept"
+    )]
+    DependencyNotFound {
+        /// The tenant.
+        tenant: Name,
+        /// The job asked for.
+        dependency: Name,
+    },
+    /// Tasks may not run as long as they must be left alone.
+    #[error("max_runtime must not be less than min_runtime, which is {} ms", .min_runtime.0)]
+    RuntimeBelowMinimum {
+        /// Of the job.
+        min_runtime: Millis,
     },
     /// GPUs and GPU model do not go together.
     #[error("node {0:?} must have a GPU model exactly when its capacity has GPUs")]

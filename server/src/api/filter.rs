@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 27] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -34,6 +34,9 @@ const KINDS: [&str; 24] = [
     "advisory_given",
     "price_book_changed",
     "budget_turned",
+    "task_delayed",
+    "tasks_resumed",
+    "tasks_delayed",
     "risk_curbed",
 ];
 
@@ -45,7 +48,7 @@ pub(super) struct Filter {
     node: Option<Name>,
     region: Option<Name>,
     /// One bit a kind.
-    kinds: Option<u32>,
+    kinds: Option<u64>,
 }
 
 /// What an event or object is about.
@@ -159,11 +162,11 @@ impl Filter {
     }
 }
 
-fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u32> {
+fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u64> {
     if names.is_empty() || !at_most(violations, at, names.len(), KINDS.len()) {
         return None;
     }
-    let mut kinds = 0;
+    let mut kinds = 0_u64;
     for (index, name) in names.iter().enumerate() {
         match KINDS.iter().position(|kind| kind == name) {
             Some(kind) => kinds |= 1 << kind,
@@ -193,7 +196,7 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TenantUpdated { .. } => 6,
         Event::TenantDeleted { .. } => 7,
         Event::JobSubmitted { .. } => 8,
-        Event::JobResized { .. } => 9,
+        Event::JobResized { .. } | Event::JobUpdated { .. } => 9,
         Event::TasksPlaced { .. } => 10,
         Event::TaskStarted { .. } => 11,
         Event::TaskEnded { .. } | Event::TasksDropped { .. } => 12,
@@ -207,6 +210,9 @@ fn kind(event: &Event) -> Option<u32> {
         Event::AdvisoryGiven { .. } => 20,
         Event::PriceBookChanged { .. } => 21,
         Event::BudgetTurned { .. } => 22,
-        Event::RiskCurbed { .. } => 23,
+        Event::TaskDelayed { .. } => 23,
+        Event::TasksResumed { .. } => 24,
+        Event::TasksDelayed { .. } => 25,
+        Event::RiskCurbed { .. } => 26,
     })
 }

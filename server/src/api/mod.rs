@@ -23,6 +23,7 @@ mod job_stream;
 mod node;
 mod owner;
 mod paging;
+mod payload;
 mod render;
 mod status;
 mod tenant;

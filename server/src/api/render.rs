@@ -229,7 +229,17 @@ impl Renderer<'_> {
                         tenant: job.tenant.to_string(),
                         job: job.name.to_string(),
                         count: *count,
+                        spec: None,
                     })
+                })
+            }
+            Event::JobUpdated { id, spec } => {
+                let job = self.job(*id);
+                self.admits_job(job).then(|| {
+                    let described = job_description(&job.tenant, &job.name, spec);
+                    let v1::Job { tenant, name, spec: described, .. } = described;
+                    let count = spec.count;
+                    Kind::JobUpdated(v1::JobUpdated { tenant, job: name, count, spec: described })
                 })
             }
             Event::JobEnded { id, state } => {
@@ -286,7 +296,7 @@ impl Renderer<'_> {
         Some(match event {
             Event::TaskStarted { at } => self.place(*at)?.started(),
             Event::TaskEnded { at, end, message } => self.place(*at)?.ended(*end, message),
-            Event::TasksDropped { job, first, count, end } => {
+            Event::TasksDropped { job, first, count, delayed, end } => {
                 let job = self.job(*job);
                 if !self.admits_job(job) {
                     return None;
@@ -296,9 +306,31 @@ impl Renderer<'_> {
                     job: job.name.to_string(),
                     task: first.0,
                     count: *count,
+                    delayed: *delayed,
                     end: task_end(*end).into(),
                     ..v1::TaskEnded::default()
                 })
+            }
+            Event::TasksDelayed { job, first, count } => {
+                let job = self.job(*job);
+                if !self.admits_job(job) {
+                    return None;
+                }
+                let (tenant, job) = (job.tenant.to_string(), job.name.to_string());
+                let (task, count) = (first.0, *count);
+                Kind::TasksDelayed(v1::TasksDelayed { tenant, job, task, count })
+            }
+            Event::TasksResumed { job, first, count } => {
+                let job = self.job(*job);
+                if !self.admits_job(job) {
+                    return None;
+                }
+                let (tenant, job) = (job.tenant.to_string(), job.name.to_string());
+                let (task, count) = (first.0, *count);
+                Kind::TasksResumed(v1::TasksResumed { tenant, job, task, count })
+            }
+            Event::TaskDelayed { at, end, message, until } => {
+                self.place(*at)?.delayed(*end, message, *until)
             }
             Event::NoticeGiven { at, notice } => self.place(*at)?.noticed(*notice),
             Event::NoticeWithdrawn { at } => self.place(*at)?.notice_withdrawn(),
@@ -334,7 +366,23 @@ impl Place<'_> {
     fn ended(&self, end: TaskEnd, message: &str) -> Kind {
         task_event!(
             self,
-            TaskEnded { count: 1, end: task_end(end).into(), message: message.to_owned() }
+            TaskEnded {
+                count: 1,
+                delayed: false,
+                end: task_end(end).into(),
+                message: message.to_owned(),
+            }
+        )
+    }
+
+    fn delayed(&self, end: TaskEnd, message: &str, until: Time) -> Kind {
+        task_event!(
+            self,
+            TaskDelayed {
+                end: task_end(end).into(),
+                message: message.to_owned(),
+                retry_time: Some(timestamp(until)),
+            }
         )
     }
 
@@ -376,6 +424,8 @@ fn task_end(end: TaskEnd) -> v1::TaskEnd {
         TaskEnd::Cancelled => v1::TaskEnd::Cancelled,
         TaskEnd::TimedOut => v1::TaskEnd::TimedOut,
         TaskEnd::MissedDeadline => v1::TaskEnd::MissedDeadline,
+        TaskEnd::Evicted => v1::TaskEnd::Evicted,
+        TaskEnd::DependencyFailed => v1::TaskEnd::DependencyFailed,
     }
 }
 

@@ -245,6 +245,11 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
         Rejection::JobNotFound { tenant, job } => {
             Answer::new(NotFound, "JOB_NOT_FOUND").with("tenant", tenant).with("job", job)
         }
+        Rejection::DependencyNotFound { tenant, dependency } => {
+            Answer::new(NotFound, "DEPENDENCY_NOT_FOUND")
+                .with("tenant", tenant)
+                .with("dependency", dependency)
+        }
         Rejection::NodeExists(node) => Answer::new(AlreadyExists, "NODE_EXISTS").with("node", node),
         Rejection::TenantExists(tenant) => {
             Answer::new(AlreadyExists, "TENANT_EXISTS").with("tenant", tenant)
@@ -305,8 +310,12 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
             return Answer::precondition("TOO_MANY_PRICE_BOOKS", "the price book", message)
                 .with("kept", kept);
         }
+        Rejection::JobCancelled { job, .. } => {
+            return Answer::precondition("JOB_CANCELLED", job, message);
+        }
         Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
         Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
+        Rejection::RuntimeBelowMinimum { .. } => ("RUNTIME_BELOW_MINIMUM", "job.spec.max_runtime"),
         Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
         Rejection::GpuModelMismatch(_) => ("GPU_MODEL_MISMATCH", "node.gpu_model"),
         Rejection::ReservationAboveCapacity { .. } => {
@@ -317,6 +326,7 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         | Rejection::OwnerNotFound(_)
         | Rejection::TenantNotFound(_)
         | Rejection::JobNotFound { .. }
+        | Rejection::DependencyNotFound { .. }
         | Rejection::NodeExists(_)
         | Rejection::TenantExists(_)
         | Rejection::JobExists { .. }

@@ -298,7 +298,7 @@ impl Watch {
         }
         for job in state.jobs_from(offpeak_core::model::JobId(0)) {
             if self.filter.admits_job(state, job) {
-                part.jobs.push(convert::job(state, job));
+                part.jobs.push(convert::listed_job(state, job));
                 self.send_part_if_full(&mut part).await?;
             }
         }

@@ -1,5 +1,6 @@
-//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
-//! objects in the order of their ids and as many an entry as make a good piece to write.
+//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, what tasks have been
+//! through, what is asked for and remembered answers, objects in the order of their ids and as many an entry as make a
+//! good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
@@ -12,6 +13,7 @@ use super::{
     bounds::bounds_message,
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
+    extras::tries_message,
     format::{self, EntryKind},
     ledger, outcome,
     owner::scorecards,
@@ -65,6 +67,9 @@ pub fn encode_checkpoint<E>(
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
         put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
+    in_pieces(state.all_tries().map(tries_message), |tries| {
+        put(EntryKind::Tries(format::AllTries { tries }))
+    })?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;
@@ -184,7 +189,7 @@ fn job(job: &Job) -> format::Job {
         name: job.name.to_string(),
         spec: job.spec.as_ref().into(),
         tasks: tasks_to_runs(job.tasks.iter()),
-        evictions: job.evictions,
+        evictions: job.evictions.into(),
         created: job.created.0,
         ended: job.ended.map(|(time, _)| time.0),
         state: job.ended.map_or(0, |(_, state)| state_code(state)),

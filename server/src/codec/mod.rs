@@ -13,6 +13,7 @@ mod checkpoint;
 mod codes;
 mod columns;
 mod event;
+mod extras;
 mod format;
 mod ledger;
 mod model;

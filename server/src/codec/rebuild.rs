@@ -21,6 +21,7 @@ use super::{
     checkpoint::described,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
+    extras::tries,
     format::{self, EntryKind},
     ledger::{self, LedgerReader},
     model::name,
@@ -75,6 +76,10 @@ impl CheckpointReader {
                 message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
             }
             EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::Tries(message) => message.tries.iter().map(tries).try_for_each(|told| {
+                let (job, task, tries) = told;
+                Ok(restore.tries(job, task, tries)?)
+            }),
             EntryKind::Demand(message) => {
                 for kind in message.kinds {
                     self.task_kinds.push(task_kind(kind)?);
@@ -232,7 +237,7 @@ fn add_job(restore: &mut Restore, job: format::Job) -> Result<(), CodecError> {
         name: name("job", &job.name)?,
         spec: Arc::new(job.spec.try_into()?),
         tasks,
-        evictions: job.evictions,
+        evictions: u32::try_from(job.evictions).unwrap_or(u32::MAX),
         created: Time(job.created),
         ended,
         revision: Revision(job.revision),

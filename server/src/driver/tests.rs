@@ -83,6 +83,7 @@ fn create(name: &str) -> Request {
         priority_ceiling: Priority(0),
         labels: BTreeMap::new(),
         budget: Default::default(),
+        annotations: Default::default(),
     }))
 }
 
@@ -102,6 +103,7 @@ fn node(name: &str, cpu_millis: u64) -> NodeSpec {
         gpu_model: Name::default(),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     }
 }
 

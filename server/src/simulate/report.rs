@@ -204,6 +204,7 @@ pub(super) fn eviction(reason: EvictionReason) -> &'static str {
         EvictionReason::NodeRemoved => "node_removed",
         EvictionReason::NodeChanged => "node_changed",
         EvictionReason::OverBudget => "over_budget",
+        EvictionReason::Cancelled => "cancelled",
     }
 }
 
@@ -213,6 +214,8 @@ fn blocker(blocker: Blocker) -> &'static str {
         Blocker::Budget => "budget",
         Blocker::Gang => "gang",
         Blocker::Spread => "spread",
+        Blocker::Dependency => "dependency",
+        Blocker::Backoff => "backoff",
         Blocker::Preemption => "preemption",
         Blocker::Queue => "queue",
         Blocker::NodeState => "node_state",

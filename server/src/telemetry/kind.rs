@@ -48,7 +48,7 @@ kinds! {
     UpdateTenant: "update_tenant",
     DeleteTenant: "delete_tenant",
     SubmitJob: "submit_job",
-    ResizeJob: "resize_job",
+    UpdateJob: "update_job",
     CancelJob: "cancel_job",
     ReportTasks: "report_tasks",
     SetPolicy: "set_policy",

@@ -36,6 +36,8 @@ impl Engine {
                 touched_budgets: self.touched_budgets.clone(),
                 evicted: self.evicted.clone(),
                 room: Vec::new(),
+                tried: Vec::new(),
+                freed: Vec::new(),
                 ..*self
             },
         }

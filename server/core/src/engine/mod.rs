@@ -11,6 +11,7 @@ mod decide;
 mod due;
 mod follow;
 mod fork;
+mod grown;
 mod reclaim;
 mod timers;
 mod windows;
@@ -27,7 +28,10 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TenantId, Time},
+    model::{
+        AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex, TenantId,
+        Time,
+    },
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -69,6 +73,10 @@ pub struct Engine {
     touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
+    /// Evicted tasks that may have been so too often.
+    tried: Vec<(JobId, TaskIndex)>,
+    /// Jobs whose wait for others may be over.
+    freed: Vec<JobId>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
     room: Vec<Event>,
 }
@@ -98,6 +106,8 @@ impl Engine {
             touched_tenants: BTreeSet::new(),
             touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
+            tried: Vec::new(),
+            freed: Vec::new(),
             room: Vec::new(),
         }
     }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     event::Event,
-    model::{Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TenantId, Time},
+    model::{
+        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TaskIndex, TaskPhase,
+        TenantId, Time,
+    },
     state::State,
 };
 
@@ -15,6 +18,8 @@ pub(super) enum Due {
     Eviction(AllocationId),
     /// A task has run for its `max_runtime`.
     Timeout(AllocationId),
+    /// A task has waited out its back-off.
+    Retry(JobId, TaskIndex),
     /// A job's deadline.
     Deadline(JobId),
     /// A node should have reported.
@@ -92,6 +97,9 @@ impl Timers {
             timers.set(timeout(state, allocation));
             timers.set(eviction(allocation));
         }
+        for (job, task, tries) in state.all_tries() {
+            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
+        }
         if let Some((_, oldest)) = state.remembered_by_age().next() {
             timers.forget_requests_at(oldest.time.after(state.policy().request_retention));
         }
@@ -165,7 +173,17 @@ impl Timers {
         {
             self.turns.remove(&(turn, owner.spec.name.clone()));
         }
-        let (Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. }) = event else { return };
+        if let Event::JobUpdated { id, .. } = event {
+            for entry in timeouts(state, *id) {
+                self.entries.remove(&entry);
+            }
+        }
+        let (Event::TaskEnded { at, .. }
+        | Event::TaskEvicted { at, .. }
+        | Event::TaskDelayed { at, .. }) = event
+        else {
+            return;
+        };
         let allocation = state.allocation(at.id).expect("invariant: it is live");
         for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()
         {
@@ -208,6 +226,10 @@ impl Timers {
             | Event::TenantUpdated { id, .. }
             | Event::BudgetTurned { tenant: id, .. } => {
                 self.expect_turn_of_budget(state, *id, state.now());
+            }
+            Event::JobUpdated { id, .. } => self.entries.extend(timeouts(state, *id)),
+            Event::TaskDelayed { at, until, .. } => {
+                self.entries.insert((*until, Due::Retry(at.job, at.task)));
             }
             Event::TaskStarted { at } => self.set_timeout(state, at.id),
             Event::NoticeGiven { at, .. } => {
@@ -272,6 +294,16 @@ fn timeout(state: &State, allocation: &Allocation) -> Option<(Time, Due)> {
     let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
     let from = allocation.started().unwrap_or(allocation.placed);
     Some((from.after(job.spec.max_runtime?), Due::Timeout(allocation.at.id)))
+}
+
+/// Of all placed tasks of a job.
+fn timeouts(state: &State, job: JobId) -> Vec<(Time, Due)> {
+    let job = state.job(job).expect("invariant: the event's job exists");
+    let placed = job.tasks.iter().filter_map(|task| match task.phase {
+        TaskPhase::Placed(id) => state.allocation(id),
+        _ => None,
+    });
+    placed.filter_map(|allocation| timeout(state, allocation)).collect()
 }
 
 fn eviction(allocation: &Allocation) -> Option<(Time, Due)> {

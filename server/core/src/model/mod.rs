@@ -1,8 +1,10 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
 mod allocation;
+mod annotations;
 mod bounds;
 mod budget;
+mod extras;
 mod horizon;
 mod ids;
 mod job;
@@ -13,6 +15,7 @@ mod owner;
 mod policy;
 mod price;
 mod resources;
+mod retry;
 mod scorecard;
 mod spending;
 mod tasks;
@@ -20,8 +23,10 @@ mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use annotations::Annotations;
 pub use bounds::Bounds;
 pub use budget::{Budget, BudgetLevel, Period};
+pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, SiteId, TaskIndex, TenantId};
 pub use job::{
@@ -39,6 +44,7 @@ pub use owner::{
 pub use policy::Policy;
 pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use retry::{RetryPolicy, Tries};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use spending::Spending;
 pub use tasks::Tasks;

@@ -1,8 +1,8 @@
 use std::{ops::Deref, sync::Arc};
 
 use super::{
-    AllocationId, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis,
-    Name, NodeId, Policy, Resources, Revision, SiteId, Time,
+    AllocationId, Annotations, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels,
+    Millis, Name, NodeId, Policy, Resources, Revision, SiteId, Time,
 };
 use crate::model::Label;
 
@@ -29,6 +29,8 @@ pub struct NodeSpec {
     pub reservation: Resources,
     /// Without a report for this long it is lost.
     pub report_ttl: Option<Millis>,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// Keeps off every task that does not tolerate it.

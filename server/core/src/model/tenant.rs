@@ -3,8 +3,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{
-    Budget, BudgetLevel, Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision,
-    Spending, TenantId, Time,
+    Annotations, Budget, BudgetLevel, Counts, JobId, JobIds, Labels, Name, Priority, Resources,
+    Revision, Spending, TenantId, Time,
 };
 
 /// What a tenant is, as asked for.
@@ -22,6 +22,8 @@ pub struct TenantSpec {
     pub labels: Labels,
     /// What it may spend.
     pub budget: Budget,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// Hard limits on what a tenant's unfinished tasks ask for in all; `None` is no limit.

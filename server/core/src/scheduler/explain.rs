@@ -102,7 +102,7 @@ struct Lack {
 }
 
 impl Reasons {
-    /// Why the job's pending tasks wait; empty when none is pending.
+    /// Why the job's pending and delayed tasks wait; empty when there are none.
     ///
     /// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
     /// between tasks: the gang, the spread, the evictions under way, the queue.
@@ -112,14 +112,21 @@ impl Reasons {
 
     /// The same, and how near the tasks are to a place.
     pub fn explain_fully(&mut self, state: &State, job: &Job) -> Explanation {
-        if job.counts.pending == 0 {
-            return Explanation::default();
+        let mut reasons = Vec::new();
+        if job.waits_for_jobs() {
+            reasons.push(PendingReason::of(Blocker::Dependency));
+        } else if job.counts.delayed > 0 {
+            reasons.push(PendingReason::of(Blocker::Backoff));
         }
         let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        let stopped = tenant.budget_level.stops_new().then(|| PendingReason::of(Blocker::Budget));
-        let mut reasons: Vec<PendingReason> = stopped.into_iter().collect();
-        if state.node_count() == 0 {
+        let is_stopped = tenant.budget_level.stops_new();
+        if is_stopped && job.counts.pending > 0 {
+            reasons.push(PendingReason::of(Blocker::Budget));
+        }
+        if job.is_ready() && state.node_count() == 0 {
             reasons.push(PendingReason::of(Blocker::NoNodes));
+        }
+        if !job.is_ready() || state.node_count() == 0 {
             return Explanation { reasons, ..Explanation::default() };
         }
         self.follow(state);
@@ -127,7 +134,6 @@ impl Reasons {
         let sum = self.count(state, KeyRef::alike(job), &wish);
         // Tasks that may not be placed do not wait for other tasks.
         let between_tasks = |reason: &PendingReason| BETWEEN_TASKS.contains(&reason.blocker);
-        let is_stopped = !reasons.is_empty();
         let counted = sum.reasons(&job.spec, &wish).into_iter();
         reasons.extend(counted.filter(|reason| !is_stopped || !between_tasks(reason)));
         Explanation {

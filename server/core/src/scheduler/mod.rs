@@ -29,6 +29,7 @@ mod room;
 mod shape;
 mod spread;
 mod wake;
+mod yielding;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,12 +43,11 @@ use queue::{Lane, Queue};
 pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
 pub use shape::ShapeId;
+use wake::gang_waits;
 
 use crate::{
     event::{Event, Placement},
-    model::{
-        AllocationRef, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase, TenantId, Time,
-    },
+    model::{AllocationRef, JobId, NodeId, Notice, Priority, Resources, TenantId, Time},
     state::State,
 };
 
@@ -112,6 +112,7 @@ pub struct Scheduler {
     batching: batching::Batching,
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
+    yielding: yielding::Yielding,
 }
 
 impl Scheduler {
@@ -135,6 +136,7 @@ impl Scheduler {
             } else {
                 scheduler.leaving += 1;
             }
+            scheduler.yielding.follow(allocation.at.id, allocation.notice);
         }
         scheduler
     }
@@ -146,7 +148,10 @@ impl Scheduler {
                 let node = state.node(*id).expect("invariant: the event's node exists");
                 self.fleet = self.fleet.saturating_sub(&node.spec.capacity);
             }
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+            Event::TaskEnded { at, .. }
+            | Event::TaskEvicted { at, .. }
+            | Event::TaskDelayed { at, .. } => {
+                self.yielding.follow(at.id, None);
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 let devices = allocation.devices;
                 if allocation.notice.is_none() {
@@ -160,7 +165,9 @@ impl Scheduler {
                 let want = self.index.want_of(&job.spec);
                 self.ended = Some(Ended { shape, want, devices });
             }
-            Event::NoticeGiven { at, .. } => {
+            Event::JobUpdated { id, spec } => self.before_update(state, *id, spec.priority),
+            Event::NoticeGiven { at, notice } => {
+                self.yielding.follow(at.id, Some(*notice));
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
@@ -220,15 +227,21 @@ impl Scheduler {
                 self.enqueue(state, *id);
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+            Event::TaskEnded { at, .. }
+            | Event::TaskEvicted { at, .. }
+            | Event::TaskDelayed { at, .. } => {
                 self.promises_void |= self.is_promised(state, at.node);
                 let ended = self.ended.take().expect("invariant: seen before it ended");
                 self.index.give(state, at.node, &ended);
                 self.job_changed(state, at.job);
             }
-            Event::TasksDropped { job, .. } => self.job_changed(state, *job),
+            Event::TasksDropped { job, .. }
+            | Event::TasksDelayed { job, .. }
+            | Event::TasksResumed { job, .. } => self.job_changed(state, *job),
+            Event::JobUpdated { id, .. } => self.after_update(state, *id),
             Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
+                self.yielding.follow(at.id, None);
                 self.count_running(state, at.job, true);
                 self.leaving -= 1;
                 self.promises_void = true;
@@ -315,7 +328,7 @@ impl Scheduler {
     fn job_changed(&mut self, state: &State, id: JobId) {
         let Some(job) = state.job(id) else { return };
         self.unmeasured.insert(job.tenant);
-        if job.counts.pending == 0 {
+        if !job.is_ready() {
             self.dequeue(state, id);
             return;
         }
@@ -330,7 +343,7 @@ impl Scheduler {
     fn enqueue(&mut self, state: &State, id: JobId) {
         let job = state.job(id).expect("invariant: the event's job exists");
         let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        if job.counts.pending == 0 || tenant.budget_level.stops_new() {
+        if !job.is_ready() || tenant.budget_level.stops_new() {
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {
@@ -362,15 +375,6 @@ impl Scheduler {
         }
     }
 
-    fn count_running(&mut self, state: &State, id: JobId, more: bool) {
-        let job = state.job(id).expect("invariant: a live allocation has a job");
-        let count = self.running.entry(job.spec.priority).or_default();
-        *count = if more { *count + 1 } else { *count - 1 };
-        if *count == 0 {
-            self.running.remove(&job.spec.priority);
-        }
-    }
-
     /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
     fn refresh_share(&mut self, state: &State, id: TenantId) {
         let Some(tenant) = state.tenant(id) else { return };
@@ -394,13 +398,4 @@ fn part(held: u64, all: u64) -> u64 {
     }
     let part = u128::from(held) * 1_000_000_000 / u128::from(all);
     u64::try_from(part).unwrap_or(u64::MAX)
-}
-
-/// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
-fn gang_waits(state: &State, job: &Job) -> bool {
-    let noticed = |phase: &TaskPhase| match phase {
-        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
-        _ => false,
-    };
-    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
 }

@@ -11,6 +11,10 @@ pub enum Blocker {
     Gang,
     /// The job's spreads leave no place.
     Spread,
+    /// The job waits for others.
+    Dependency,
+    /// Tasks that failed wait before they are tried again.
+    Backoff,
     /// Evictions that make room are under notice.
     Preemption,
     /// Others are ahead.

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     event::Event,
     model::{
-        AllocationRef, BudgetLevel, Job, JobId, NodeId, Notice, Owner, Priority, TenantId, Time,
+        AllocationRef, BudgetLevel, Job, JobId, NodeId, Notice, Owner, Priority, TaskPhase,
+        TenantId, Time,
     },
     state::State,
 };
@@ -215,4 +216,13 @@ impl Scheduler {
 /// Whether anything of a lower priority runs, or anything at all is leaving.
 fn has_below(running: &BTreeMap<Priority, u64>, leaving: u64, priority: Priority) -> bool {
     leaving > 0 || running.first_key_value().is_some_and(|(least, _)| *least < priority)
+}
+
+/// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
+pub(super) fn gang_waits(state: &State, job: &Job) -> bool {
+    let noticed = |phase: &TaskPhase| match phase {
+        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
+        _ => false,
+    };
+    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
 }

@@ -91,20 +91,29 @@ impl State {
                 self.add_job(*id, *tenant, name, spec);
             }
             Event::JobResized { id, count } => self.resize_job(*id, *count),
+            Event::JobUpdated { id, spec } => {
+                let revision = self.revision;
+                let job = job_mut(&mut self.jobs, *id);
+                job.spec = Arc::clone(spec);
+                job.revision = revision;
+            }
+            Event::TasksDelayed { job, first, count } => self.delay_tasks(*job, *first, *count),
+            Event::TasksResumed { job, first, count } => self.resume_tasks(*job, *first, *count),
+            Event::TaskDelayed { at, end, until, .. } => self.delay_task(at, *end, *until),
             Event::TasksPlaced { job, placements } => {
                 self.place(*job, placements);
                 self.spend_more(*job, placements);
             }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
-            Event::TasksDropped { job, first, count, end } => {
-                self.drop_tasks(*job, *first, *count, *end);
+            Event::TasksDropped { job, first, count, delayed, end } => {
+                self.drop_tasks(*job, (*first, *count), *delayed, *end);
             }
             Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
             Event::NoticeWithdrawn { at } => self.give_notice(at, None),
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
-            Event::TaskEvicted { at, .. } => self.evict(at),
+            Event::TaskEvicted { at, reason } => self.evict(at, *reason),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),
             Event::RequestRemembered { id, fingerprint, outcome } => {
@@ -258,6 +267,7 @@ impl State {
     /// Also for recovery: what pending tasks ask for is added here.
     pub(super) fn insert_job(&mut self, job: Job) {
         let (id, pending) = (job.id, u64::from(job.counts.pending));
+        let unfinished = pending + u64::from(job.counts.delayed);
         self.next_job = self.next_job.max(id.next());
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
         tenant.jobs.add(id);
@@ -265,9 +275,9 @@ impl State {
             tenant.job_names.insert(job.name.clone(), id);
         }
         tenant.unfinished_jobs += u64::from(job.ended.is_none());
-        tenant.usage.requested.add(&job.spec.request, pending);
-        tenant.usage.requested_tasks += pending;
-        self.requested.add(&job.spec.request, pending);
+        tenant.usage.requested.add(&job.spec.request, unfinished);
+        tenant.usage.requested_tasks += unfinished;
+        self.requested.add(&job.spec.request, unfinished);
         self.waiting.add(&job.spec.request, pending);
         self.waiting.jobs += u64::from(pending > 0);
         self.jobs.insert(id.0, job);
@@ -297,6 +307,9 @@ impl State {
     }
 
     fn end_job(&mut self, id: JobId, state: JobState) {
+        if self.has_dependents() {
+            self.end_waits(id);
+        }
         let job = job_mut(&mut self.jobs, id);
         job.ended = Some((self.now, state));
         job.revision = self.revision;

@@ -7,6 +7,7 @@
 mod ahead;
 mod apply;
 mod check;
+mod delay;
 mod hold;
 mod ledger;
 mod owners;
@@ -15,7 +16,7 @@ mod restore;
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
@@ -29,7 +30,7 @@ use crate::{
     command::Outcome,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
-        Resources, Revision, Tenant, TenantId, Time,
+        Resources, Revision, TaskIndex, Tenant, TenantId, Time, Tries,
     },
     table::Table,
 };
@@ -54,6 +55,10 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+    /// What the unfinished tasks of jobs with a retry policy have been through, if anything.
+    tries: OrdMap<(JobId, TaskIndex), Tries>,
+    /// Jobs that have not ended, each with one that waits for it.
+    dependents: OrdSet<(JobId, JobId)>,
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
     profile: Arc<Profile>,
@@ -81,6 +86,8 @@ impl Default for State {
             requests: Default::default(),
             requests_by_age: Default::default(),
             waiting: Default::default(),
+            tries: Default::default(),
+            dependents: Default::default(),
             requested: Default::default(),
             profile: Default::default(),
             accounts: Default::default(),

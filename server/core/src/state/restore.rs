@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::{Profile, Remembered, State};
+use super::{Profile, Remembered, State, hold::counter};
 use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, GpuDevices, HeldBack,
     Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId,
     NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending,
-    Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time,
+    Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Tries,
     Usage, Windows,
 };
 
@@ -40,6 +40,9 @@ pub enum RestoreError {
     /// An owner that is there already, or that comes after nodes that need it.
     #[error("owner {0:?} is there twice in the checkpoint, or comes too late")]
     BadOwner(Name),
+    /// What a task has been through that is not there, has ended or is never tried again, or that is told twice.
+    #[error("the checkpoint tells of retries of a task of job {0} that can have none")]
+    BadTries(JobId),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -109,7 +112,7 @@ pub struct RestoredJob {
     pub name: Name,
     pub spec: Arc<JobSpec>,
     pub tasks: Vec<Task>,
-    pub evictions: u64,
+    pub evictions: u32,
     pub created: Time,
     pub ended: Option<(Time, JobState)>,
     pub revision: Revision,
@@ -245,9 +248,8 @@ impl Restore {
                     first_pending.get_or_insert(index);
                     counts.pending += 1;
                 }
-                TaskPhase::Ended(TaskEnd::Succeeded) => counts.succeeded += 1,
-                TaskPhase::Ended(TaskEnd::Cancelled) => counts.cancelled += 1,
-                TaskPhase::Ended(_) => counts.failed += 1,
+                TaskPhase::Delayed => counts.delayed += 1,
+                TaskPhase::Ended(end) => *counter(&mut counts, end) += 1,
             }
         }
         self.state.insert_job(Job {
@@ -292,6 +294,17 @@ impl Restore {
         Ok(())
     }
 
+    /// Adds what a task of a job with a retry policy has been through.
+    pub fn tries(&mut self, job: JobId, task: TaskIndex, tries: Tries) -> Result<(), RestoreError> {
+        let found = self.state.job(job).filter(|job| job.spec.retry().is_some());
+        let phase = found.and_then(|job| job.tasks.get(task)).map(|task| task.phase);
+        let unfinished = phase.is_some_and(|phase| !matches!(phase, TaskPhase::Ended(_)));
+        if !unfinished || self.state.tries.insert((job, task), tries).is_some() {
+            return Err(RestoreError::BadTries(job));
+        }
+        Ok(())
+    }
+
     /// Sets what tenants ask for.
     pub fn profile(&mut self, profile: Profile) {
         self.state.profile = Arc::new(profile);
@@ -308,6 +321,7 @@ impl Restore {
         let jobs: Vec<JobId> = self.state.jobs_from(JobId(0)).map(|job| job.id).collect();
         for job in jobs {
             self.state.settle_placed(job);
+            self.state.await_jobs(job);
         }
         self.state
     }

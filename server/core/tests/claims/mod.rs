@@ -6,6 +6,7 @@ mod constraints;
 mod forecasts;
 mod gangs;
 mod gpus;
+mod grown;
 mod horizons;
 mod jobs;
 mod nodes;

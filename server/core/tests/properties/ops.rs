@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{
-        Command, LoadReport, NodePatch, OwnerPatch, Request, Target, TaskOutcome, TaskReport,
-        TenantPatch,
+        Command, JobPatch, LoadReport, NodePatch, OwnerPatch, Request, Target, TaskOutcome,
+        TaskReport, TenantPatch,
     },
     model::{
-        Bounds, Budget, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
-        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Period, Policy, Priority, Quota,
-        Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology,
-        WallTime, When, Window, Windows,
+        Annotations, Bounds, Budget, CalendarEntry, Constraints, Dependency, DependencyCondition,
+        Dimension, HeldShare, Horizon, JobExtras, JobId, JobSpec, Label, LabelSelector, Millis,
+        Name, NodeBounds, NodeSpec, Period, Policy, Priority, Quota, Resources, RetryPolicy,
+        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
+        Window, Windows,
     },
     state::State,
 };
@@ -41,6 +42,7 @@ pub(super) struct Wish {
     spread: u8,
     place: u8,
     times: u8,
+    grown: u8,
 }
 
 /// A window: when it begins and ends, in seconds from an hour ago, how much it holds back, and where.
@@ -72,7 +74,8 @@ pub(super) enum Op {
     Submit(u8, Wish),
     Submits(Vec<(u8, Wish)>),
     Resize(usize, u32),
-    Cancel(usize),
+    Change(usize, i32, u8),
+    Cancel(usize, u8),
     Report(Vec<(usize, u8)>),
     Margin(u32),
     Calendar(u8, Vec<Stretch>),
@@ -88,8 +91,8 @@ fn machine() -> impl Strategy<Value = Machine> {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let what = (1..6_u32, 1..5_u64, 0..4_u64, 0..8_u8, 0..4_i32);
-    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8).prop_map(
-        |((count, cpu, memory, gpu, priority), gang, spread, place, times)| Wish {
+    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8, any::<u8>()).prop_map(
+        |((count, cpu, memory, gpu, priority), gang, spread, place, times, grown)| Wish {
             count,
             cpu,
             memory,
@@ -99,6 +102,7 @@ fn wish() -> impl Strategy<Value = Wish> {
             spread,
             place,
             times,
+            grown,
         },
     )
 }
@@ -125,7 +129,10 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         8 => (0..3_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
         3 => vec((0..3_u8, wish()), 1..5).prop_map(Op::Submits),
         2 => (any::<usize>(), 1..8_u32).prop_map(|(job, count)| Op::Resize(job, count)),
-        2 => any::<usize>().prop_map(Op::Cancel),
+        2 => (any::<usize>(), 0..4_i32, 0..4_u8).prop_map(|(job, priority, max)| {
+            Op::Change(job, priority, max)
+        }),
+        2 => (any::<usize>(), 0..4_u8).prop_map(|(job, grace)| Op::Cancel(job, grace)),
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
@@ -183,6 +190,7 @@ impl Machine {
             },
             reservation: resources(reserved, 0, 0),
             report_ttl: (self.special > 5).then_some(Millis(300_000)),
+            annotations: Annotations::default(),
         }
     }
 
@@ -201,6 +209,7 @@ impl Machine {
             gpu_model: Some(spec.gpu_model),
             reservation: Some(spec.reservation),
             report_ttl: Some(spec.report_ttl),
+            annotations: None,
         };
         Command::UpdateNode { target: target(spec.name), patch }
     }
@@ -238,6 +247,32 @@ impl Wish {
         wanted
     }
 
+    /// Few jobs wait for others, or are tried again.
+    fn extras(&self) -> Option<Arc<JobExtras>> {
+        let condition = match self.grown % 16 {
+            0 | 1 => Some(DependencyCondition::Success),
+            2 => Some(DependencyCondition::End),
+            _ => None,
+        };
+        let dependencies = condition.map(|condition| Dependency {
+            job: JobId(0),
+            name: Name::of_job(JobId(u64::from(self.grown / 16))),
+            condition,
+        });
+        let limit = u32::from(self.grown / 64);
+        let retry = self.grown.is_multiple_of(3).then_some(RetryPolicy {
+            failures: limit,
+            timeouts: 1,
+            evictions: (self.grown & 8 > 0).then_some(limit),
+            node_losses: (self.grown & 16 > 0).then_some(limit),
+            backoff: Millis(20_000),
+            max_backoff: Millis(50_000),
+        });
+        let dependencies = dependencies.into_iter().collect();
+        let extras = JobExtras { retry, dependencies, ..JobExtras::default() };
+        (extras != JobExtras::default()).then(|| Arc::new(extras))
+    }
+
     fn spec(&self, now: Time) -> JobSpec {
         let seconds = |wanted: bool, seconds: u64| wanted.then_some(Millis(seconds * 1000));
         let gpu_millis = [0, 0, 0, 300, 500, 700, 1000, 2000][usize::from(self.gpu)];
@@ -256,6 +291,7 @@ impl Wish {
             gang: self.gang,
             labels: Default::default(),
             notice: seconds(self.times & 8 > 0, u64::from(self.times & 1) * 300),
+            extras: self.extras(),
         }
     }
 }
@@ -320,11 +356,30 @@ impl Op {
             Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
             Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
             Self::Resize(job, count) => pick(state, *job)
-                .map(|(tenant, target)| Command::ResizeJob { tenant, target, count: *count })
+                .map(|(tenant, target)| {
+                    let patch = JobPatch { count: Some(*count), ..JobPatch::default() };
+                    Command::UpdateJob { tenant, target, patch }
+                })
                 .into_iter()
                 .collect(),
-            Self::Cancel(job) => pick(state, *job)
-                .map(|(tenant, target)| Command::CancelJob { tenant, target })
+            Self::Change(job, priority, max) => pick(state, *job)
+                .map(|(tenant, target)| {
+                    let choices = [None, Some(None), Some(Some(900)), Some(Some(90_000))];
+                    let max = choices[usize::from(*max)];
+                    let patch = JobPatch {
+                        priority: Some(Priority(*priority)),
+                        max_runtime: max.map(|max| max.map(|seconds| Millis(seconds * 1000))),
+                        ..JobPatch::default()
+                    };
+                    Command::UpdateJob { tenant, target, patch }
+                })
+                .into_iter()
+                .collect(),
+            Self::Cancel(job, grace) => pick(state, *job)
+                .map(|(tenant, target)| {
+                    let grace = grace.checked_sub(1).map(|grace| Millis(u64::from(grace) * 40_000));
+                    Command::CancelJob { tenant, target, grace }
+                })
                 .into_iter()
                 .collect(),
             Self::Report(reports) => vec![Command::ReportTasks(
@@ -393,6 +448,7 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
             priority_ceiling: Priority(10),
             labels: Default::default(),
             budget: Default::default(),
+            annotations: Annotations::default(),
         });
     }
     let patch = TenantPatch { quota: Some(quota), weight: Some(weight), ..TenantPatch::default() };

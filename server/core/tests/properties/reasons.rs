@@ -17,14 +17,31 @@ type Counted = BTreeMap<Key, (u32, u64)>;
 type Key = (Blocker, Option<Dimension>);
 
 impl Naive {
-    /// Jobs with tasks that wait.
+    /// Jobs with tasks that wait, for a place or otherwise.
     pub(super) fn waiting(&self) -> impl Iterator<Item = JobId> {
-        let jobs = self.jobs.iter().filter(|(_, job)| job.tasks.contains(&Task::Pending));
+        let waits = |task: &Task| [Task::Pending, Task::Delayed].contains(task);
+        let jobs = self.jobs.iter().filter(move |(_, job)| job.tasks.iter().any(waits));
         jobs.map(|(id, _)| *id)
     }
 
-    /// Why the job's pending tasks wait.
+    /// Why the job's tasks wait.
     pub(super) fn reasons(&self, id: JobId) -> Vec<PendingReason> {
+        let mut reasons = Vec::new();
+        if self.jobs[&id].tasks.contains(&Task::Delayed) {
+            let blocker = match self.is_free(id) {
+                true => Blocker::Backoff,
+                false => Blocker::Dependency,
+            };
+            reasons.push(between_tasks(blocker));
+        }
+        if self.jobs[&id].is_queued() {
+            reasons.extend(self.reasons_in_queue(id));
+        }
+        reasons
+    }
+
+    /// Why the job's pending tasks wait.
+    fn reasons_in_queue(&self, id: JobId) -> Vec<PendingReason> {
         let spec = &self.jobs[&id].spec;
         if self.nodes.is_empty() {
             let stopped = self.is_stopped(id).then(|| between_tasks(Blocker::Budget));

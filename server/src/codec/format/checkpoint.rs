@@ -1,15 +1,15 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec, Policy,
-    PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard, Spending, TenantSpec,
-    Windows,
+    AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
+    Policy, PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard, Spending,
+    TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 21")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -36,6 +36,8 @@ pub(crate) enum EntryKind {
     Jobs(Jobs),
     #[prost(message, tag = "5")]
     Allocations(Allocations),
+    #[prost(message, tag = "21")]
+    Tries(AllTries),
     #[prost(message, tag = "7")]
     Demand(Demand),
     #[prost(message, tag = "6")]
@@ -192,7 +194,7 @@ pub(crate) struct Job {
     pub(crate) name: String,
     #[prost(message, required, tag = "4")]
     pub(crate) spec: JobSpec,
-    /// Runs of like tasks: how many, how often placed, how ended (0: not), and so on. Placed tasks stand as pending.
+    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks stand as pending.
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) tasks: Vec<u32>,
     #[prost(uint64, tag = "6")]

@@ -73,6 +73,7 @@ pub(crate) fn node_spec(id: u32) -> NodeSpec {
         gpu_model: name("a100"),
         reservation: cores(1_000),
         report_ttl: Some(Millis::MINUTE),
+        annotations: Default::default(),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn tenant_spec(text: &str) -> TenantSpec {
         priority_ceiling: Priority(5),
         labels: Labels::new(),
         budget: Default::default(),
+        annotations: Default::default(),
     }
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn job_spec(count: u32, request: Resources) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     }
 }
 
@@ -212,6 +215,7 @@ fn ends() -> Vec<Event> {
             job: JobId(2),
             first: TaskIndex(0),
             count: 3,
+            delayed: false,
             end: TaskEnd::Cancelled,
         },
         Event::JobEnded { id: JobId(2), state: JobState::Cancelled },

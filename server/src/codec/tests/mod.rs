@@ -2,6 +2,7 @@
 
 mod cell;
 mod checkpoint;
+mod extras;
 mod ledger;
 mod owners;
 mod record;

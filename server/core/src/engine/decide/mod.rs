@@ -1,11 +1,12 @@
 //! Turns commands into events, or refuses them. Reads the state and nothing else, so that checking a command only
 //! is deciding it and dropping the events.
 
-mod job;
+mod change;
+pub(super) mod job;
 mod node;
 mod owner;
 mod price;
-mod task;
+pub(super) mod task;
 mod tenant;
 
 use super::Decision;
@@ -42,11 +43,13 @@ pub(super) fn decide(
         Command::SubmitJob { tenant, name, spec } => {
             job::submit(state, now, &tenant, name, spec, room)
         }
-        Command::ResizeJob { tenant, target, count } => {
-            job::resize(state, now, &tenant, &target, count)
+        Command::UpdateJob { tenant, target, patch } => {
+            change::update(state, now, &tenant, &target, patch)
         }
-        Command::CancelJob { tenant, target } => job::cancel(state, &tenant, &target),
-        Command::ReportTasks(reports) => Ok(task::report(state, reports, room)),
+        Command::CancelJob { tenant, target, grace } => {
+            change::cancel(state, now, &tenant, &target, grace)
+        }
+        Command::ReportTasks(reports) => Ok(task::report(state, now, reports, room)),
         Command::SetPolicy(policy) => {
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))
