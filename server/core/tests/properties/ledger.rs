@@ -69,7 +69,9 @@ impl Ledger {
                     }
                 }
             }
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+            Event::TaskEnded { at, .. }
+            | Event::TaskDelayed { at, .. }
+            | Event::TaskEvicted { at, .. } => {
                 self.end(at.id, now);
             }
             _ => {}
