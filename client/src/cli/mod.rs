@@ -31,6 +31,7 @@ mod page;
 mod session;
 mod table;
 mod tenant;
+mod tenant_show;
 
 use std::{
     io::{self, IsTerminal as _},

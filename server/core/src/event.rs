@@ -7,7 +7,7 @@ use crate::{
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
         LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
-        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
+        Preemptor, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -173,6 +173,8 @@ pub enum Event {
         at: AllocationRef,
         /// Why and when.
         notice: Notice,
+        /// For whom, if it is preempted.
+        by: Option<Arc<Preemptor>>,
     },
     /// An announced eviction was called off.
     NoticeWithdrawn {

@@ -3,7 +3,7 @@ use offpeak::v1::{
     GetTenantRequest, GetTenantResponse, ListTenantsRequest, ListTenantsResponse,
     UpdateTenantRequest, UpdateTenantResponse, tenant_service_server::TenantService,
 };
-use offpeak_core::{model::Tenant, rejection::Rejection, state::State};
+use offpeak_core::{fairness::Standings, model::Tenant, rejection::Rejection, state::State};
 use tonic::{Request, Response, Status};
 
 use super::{Api, convert, convert::Violations, field, paging::Page, status::ApiError};
@@ -30,7 +30,8 @@ impl TenantService for Api {
             let Some(tenant) = state.tenant_named(name.as_str()) else {
                 return Err(ApiError::from(Rejection::TenantNotFound(name.to_string())));
             };
-            let tenant = Some(convert::tenant(tenant));
+            let standings = Standings::of(state, state.now());
+            let tenant = Some(convert::tenant(state, tenant, Some(&standings)));
             Ok(GetTenantResponse { tenant, revision: state.revision().0 })
         })?;
         Ok(Response::new(response))
@@ -80,11 +81,12 @@ impl TenantList {
     }
 
     fn read(&self, state: &State) -> ListTenantsResponse {
+        let standings = Standings::of(state, state.now());
         let gathered = self.page.gather(
             state.tenants_by_name(&self.after),
             |_| true,
             |tenant: &Tenant| tenant.spec.name.as_str().as_bytes().to_vec(),
-            convert::tenant,
+            |tenant| convert::tenant(state, tenant, Some(&standings)),
         );
         ListTenantsResponse {
             tenants: gathered.objects,

@@ -1,4 +1,4 @@
-//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
+//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, shares, what is asked for and remembered answers,
 //! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
@@ -15,6 +15,7 @@ use super::{
     format::{self, EntryKind},
     outcome,
     runs::tasks_to_runs,
+    shares,
 };
 
 /// An entry is closed when its objects have this many bytes.
@@ -54,6 +55,12 @@ pub fn encode_checkpoint<E>(
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
         put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
+    in_pieces(state.tenants().map(shares::share), |shares| {
+        put(EntryKind::Shares(format::Shares { shares }))
+    })?;
+    in_pieces(shares::preemptions(state), |preemptions| {
+        put(EntryKind::Preemptions(format::Preemptions { preemptions }))
+    })?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;
@@ -111,6 +118,9 @@ fn header(state: &State) -> format::Header {
         task_kinds: state.profile().entries().len() as u64,
         tasks_seen: state.profile().seen(),
         owners: described(state).count() as u64,
+        shares: state.tenant_count() as u64,
+        preemptors: state.preemptors().len() as u64,
+        preempted: state.preempted_jobs().len() as u64,
     }
 }
 

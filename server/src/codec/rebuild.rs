@@ -25,6 +25,7 @@ use super::{
     outcome,
     owner::windows,
     runs::tasks_from_runs,
+    shares,
 };
 
 /// Takes the entries of a checkpoint in the order in which they were put.
@@ -32,6 +33,7 @@ use super::{
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
     task_kinds: Vec<(DemandKey, u64)>,
+    shares: usize,
     learned: Vec<Vec<u8>>,
 }
 
@@ -66,6 +68,14 @@ impl CheckpointReader {
                 message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
             }
             EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::Shares(message) => {
+                self.shares += message.shares.len();
+                message.shares.iter().try_for_each(|share| shares::add_share(restore, share))
+            }
+            EntryKind::Preemptions(message) => {
+                let mut preemptions = message.preemptions.into_iter();
+                preemptions.try_for_each(|found| shares::add_preemption(restore, found))
+            }
             EntryKind::Demand(message) => {
                 for kind in message.kinds {
                     self.task_kinds.push(task_kind(kind)?);
@@ -104,6 +114,9 @@ impl CheckpointReader {
             ("tenants", header.tenants, state.tenant_count()),
             ("jobs", header.jobs, state.job_count()),
             ("allocations", header.allocations, state.allocation_count()),
+            ("shares", header.shares, self.shares),
+            ("preempted allocations", header.preemptors, state.preemptors().len()),
+            ("preempted jobs", header.preempted, state.preempted_jobs().len()),
             ("kinds of tasks", header.task_kinds, task_kinds),
             ("remembered answers", header.requests, state.remembered_count()),
         ];

@@ -7,7 +7,7 @@ use offpeak_core::{
     command::{Command, Request, Target},
     engine::{Engine, Step},
     forecaster::Forecaster,
-    model::{Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, TenantSpec, Time},
+    model::{Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, Resources, TenantSpec, Time},
     scheduler::{PendingReason, Reasons},
     state::State,
 };
@@ -304,7 +304,9 @@ fn tenants(inputs: &Inputs) -> Vec<Request> {
 fn create(name: Name) -> Request {
     ask(Command::CreateTenant(TenantSpec {
         name,
+        parent: Name::default(),
         quota: Quota::default(),
+        guarantee: Resources::default(),
         weight: 1,
         priority_ceiling: Priority(i32::MAX),
         labels: Labels::new(),

@@ -85,6 +85,8 @@ pub(crate) fn changed_tenant_fields(old: &Tenant, new: &Tenant) -> Vec<String> {
         ("weight", old.weight.max(1) != new.weight.max(1)),
         ("priority_ceiling", ceiling(old) != ceiling(new)),
         ("labels", old.labels != new.labels),
+        ("parent", old.parent != new.parent),
+        ("guarantee", !same_amount(&old.guarantee, &new.guarantee)),
     ])
 }
 

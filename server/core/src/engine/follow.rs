@@ -1,13 +1,13 @@
 //! What events demand: room for owners, the end of jobs, the fate of gangs.
 
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use super::Engine;
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, EvictionReason, Horizon, JobId, NodeId, Notice, Owner, TaskEnd,
-        TaskPhase, Time,
+        Allocation, AllocationId, EvictionReason, Horizon, JobId, NodeId, Notice, Owner, Preemptor,
+        TaskEnd, TaskPhase, Time,
     },
     state::State,
 };
@@ -86,7 +86,7 @@ impl Engine {
             self.reclaim(node, touched);
         }
         for (job, reason) in mem::take(&mut self.evicted) {
-            self.notice_gang(job, reason, None);
+            self.notice_gang(job, reason, None, None);
         }
         while !self.touched_jobs.is_empty() {
             let mut jobs = mem::take(&mut self.touched_jobs);
@@ -139,14 +139,25 @@ impl Engine {
 
     /// Announces the eviction of an allocation and, if it is of a gang, of the whole gang. Whoever is under notice
     /// already keeps the earlier deadline.
-    pub(super) fn give_notice(&mut self, id: AllocationId, reason: EvictionReason, deadline: Time) {
+    pub(super) fn give_notice(
+        &mut self,
+        id: AllocationId,
+        notice: Notice,
+        by: Option<&Arc<Preemptor>>,
+    ) {
         let Some(allocation) = self.state.allocation(id).copied() else { return };
-        self.announce(&allocation, Notice { reason, deadline });
-        self.notice_gang(allocation.at.job, reason, Some(deadline));
+        self.announce(&allocation, notice, by);
+        self.notice_gang(allocation.at.job, notice.reason, Some(notice.deadline), by);
     }
 
     /// A gang goes as a whole: announces the eviction of what is left of it.
-    fn notice_gang(&mut self, job: JobId, reason: EvictionReason, deadline: Option<Time>) {
+    fn notice_gang(
+        &mut self,
+        job: JobId,
+        reason: EvictionReason,
+        deadline: Option<Time>,
+        by: Option<&Arc<Preemptor>>,
+    ) {
         let Some(job) = self.state.job(job).filter(|job| job.spec.gang) else { return };
         let standard = self.now.after(job.spec.notice.unwrap_or(self.state.policy().notice));
         let notice = Notice { reason, deadline: deadline.unwrap_or(standard) };
@@ -160,13 +171,13 @@ impl Engine {
             .collect();
         for id in placed {
             let allocation = *self.state.allocation(id).expect("invariant: a placed task is live");
-            self.announce(&allocation, notice);
+            self.announce(&allocation, notice, by);
         }
     }
 
-    fn announce(&mut self, allocation: &Allocation, notice: Notice) {
+    fn announce(&mut self, allocation: &Allocation, notice: Notice, by: Option<&Arc<Preemptor>>) {
         if allocation.notice.is_none_or(|old| notice.deadline < old.deadline) {
-            self.emit(Event::NoticeGiven { at: allocation.at, notice });
+            self.emit(Event::NoticeGiven { at: allocation.at, notice, by: by.cloned() });
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
     planner::Problem,
     rejection::Rejection,
-    scheduler::{Plan, Scheduler},
+    scheduler::{Eviction, Plan, Scheduler},
     state::{AHEAD, State, ended},
 };
 
@@ -199,9 +199,9 @@ impl Engine {
                     placed += placements.iter().map(|p| p.count as usize).sum::<usize>();
                     self.emit(Event::TasksPlaced { job, placements });
                 }
-                Plan::Preempt { notices, .. } => {
-                    for (at, notice) in notices {
-                        self.give_notice(at.id, notice.reason, notice.deadline);
+                Plan::Preempt { notices } => {
+                    for Eviction { at, notice, by } in notices {
+                        self.give_notice(at.id, notice, Some(&by));
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod bounds;
+mod decayed;
 mod horizon;
 mod ids;
 mod job;
@@ -15,8 +16,11 @@ mod tasks;
 mod tenant;
 mod time;
 
-pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use allocation::{
+    Allocation, AllocationRef, DeviceSet, EvictionReason, Notice, PreemptedFor, Preemptor,
+};
 pub use bounds::Bounds;
+pub use decayed::{Amounts, Decayed, SHARED, shared};
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
 pub use job::{
@@ -34,5 +38,5 @@ pub use owner::{
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use tasks::Tasks;
-pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
+pub use tenant::{MAX_TENANT_DEPTH, Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

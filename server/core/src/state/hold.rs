@@ -1,24 +1,32 @@
 //! How placing, ending and evicting change tasks, nodes and tenants. Each object that an event changes is looked up once.
 
+use std::sync::Arc;
+
 use super::{
     State, Waiting,
-    apply::{job_mut, node_mut, tenant_mut},
+    apply::{job_mut, node_mut},
+    tenancy::charge,
 };
 use crate::{
     event::Placement,
     model::{
-        Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Resources, TaskCounts,
-        TaskEnd, TaskIndex, TaskPhase, Usage,
+        Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Preemptor, Resources,
+        TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant,
     },
+    table::Table,
 };
 
 impl State {
     pub(super) fn place(&mut self, id: JobId, placements: &[Placement]) {
+        let clock = self.clock();
         let job = job_mut(&mut self.jobs, id);
         let total: u32 = placements.iter().map(|placement| placement.count).sum();
         leave_pending(job, total, &mut self.waiting);
         job.counts.placed += total;
-        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(total));
+        charge(&mut self.tenants, job.tenant, clock, |usage| {
+            usage.held.add(&job.spec.request, u64::from(total));
+            usage.held_tasks += u64::from(total);
+        });
         let now = self.now;
         for placement in placements {
             let Placement { task: first_task, count, node, allocation: first, devices } =
@@ -77,7 +85,10 @@ impl State {
             job.first_pending = first;
         }
         leave_pending(job, placed, &mut self.waiting);
-        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(placed));
+        charge(&mut self.tenants, job.tenant, None, |usage| {
+            usage.held.add(&job.spec.request, u64::from(placed));
+            usage.held_tasks += u64::from(placed);
+        });
     }
 
     pub(super) fn start(&mut self, at: &AllocationRef) {
@@ -87,24 +98,30 @@ impl State {
     }
 
     pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
-        let Released { job, usage, requested, .. } = self.release(at);
+        let Released { job, requested, .. } = self.release(at, 1);
         job.tasks.set(at.task, TaskPhase::Ended(end));
         *counter(&mut job.counts, end) += 1;
-        let request = &job.spec.request;
-        usage.requested.remove(request, 1);
-        usage.requested_tasks -= 1;
-        requested.remove(request, 1);
+        requested.remove(&job.spec.request, 1);
     }
 
     pub(super) fn evict(&mut self, at: &AllocationRef) {
-        let Released { job, waiting, .. } = self.release(at);
+        let by = self.preemptors.get(&at.id).cloned();
+        if let Some(by) = by {
+            self.preempted.insert(at.job, (by, self.now));
+        }
+        let Released { job, waiting, .. } = self.release(at, 0);
         job.evictions += 1;
         job.tasks.set(at.task, TaskPhase::Pending);
         become_pending(job, at.task, 1, waiting);
     }
 
-    /// Ends an allocation. What becomes of its task, and of what the task asks for, is left for the caller.
-    fn release(&mut self, at: &AllocationRef) -> Released<'_> {
+    /// Ends an allocation, after which its tenant asks for so many tasks less. What becomes of its task is left for the
+    /// caller.
+    fn release(&mut self, at: &AllocationRef, ends: u64) -> Released<'_> {
+        let clock = self.clock();
+        if !self.preemptors.is_empty() {
+            self.preemptors.remove(&at.id);
+        }
         let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
         let job = job_mut(&mut self.jobs, at.job);
         job.counts.placed -= 1;
@@ -117,10 +134,13 @@ impl State {
         }
         node.devices.release(allocation.devices, request.gpu_millis);
         node.remove_allocation(at.id);
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
-        usage.held.remove(request, 1);
-        usage.held_tasks -= 1;
-        Released { job, usage, waiting: &mut self.waiting, requested: &mut self.requested }
+        charge(&mut self.tenants, job.tenant, clock, |usage| {
+            usage.held.remove(request, 1);
+            usage.held_tasks -= 1;
+            usage.requested.remove(request, ends);
+            usage.requested_tasks -= ends;
+        });
+        Released { job, waiting: &mut self.waiting, requested: &mut self.requested }
     }
 
     pub(super) fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
@@ -135,12 +155,23 @@ impl State {
         }
         let (request, tasks) = (&job.spec.request, u64::from(count));
         self.requested.remove(request, tasks);
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
-        usage.requested.remove(request, tasks);
-        usage.requested_tasks -= tasks;
+        charge(&mut self.tenants, job.tenant, None, |usage| {
+            usage.requested.remove(request, tasks);
+            usage.requested_tasks -= tasks;
+        });
     }
 
-    pub(super) fn give_notice(&mut self, at: &AllocationRef, notice: Option<Notice>) {
+    pub(super) fn give_notice(
+        &mut self,
+        at: &AllocationRef,
+        notice: Option<Notice>,
+        by: Option<&Arc<Preemptor>>,
+    ) {
+        if let Some(by) = by {
+            self.preemptors.insert(at.id, Arc::clone(by));
+        } else if !self.preemptors.is_empty() {
+            self.preemptors.remove(&at.id);
+        }
         let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
         let had = allocation.notice.is_some();
         allocation.notice = notice;
@@ -157,7 +188,6 @@ impl State {
 /// Whom else the end of an allocation concerns.
 struct Released<'a> {
     job: &'a mut Job,
-    usage: &'a mut Usage,
     waiting: &'a mut Waiting,
     requested: &'a mut Resources,
 }
@@ -190,10 +220,12 @@ fn leave_pending(job: &mut Job, count: u32, waiting: &mut Waiting) {
     waiting.remove(&job.spec.request, u64::from(count));
 }
 
-/// Counts tasks of the job as holding what they ask for.
-fn hold(usage: &mut Usage, job: &Job, tasks: u64) {
-    usage.held.add(&job.spec.request, tasks);
-    usage.held_tasks += tasks;
+/// Counts pending tasks of the job as asked for by its tenant.
+pub(super) fn ask(tenants: &mut Table<Tenant>, job: &Job, tasks: u64) {
+    charge(tenants, job.tenant, None, |usage| {
+        usage.requested.add(&job.spec.request, tasks);
+        usage.requested_tasks += tasks;
+    });
 }
 
 pub(super) fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {

@@ -1,6 +1,7 @@
 //! Scenarios as text: what goes in, and what happens.
 
 mod constraints;
+mod fairness;
 mod forecasts;
 mod gangs;
 mod gpus;

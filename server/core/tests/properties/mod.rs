@@ -1,6 +1,7 @@
 //! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
 //! that could be placed waits, why tasks wait is what a scan of all nodes says, and a fresh engine has nothing to add.
 
+mod fairness;
 mod naive;
 mod ops;
 mod reasons;

@@ -6,8 +6,8 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources,
-        SelectorOperator, Tenant, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PreemptedFor,
+        Preemptor, Quota, Resources, SelectorOperator, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -125,22 +125,6 @@ pub(crate) fn load_sample(node: &Name, time: Time, load: &Resources) -> v1::Load
     }
 }
 
-/// A tenant with everything that is known of it.
-pub(crate) fn tenant(tenant: &Tenant) -> v1::Tenant {
-    let usage = &tenant.usage;
-    v1::Tenant {
-        usage: Some(v1::Usage {
-            requested: Some(resources(&usage.requested)),
-            requested_tasks: usage.requested_tasks,
-            held: Some(resources(&usage.held)),
-            held_tasks: usage.held_tasks,
-        }),
-        create_time: Some(timestamp(tenant.created)),
-        revision: tenant.revision.0,
-        ..tenant_description(&tenant.spec)
-    }
-}
-
 /// A tenant as asked for.
 pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
     v1::Tenant {
@@ -149,6 +133,8 @@ pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
         weight: spec.weight,
         priority_ceiling: Some(spec.priority_ceiling.0),
         labels: labels(&spec.labels),
+        parent: spec.parent.to_string(),
+        guarantee: (!spec.guarantee.is_zero()).then(|| resources(&spec.guarantee)),
         ..v1::Tenant::default()
     }
 }
@@ -186,6 +172,7 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         create_time: Some(timestamp(job.created)),
         end_time: job.ended.map(|(time, _)| timestamp(time)),
         revision: job.revision.0,
+        last_preemption: state.preempted(job.id).map(|(by, time)| preemption(by, *time)),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
     }
 }
@@ -290,15 +277,36 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
         state: allocation_state.into(),
         place_time: Some(timestamp(allocation.placed)),
         start_time: allocation.started().map(timestamp),
-        notice: allocation.notice.map(notice),
+        notice: allocation
+            .notice
+            .map(|given| notice(given, state.preemptor(at.id).map(AsRef::as_ref))),
     }
 }
 
 /// An announced eviction.
-pub(crate) fn notice(notice: Notice) -> v1::EvictionNotice {
+pub(crate) fn notice(notice: Notice, by: Option<&Preemptor>) -> v1::EvictionNotice {
     v1::EvictionNotice {
         reason: eviction_reason(notice.reason).into(),
         deadline: Some(timestamp(notice.deadline)),
+        preempting_tenant: by.map(|by| by.tenant.to_string()).unwrap_or_default(),
+        preempting_job: by.map(|by| by.name.to_string()).unwrap_or_default(),
+        preemption_right: by.map(|by| preemption_right(by.right).into()).unwrap_or_default(),
+    }
+}
+
+fn preemption(by: &Preemptor, time: Time) -> v1::Preemption {
+    v1::Preemption {
+        tenant: by.tenant.to_string(),
+        job: by.name.to_string(),
+        right: preemption_right(by.right).into(),
+        time: Some(timestamp(time)),
+    }
+}
+
+fn preemption_right(right: PreemptedFor) -> v1::PreemptionRight {
+    match right {
+        PreemptedFor::Priority => v1::PreemptionRight::Priority,
+        PreemptedFor::Guarantee => v1::PreemptionRight::Guarantee,
     }
 }
 

@@ -1,6 +1,8 @@
 use prost::{Message, Oneof};
 
-use super::{JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, TenantSpec, Windows};
+use super::{
+    JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor, ResourceColumns, TenantSpec, Windows,
+};
 
 /// One group commit.
 #[derive(Clone, PartialEq, Message)]
@@ -291,6 +293,9 @@ pub(crate) struct NoticeGiven {
     pub(crate) reason: u32,
     #[prost(uint64, tag = "3")]
     pub(crate) deadline: u64,
+    /// Of a preemption, but not in records of releases that did not tell.
+    #[prost(message, optional, tag = "4")]
+    pub(crate) by: Option<Preemptor>,
 }
 
 #[derive(Clone, PartialEq, Message)]

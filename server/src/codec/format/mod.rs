@@ -10,8 +10,9 @@ mod model;
 mod owner;
 
 pub(crate) use checkpoint::{
-    Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner, Owners,
-    Remembered, Requests, TaskKind, Tenant, Tenants,
+    Allocations, Decayed, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner,
+    Owners, Preemption, Preemptions, Remembered, Requests, Share, Shares, TaskKind, Tenant,
+    Tenants,
 };
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten,
@@ -21,8 +22,8 @@ pub(crate) use event::{
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,
-    Outcome, Pair, Policy, Quota, ResourceColumns, Resources, Selector, Spread, TenantSpec,
-    Toleration,
+    Outcome, Pair, Policy, Preemptor, Quota, ResourceColumns, Resources, Selector, Spread,
+    TenantSpec, Toleration,
 };
 pub(crate) use owner::{CalendarEntry, HeldShare, Once, OwnerSpec, When, Windows};
 

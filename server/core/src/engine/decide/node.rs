@@ -111,7 +111,7 @@ fn withdrawn(state: &State, node: &Node) -> Vec<Event> {
         match deadline {
             None => events.push(Event::NoticeWithdrawn { at }),
             Some(deadline) if deadline != old.deadline => {
-                events.push(Event::NoticeGiven { at, notice: drained(deadline) });
+                events.push(Event::NoticeGiven { at, notice: drained(deadline), by: None });
             }
             Some(_) => {}
         }
@@ -175,7 +175,7 @@ pub(super) fn drain(
                 || old.reason == EvictionReason::NodeDrained && old.deadline != notice.deadline
         });
         if moves {
-            events.push(Event::NoticeGiven { at, notice });
+            events.push(Event::NoticeGiven { at, notice, by: None });
             notices += 1;
         }
     }
