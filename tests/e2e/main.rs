@@ -7,6 +7,7 @@ mod fold;
 mod house;
 
 mod capacity;
+mod fairness;
 mod jobs;
 mod kill;
 mod nodes;
