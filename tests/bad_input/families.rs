@@ -46,7 +46,7 @@ async fn a_parent_must_be_there_and_not_below() {
         house.refuses(call, Code::FailedPrecondition, "TENANT_CYCLE").await;
     }
     let call = tenants.create_tenant(create(tenant("b", "no such name!", 0)));
-    house.refuses_fields(call, &[("tenant.parent", "no such name!")]).await;
+    house.refuses_fields(call, &[("tenant.parent", "has the character ' '")]).await;
 }
 
 #[tokio::test]

@@ -77,7 +77,8 @@ impl Decayed {
         let left = u128::from(left_after(passed, half_life));
         for (fine, held) in self.fine.iter_mut().zip(shared(held)) {
             let held = u128::from(held.min(MOST));
-            *fine = (*fine >> 32) * left + ((*fine & MASK) * left >> 32) + held * (ONE_WIDE - left);
+            let (whole, parts) = (*fine >> PLACES, *fine & MASK);
+            *fine = whole * left + ((parts * left) >> PLACES) + held * (ONE_WIDE - left);
         }
     }
 
@@ -123,7 +124,7 @@ fn left_after(passed: Millis, half_life: Millis) -> u64 {
     let parts = u64::try_from(parts).unwrap_or(0);
     let at = usize::try_from(parts >> 32).unwrap_or(0);
     let (above, below) = (POWERS[at], POWERS[at + 1]);
-    (above - ((above - below) * (parts % ONE) >> 32)) >> halves
+    (above - (((above - below) * (parts % ONE)) >> 32)) >> halves
 }
 
 /// Each entry is the one before times 2^(-1/64), reckoned with 60 binary places.
@@ -136,7 +137,7 @@ const fn powers() -> [u64; 65] {
     let mut at = 0;
     while at < 64 {
         powers[at] = (power >> 28) as u64;
-        power = power * STEP >> 60;
+        power = (power * STEP) >> 60;
         at += 1;
     }
     powers[64] = ONE / 2;

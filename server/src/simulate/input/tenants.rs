@@ -3,7 +3,7 @@ use std::path::Path;
 use offpeak_core::{
     command::{Command, Request},
     engine::Engine,
-    model::{Labels, Name, Priority, Quota, Resources, TenantSpec, Time},
+    model::{Labels, Priority, Quota, Resources, TenantSpec, Time},
     state::State,
 };
 
@@ -73,7 +73,7 @@ fn tenant(row: &mut Row<'_>) -> TenantSpec {
     };
     TenantSpec {
         name: row.required("name", name),
-        parent: row.optional("parent", name).unwrap_or_else(Name::default),
+        parent: row.optional("parent", name).unwrap_or_default(),
         quota: Quota::default(),
         guarantee,
         weight: u32::try_from(weight).expect("invariant: at most a million"),
