@@ -154,6 +154,7 @@ impl Mentioned {
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. }
             | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}

@@ -221,7 +221,7 @@ impl Fold {
                 self.objects.nodes.remove(&e.node).expect("a removed node exists");
             }
             // Owners follow from nothing else, and nothing that is folded here follows from them.
-            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) => {}
+            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) | Kind::RiskCurbed(_) => {}
             Kind::LoadReported(e) => {
                 for sample in e.samples {
                     let node = self.node(&sample.node);

@@ -279,6 +279,7 @@ pub(crate) fn line(event: &Event) -> String {
             format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
+        Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

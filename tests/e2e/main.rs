@@ -6,6 +6,7 @@
 mod fold;
 mod house;
 
+mod answers;
 mod capacity;
 mod fairness;
 mod jobs;

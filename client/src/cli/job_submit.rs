@@ -121,7 +121,7 @@ pub(crate) async fn run(
 }
 
 impl Submit {
-    fn job(&self, tenant: &str) -> Job {
+    pub(crate) fn job(&self, tenant: &str) -> Job {
         let manner = &self.manner;
         let spec = JobSpec {
             count: self.count,

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -32,6 +32,7 @@ const KINDS: [&str; 21] = [
     "owner_updated",
     "owner_turned",
     "advisory_given",
+    "risk_curbed",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -202,5 +203,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
+        Event::RiskCurbed { .. } => 21,
     })
 }

@@ -14,6 +14,7 @@ use super::{
     columns::{column, deltas, resource_columns},
     format::{self, EntryKind},
     outcome,
+    owner::scorecards,
     runs::tasks_to_runs,
     shares,
 };
@@ -125,8 +126,8 @@ fn header(state: &State) -> format::Header {
 }
 
 /// Owners that do not follow from the nodes that name them.
-fn described(state: &State) -> impl Iterator<Item = &Owner> {
-    state.owners().filter(|owner| owner.revision.0 > 0)
+pub(super) fn described(state: &State) -> impl Iterator<Item = &Owner> {
+    state.owners().filter(|owner| owner.revision.0 > 0 || !owner.record.scorecards.is_empty())
 }
 
 fn owner(owner: &Owner) -> format::Owner {
@@ -135,6 +136,8 @@ fn owner(owner: &Owner) -> format::Owner {
         windows: owner.windows.as_ref().into(),
         turned: owner.turned.0,
         revision: owner.revision.0,
+        curbed_quarters: owner.record.curb.quarters().into(),
+        scorecards: scorecards(&owner.record),
     }
 }
 

@@ -9,19 +9,24 @@
 mod decide;
 mod due;
 mod follow;
+mod fork;
 mod reclaim;
 mod timers;
 mod windows;
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use follow::Touched;
+pub use fork::Fork;
 use timers::Timers;
 
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Eviction, Plan, Scheduler},
@@ -57,6 +62,8 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Owners with a shortfall budget of which more may have been spent, or less may count.
+    touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
@@ -85,6 +92,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),
         }

@@ -12,6 +12,7 @@ mod node;
 mod owner;
 mod policy;
 mod resources;
+mod scorecard;
 mod tasks;
 mod tenant;
 mod time;
@@ -37,6 +38,7 @@ pub use owner::{
 };
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use tasks::Tasks;
 pub use tenant::{MAX_TENANT_DEPTH, Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

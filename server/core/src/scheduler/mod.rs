@@ -9,6 +9,7 @@
 //! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
 //! anew from it.
 
+mod advice;
 mod amounts;
 mod batch;
 mod batching;
@@ -39,7 +40,8 @@ use std::{
     sync::Arc,
 };
 
-pub use explain::Reasons;
+pub use advice::{Advice, Change};
+pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
@@ -302,6 +304,7 @@ impl Scheduler {
                 self.job_changed(state, at.job);
             }
             Event::TaskStarted { .. }
+            | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }

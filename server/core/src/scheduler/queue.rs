@@ -3,18 +3,22 @@
 //! Jobs of one priority and tenant are a group. A new job waits at the end of its group; when it comes to the front and
 //! its shape is parked, it goes to the backlog of its lane: the jobs of the group that have that shape. A lane whose
 //! shape wakes offers the oldest of its backlog. So a million tasks that cannot be placed cost nothing, and a job that
-//! is placed at once is pushed and popped.
+//! is placed at once is pushed and popped. What grows with the number of jobs is shared between copies until written.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
+use imbl::OrdSet;
 use rustc_hash::FxBuildHasher;
 
 use super::{
     order::{Order, Party, Place},
     shape::ShapeId,
 };
-use crate::model::{JobId, Priority, TenantId};
+use crate::{
+    model::{JobId, Priority, TenantId},
+    table::Table,
+};
 
 /// Where a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,10 +33,10 @@ type GroupKey = (TenantId, Priority);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     /// The lane in which a job waits.
-    waiting: HashMap<JobId, Lane, FxBuildHasher>,
+    waiting: Table<Lane>,
     groups: HashMap<GroupKey, Group, FxBuildHasher>,
     /// Jobs that have been at the front of their groups, by lane.
-    backlogs: BTreeMap<Lane, BTreeSet<JobId>>,
+    backlogs: BTreeMap<Lane, OrdSet<JobId>>,
     /// Groups that may have somebody to offer.
     order: Order,
     parked: BTreeSet<ShapeId>,
@@ -52,7 +56,7 @@ struct Group {
 
 impl Queue {
     pub(super) fn lane_of(&self, job: JobId) -> Option<Lane> {
-        self.waiting.get(&job).copied()
+        self.waiting.get(job.0).copied()
     }
 
     /// Shapes that are out of the order.
@@ -62,7 +66,7 @@ impl Queue {
 
     /// Adds a job that does not wait yet.
     pub(super) fn push(&mut self, lane: Lane, job: JobId) {
-        self.waiting.insert(job, lane);
+        self.waiting.insert(job.0, lane);
         self.count(lane);
         let parked = !self.parked.is_empty() && self.parked.contains(&lane.shape);
         let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
@@ -88,7 +92,7 @@ impl Queue {
 
     /// Removes a job. Whether it was the last of its shape.
     pub(super) fn remove(&mut self, job: JobId) -> Option<(Lane, bool)> {
-        let lane = self.waiting.remove(&job)?;
+        let lane = self.waiting.remove(job.0)?;
         let priorities = &mut self.shapes[lane.shape.0 as usize];
         let at = priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority);
         let at = at.expect("invariant: the job waited");
@@ -137,7 +141,7 @@ impl Queue {
             }
             let waiting = group.fresh.iter().filter(|(job, shape)| {
                 let lane = Lane { shape: *shape, priority, tenant };
-                self.waiting.get(job) == Some(&lane)
+                self.waiting.get(job.0) == Some(&lane)
             });
             jobs.extend(waiting);
         }
@@ -154,7 +158,7 @@ impl Queue {
                 return head;
             }
             let lane = Lane { shape, priority, tenant };
-            if self.waiting.get(&job) != Some(&lane) {
+            if self.waiting.get(job.0) != Some(&lane) {
                 group.fresh.pop_front();
             } else if self.parked.contains(&shape) {
                 group.fresh.pop_front();
@@ -167,7 +171,7 @@ impl Queue {
 
     fn put_back(&mut self, lane: Lane, job: JobId) {
         let backlog = self.backlogs.entry(lane).or_default();
-        let head = backlog.first().copied();
+        let head = backlog.get_min().copied();
         backlog.insert(job);
         if !self.parked.contains(&lane.shape) && head.is_none_or(|head| job < head) {
             let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
@@ -182,7 +186,7 @@ impl Queue {
     fn take_back(&mut self, lane: Lane, job: JobId) {
         let Some(backlog) = self.backlogs.get_mut(&lane) else { return };
         backlog.remove(&job);
-        let next = backlog.first().copied();
+        let next = backlog.get_min().copied();
         if next.is_none() {
             self.backlogs.remove(&lane);
         }
@@ -218,7 +222,7 @@ impl Queue {
     pub(super) fn known_lanes(
         &self,
         shape: ShapeId,
-    ) -> impl Iterator<Item = (Lane, &BTreeSet<JobId>)> {
+    ) -> impl Iterator<Item = (Lane, &OrdSet<JobId>)> {
         self.backlogs_of(shape).rev().map(|(lane, jobs)| (*lane, jobs))
     }
 
@@ -241,7 +245,7 @@ impl Queue {
                 fresh.iter().copied().partition(|(_, known)| *known == shape);
             *fresh = kept;
             for (job, _) in moved {
-                if self.waiting.get(&job) == Some(&lane) {
+                if self.waiting.get(job.0) == Some(&lane) {
                     self.put_back(lane, job);
                 }
             }
@@ -275,13 +279,13 @@ impl Queue {
     }
 
     fn heads(&self, shape: ShapeId) -> Vec<(Lane, JobId)> {
-        self.backlogs_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
+        self.backlogs_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.get_min()?))).collect()
     }
 
     fn backlogs_of(
         &self,
         shape: ShapeId,
-    ) -> impl DoubleEndedIterator<Item = (&Lane, &BTreeSet<JobId>)> {
+    ) -> impl DoubleEndedIterator<Item = (&Lane, &OrdSet<JobId>)> {
         let lane = |priority, tenant| Lane { shape, priority, tenant };
         let first = lane(Priority(i32::MIN), TenantId(0));
         self.backlogs.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))

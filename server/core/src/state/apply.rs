@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     AHEAD, Remembered, State,
     hold::{ask, become_pending, counter},
+    owners::record_lent,
 };
 use crate::{
     event::{Batch, Event},
@@ -62,6 +63,7 @@ impl State {
                 self.change_owner(owner, |owner| owner.windows = Arc::clone(windows));
             }
             Event::OwnerTurned { owner } => self.change_owner(owner, |_| {}),
+            Event::RiskCurbed { owner, curb } => self.curb_risk(owner, *curb),
             Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => self.update_tenant(*id, spec),
@@ -183,6 +185,9 @@ impl State {
     fn report_load(&mut self, sample: &LoadSample) {
         let now = self.now;
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
+        if let Some(owner) = self.owners.get_mut(&node.spec.owner) {
+            record_lent(&mut owner.record, node, sample);
+        }
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
         node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));

@@ -7,9 +7,9 @@ use imbl::OrdMap;
 use super::{Profile, Remembered, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, Decayed, DeviceSet, GpuDevices, HeldBack, Job,
-    JobId, JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice,
-    Owner, OwnerSpec, Policy, Preemptor, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex,
-    TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId, NodeMode,
+    NodeSpec, Notice, Owner, OwnerSpec, Policy, Preemptor, Resources, Revision, Task, TaskCounts,
+    TaskEnd, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -78,6 +78,7 @@ pub struct RestoredNode {
 pub struct RestoredOwner {
     pub spec: Arc<OwnerSpec>,
     pub windows: Arc<Windows>,
+    pub record: LendingRecord,
     pub turned: Time,
     pub revision: Revision,
 }
@@ -154,6 +155,7 @@ impl Restore {
         let mut restored = Owner::new(name);
         restored.spec = owner.spec;
         restored.windows = owner.windows;
+        restored.record = owner.record;
         restored.revision = owner.revision;
         restored.turn(owner.turned);
         self.state.insert_owner(restored);
