@@ -63,6 +63,8 @@ pub(super) struct Fairness {
     origin: Time,
     /// Until when it is known.
     now: Time,
+    /// Nothing arrives any more, and nobody looks.
+    is_over: bool,
     whole: Amounts,
     tenants: Vec<Followed>,
     position: BTreeMap<TenantId, usize>,
@@ -95,6 +97,7 @@ impl Fairness {
         Self {
             origin,
             now: origin,
+            is_over: false,
             whole: [0; SHARED],
             tenants: Vec::new(),
             position: BTreeMap::new(),
@@ -105,7 +108,7 @@ impl Fairness {
 
     /// Takes in that nothing changes until then.
     pub(super) fn pass(&mut self, until: Time, state: &State, timeline: &Timeline<'_>) {
-        while self.now < until {
+        while self.now < until && !self.is_over {
             if self.now.since(self.origin).0.is_multiple_of(STEP.0) {
                 self.begin_window(state, timeline);
             }
@@ -217,8 +220,10 @@ impl Fairness {
         self.position.get(&top.id).copied()
     }
 
-    /// Absent where no window has two tenants that had demand all the time.
-    pub(super) fn report(&self) -> Option<FairnessReport> {
+    /// What was found until now, after which nothing is followed. Absent where no window has two tenants that had demand
+    /// all the time.
+    pub(super) fn finish(&mut self) -> Option<FairnessReport> {
+        self.is_over = true;
         let mut found = Found::default();
         let mut start = 0;
         while start + TICKS_PER_WINDOW <= self.ticks.len() {

@@ -118,7 +118,7 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
         run.plan();
     }
     let arrived = run.arrived(&dimensions);
-    let fairness = run.fairness.report();
+    let fairness = run.fairness.finish();
     let lending = run.lend_until_the_last_sample();
     run.advance(LAST);
     let reasons = run.reasons();
