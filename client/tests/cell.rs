@@ -342,30 +342,47 @@ async fn tenants_and_the_cell_are_summed_up() {
     cell.run("tenant list")
         .await
         .prints(&expect![[r#"
-        NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS   AGE
-        acme        1       3        2   9/100     3GiB      0    0s
-    "#]])
+            NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS      FAIR    SHARE   AGE
+            acme        1       3        2   9/100     3GiB      0   100.0 %   75.0 %    0s
+        "#]])
         .ends_with(0);
     cell.run("tenant get acme -o yaml")
         .await
         .prints(&expect![[r#"
-        name: acme
-        quota:
-          cpuMillis: "100000"
-        weight: 1
-        priorityCeiling: 1000
-        usage:
-          requested:
-            cpuMillis: "9000"
-            memoryBytes: "3221225472"
-          requestedTasks: "3"
-          held:
-            cpuMillis: "6000"
-            memoryBytes: "2147483648"
-          heldTasks: "2"
-        createTime: "2100-01-01T00:00:00Z"
-        revision: "3"
-    "#]])
+            name: acme
+            quota:
+              cpuMillis: "100000"
+            weight: 1
+            priorityCeiling: 1000
+            usage:
+              requested:
+                cpuMillis: "9000"
+                memoryBytes: "3221225472"
+              requestedTasks: "3"
+              held:
+                cpuMillis: "6000"
+                memoryBytes: "2147483648"
+              heldTasks: "2"
+            createTime: "2100-01-01T00:00:00Z"
+            revision: "3"
+            totalUsage:
+              requested:
+                cpuMillis: "9000"
+                memoryBytes: "3221225472"
+              requestedTasks: "3"
+              held:
+                cpuMillis: "6000"
+                memoryBytes: "2147483648"
+              heldTasks: "2"
+            share:
+              fairMillionths: 1000000
+              heldMillionths: 750000
+            borrowed:
+              cpuMillis: "6000"
+              memoryBytes: "2147483648"
+            decayedUsage: {}
+            effectivePriorityCeiling: 1000
+        "#]])
         .ends_with(0);
     without_version(cell.run("cell").await).prints(&expect![[r#"
         REGION   NODES   READY   RESOURCE   CAPACITY   OWNERS USE   HELD BACK          LENT       HEADROOM

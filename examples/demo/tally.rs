@@ -96,7 +96,7 @@ impl Tally {
             }
             Some(Kind::NoticeGiven(given)) => {
                 self.counts.notices += 1;
-                let reason = reason(given.notice.map_or(0, |notice| notice.reason));
+                let reason = reason(given.notice.as_ref().map_or(0, |notice| notice.reason));
                 let deadline = given.notice.and_then(|notice| notice.deadline).map(millis);
                 let left = deadline.map_or(0, |deadline| deadline.saturating_sub(time_ms) / 1000);
                 let (tenant, job, node) = (&given.tenant, &given.job, &given.node);

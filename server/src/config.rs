@@ -85,6 +85,8 @@ settings! {
         "OFFPEAKD_REQUEST_RETENTION";
     /// How many answers to request ids are kept
     request_limit: u64 = Policy::default().request_limit, "OFFPEAKD_REQUEST_LIMIT";
+    /// The time after which what a tenant held counts half in its share; 0: only what it holds now counts
+    share_half_life: Span = Policy::default().share_half_life.into(), "OFFPEAKD_SHARE_HALF_LIFE";
 
     /// Revisions of log kept for watches
     retention_revisions: u64 = 10_000_000, "OFFPEAKD_RETENTION_REVISIONS";
@@ -206,6 +208,7 @@ impl Config {
             job_retention: self.job_retention.into(),
             request_retention: self.request_retention.into(),
             request_limit: self.request_limit,
+            share_half_life: self.share_half_life.into(),
         }
     }
 

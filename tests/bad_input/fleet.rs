@@ -116,7 +116,7 @@ async fn a_node_that_shrinks_below_what_is_lent_is_overcommitted_and_evicts_with
 
     let (noticed, deadline) = first(&mut watch, |event| match &event.kind {
         Some(Kind::NoticeGiven(given)) => {
-            let notice = given.notice.expect("a notice");
+            let notice = given.notice.clone().expect("a notice");
             assert_eq!(notice.reason(), EvictionReason::NodeChanged);
             Some((given.allocation_id, notice.deadline.expect("a deadline")))
         }

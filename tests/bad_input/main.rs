@@ -4,6 +4,7 @@
 
 mod amounts;
 mod cancelled;
+mod families;
 mod fleet;
 mod hostile;
 mod house;

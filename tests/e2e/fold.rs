@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use offpeak::v1::{
     Allocation, AllocationState, Capacity, DependencyCondition, Event, GetCapacityRequest,
     GetCapacityResponse, Job, JobSpec, JobState, ListAllocationsRequest, ListJobsRequest,
-    ListNodesRequest, ListTenantsRequest, Node, NodeState, Resources, SnapshotPart, TaskCounts,
-    TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage, event::Kind,
+    ListNodesRequest, ListTenantsRequest, Node, NodeState, Preemption, Resources, SnapshotPart,
+    TaskCounts, TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage, event::Kind,
 };
 use offpeak_client::{Client, Error};
 use prost_types::Timestamp;
@@ -130,6 +130,15 @@ impl Objects {
             self.nodes.insert(node.name.clone(), node);
         }
         for tenant in part.tenants {
+            // What follows from the fleet, from other tenants and from the time is for those who ask.
+            let tenant = Tenant {
+                total_usage: None,
+                share: None,
+                borrowed: None,
+                decayed_usage: None,
+                effective_priority_ceiling: 0,
+                ..tenant
+            };
             self.tenants.insert(tenant.name.clone(), tenant);
         }
         for job in part.jobs {
@@ -331,8 +340,17 @@ impl Fold {
             Kind::AdvisoryGiven(_) => {}
             Kind::NoticeWithdrawn(e) => self.allocation(e.allocation_id).notice = None,
             Kind::TaskEvicted(e) => {
+                let notice = self.allocation(e.allocation_id).notice.clone().unwrap_or_default();
                 self.release(e.allocation_id);
                 let job = self.job(&(e.tenant, e.job));
+                if !notice.preempting_job.is_empty() {
+                    job.last_preemption = Some(Preemption {
+                        right: notice.preemption_right,
+                        tenant: notice.preempting_tenant,
+                        job: notice.preempting_job,
+                        time: event.time,
+                    });
+                }
                 job.evictions += 1;
                 job.tasks.as_mut().expect("counts").pending += 1;
             }

@@ -8,6 +8,7 @@ mod house;
 
 mod answers;
 mod capacity;
+mod fairness;
 mod grown;
 mod jobs;
 mod kill;

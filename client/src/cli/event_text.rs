@@ -91,13 +91,19 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             tasks(&event.tenant, &event.job, event.task, event.count)
         }
         Some(Kind::NoticeGiven(event)) => {
-            let notice = event.notice.unwrap_or_default();
+            let notice = event.notice.clone().unwrap_or_default();
             let reason = human::enum_word(notice.reason().as_str_name(), "EVICTION_REASON_");
             let what = task(&event.tenant, &event.job, event.task, &event.node);
-            match &notice.deadline {
-                Some(deadline) => format!("{what} {reason}, until {deadline}"),
-                None => format!("{what} {reason}"),
+            let mut text = format!("{what} {reason}");
+            if let Some(deadline) = &notice.deadline {
+                text = format!("{text}, until {deadline}");
             }
+            if !notice.preempting_job.is_empty() {
+                let (tenant, job) = (&notice.preempting_tenant, &notice.preempting_job);
+                let right = job_show::right_words(notice.preemption_right());
+                text = format!("{text}, for {tenant}/{job}, {right}");
+            }
+            text
         }
         Some(Kind::AdvisoryGiven(event)) => {
             let what = task(&event.tenant, &event.job, event.task, &event.node);

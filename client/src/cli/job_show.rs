@@ -1,6 +1,8 @@
 //! How jobs are printed.
 
-use offpeak::v1::{Constraints, Job, JobState, PendingReason, TaskCounts};
+use offpeak::v1::{
+    Constraints, Job, JobState, PendingReason, Preemption, PreemptionRight, TaskCounts,
+};
 
 use super::{
     human, job_extras,
@@ -93,6 +95,9 @@ impl Show for Job {
             ("Revision", self.revision.to_string().into()),
         ];
         details.extend(job_extras::details(self));
+        if let Some(last) = &self.last_preemption {
+            details.push(("Preempted", preempted(last).into()));
+        }
         for (index, line) in reasons(self).into_iter().enumerate() {
             let name = if index == 0 { "Waits for" } else { "" };
             details.push((name, Cell::toned(line, Tone::Warning)));
@@ -101,6 +106,20 @@ impl Show for Job {
             details.push(("", format!("as of revision {}", self.reasons_revision).into()));
         }
         details
+    }
+}
+
+/// For whom and why: `2026-01-01T10:00:00Z for acme/train, of higher priority`.
+fn preempted(last: &Preemption) -> String {
+    let time = human::time(last.time.as_ref());
+    format!("{time} for {}/{}, {}", last.tenant, last.job, right_words(last.right()))
+}
+
+/// By what right a job took the room of another.
+pub(crate) fn right_words(right: PreemptionRight) -> &'static str {
+    match right {
+        PreemptionRight::Guarantee => "which was guaranteed it",
+        PreemptionRight::Priority | PreemptionRight::Unspecified => "of higher priority",
     }
 }
 

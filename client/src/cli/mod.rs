@@ -41,6 +41,7 @@ mod statement;
 mod table;
 mod template;
 mod tenant;
+mod tenant_show;
 mod top;
 mod why;
 

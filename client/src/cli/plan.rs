@@ -101,7 +101,7 @@ fn placement(placement: &PlannedPlacement) -> String {
 
 fn eviction(eviction: &PlannedEviction) -> String {
     let PlannedEviction { tenant, job, task, node, notice, .. } = eviction;
-    let notice = notice.unwrap_or_default();
+    let notice = notice.clone().unwrap_or_default();
     let reason = EvictionReason::try_from(notice.reason).unwrap_or_default();
     let reason = human::enum_word(reason.as_str_name(), "EVICTION_REASON_");
     let by = human::time(notice.deadline.as_ref());

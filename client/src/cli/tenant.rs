@@ -1,9 +1,11 @@
 //! `offpeak tenant`: the customers.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand, ValueEnum};
 use offpeak::v1::{
     Budget, BudgetPeriod, CreateTenantRequest, DeleteTenantRequest, GetTenantRequest,
-    ListTenantsRequest, Quota, Tenant, UpdateTenantRequest,
+    ListTenantsRequest, Tenant, UpdateTenantRequest,
 };
 use offpeak_client::Client;
 use prost_types::FieldMask;
@@ -11,12 +13,10 @@ use prost_types::FieldMask;
 use super::{
     apply,
     failure::Failure,
-    human::{self, dash},
-    money,
+    human, money,
     output::Show,
     page::{self, Limit},
     session::Session,
-    table::{Cell, Column, left, right},
 };
 
 /// Customers whose jobs the cell runs.
@@ -24,14 +24,16 @@ use super::{
 #[command(after_help = "\
 Examples:
   offpeak tenant create acme --quota-cpu 2000 --quota-memory 8TiB --weight 2
+  offpeak tenant create acme-ml --parent acme --guarantee-cpu 500
   offpeak tenant update acme --quota-tasks unlimited
   offpeak tenant update acme --budget-warn 800 --budget-stop-new 1000
+  offpeak tenant get acme-ml
   offpeak tenant list -o wide")]
 pub(crate) enum Command {
-    /// List tenants
+    /// List tenants, children below their parents, and what share each has
     #[command(visible_alias = "ls")]
     List(Limit),
-    /// Show all that is known of tenants
+    /// Show all that is known of tenants, and how fairly they are served
     Get {
         /// Their names
         #[arg(required = true)]
@@ -41,7 +43,7 @@ pub(crate) enum Command {
     Create(Description),
     /// Change a tenant; what is not given stays
     Update(Description),
-    /// Delete tenants that have no unfinished jobs
+    /// Delete tenants that have no unfinished jobs and no children
     #[command(visible_alias = "rm")]
     Delete {
         /// Their names
@@ -55,7 +57,10 @@ pub(crate) enum Command {
 pub(crate) struct Description {
     /// Its name
     name: String,
-    /// Its part when capacity is short, relative to others [default: 1]
+    /// The tenant above it; `none` for the top
+    #[arg(long, value_name = "TENANT")]
+    parent: Option<String>,
+    /// Its part when capacity is short, relative to its siblings [default: 1]
     #[arg(long)]
     weight: Option<u32>,
     /// No job may have a higher priority [default: 1000]
@@ -97,6 +102,8 @@ pub(crate) struct Description {
     /// Give notice to what runs when it has spent so much
     #[arg(long, value_parser = |t: &str| Limited::parse(t, money::parse), value_name = "MONEY")]
     budget_stop_all: Option<Limited>,
+    #[command(flatten)]
+    guarantee: Guarantee,
     /// Check only; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -107,6 +114,29 @@ pub(crate) struct Description {
 enum Period {
     Day,
     Month,
+}
+
+/// What a tenant and those below it are sure to get; zero takes a guarantee back.
+#[derive(Args, Clone, Debug, Default)]
+struct Guarantee {
+    /// Cores that it is sure to get
+    #[arg(long, value_parser = human::parse_millis, value_name = "CORES")]
+    guarantee_cpu: Option<u64>,
+    /// Memory that it is sure to get
+    #[arg(long, value_parser = human::parse_bytes, value_name = "BYTES")]
+    guarantee_memory: Option<u64>,
+    /// Disk that it is sure to get
+    #[arg(long, value_parser = human::parse_bytes, value_name = "BYTES")]
+    guarantee_disk: Option<u64>,
+    /// Network that it is sure to get
+    #[arg(long, value_parser = human::parse_rate, value_name = "RATE")]
+    guarantee_network: Option<u64>,
+    /// GPUs that it is sure to get
+    #[arg(long, value_parser = human::parse_millis, value_name = "GPUS")]
+    guarantee_gpus: Option<u64>,
+    /// How much of a named countable it is sure to get; may be repeated
+    #[arg(long = "guarantee-countable", value_parser = human::parse_count, value_name = "NAME=N")]
+    guarantee_counts: Vec<(String, u64)>,
 }
 
 /// A limit, or none.
@@ -131,7 +161,8 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
     let out = session.out;
     match command {
         Command::List(limit) => {
-            out.list(&page::fetch(&client, &ListTenantsRequest::default(), limit).await?)
+            let tenants = page::fetch(&client, &ListTenantsRequest::default(), limit).await?;
+            out.list(&if out.is_for_people() { tree(tenants) } else { tenants })
         }
         Command::Get { names } => {
             let mut tenants = Vec::new();
@@ -193,6 +224,28 @@ async fn update(
     session.out.done(&reference, description.word("updated"), &answer)
 }
 
+/// Children below their parents, their names set in by how deep they stand.
+fn tree(tenants: Vec<Tenant>) -> Vec<Tenant> {
+    let known: Vec<String> = tenants.iter().map(|tenant| tenant.name.clone()).collect();
+    let mut families: BTreeMap<String, Vec<Tenant>> = BTreeMap::new();
+    for tenant in tenants {
+        // A limit may have cut the parent off.
+        let parent =
+            if known.contains(&tenant.parent) { tenant.parent.clone() } else { String::new() };
+        families.entry(parent).or_default().push(tenant);
+    }
+    let mut rows = Vec::with_capacity(known.len());
+    let top = families.remove("").unwrap_or_default();
+    let mut next: Vec<(usize, Tenant)> = top.into_iter().rev().map(|tenant| (0, tenant)).collect();
+    while let Some((depth, mut tenant)) = next.pop() {
+        let children = families.remove(&tenant.name).unwrap_or_default();
+        next.extend(children.into_iter().rev().map(|child| (depth + 1, child)));
+        tenant.name = format!("{}{}", "  ".repeat(depth), tenant.name);
+        rows.push(tenant);
+    }
+    rows
+}
+
 pub(crate) async fn get(client: &Client, name: &str) -> Result<Tenant, Failure> {
     let request = GetTenantRequest { name: plain(name).to_owned(), min_revision: 0 };
     Ok(client.call(request).await?.tenant.unwrap_or_default())
@@ -218,6 +271,12 @@ impl Description {
         if let Some(ceiling) = self.priority_ceiling {
             tenant.priority_ceiling = Some(ceiling);
         }
+        match self.parent.as_deref() {
+            Some("none") => tenant.parent.clear(),
+            Some(parent) => plain(parent).clone_into(&mut tenant.parent),
+            None => {}
+        }
+        self.guarantee.apply(tenant);
         tenant.labels.extend(self.labels.iter().cloned());
         let quota = tenant.quota.get_or_insert_default();
         let set = |field: &mut Option<u64>, limited: Option<Limited>| {
@@ -245,120 +304,33 @@ impl Description {
     }
 }
 
-impl Show for Tenant {
-    fn reference(&self) -> String {
-        format!("tenant/{}", self.name)
-    }
-
-    fn columns(wide: bool) -> Vec<Column> {
-        let mut columns = vec![
-            left("NAME"),
-            right("WEIGHT"),
-            right("TASKS"),
-            right("PLACED"),
-            right("CPU"),
-            right("MEMORY"),
-            right("GPUS"),
-            right("AGE"),
-        ];
-        if wide {
-            columns.extend([right("CEILING"), left("HELD"), left("LABELS")]);
-        }
-        columns
-    }
-
-    fn row(&self, wide: bool) -> Vec<Cell> {
-        let usage = self.usage.clone().unwrap_or_default();
-        let quota = self.quota.clone().unwrap_or_default();
-        let asked = usage.requested.clone().unwrap_or_default();
-        let mut row: Vec<Cell> = vec![
-            self.name.as_str().into(),
-            self.weight.max(1).to_string().into(),
-            of(usage.requested_tasks, quota.tasks, human::count).into(),
-            human::count(usage.held_tasks).into(),
-            of(asked.cpu_millis, quota.cpu_millis, human::millis).into(),
-            of(asked.memory_bytes, quota.memory_bytes, human::bytes).into(),
-            of(asked.gpu_millis, quota.gpu_millis, human::millis).into(),
-            human::age(self.create_time.as_ref()).into(),
-        ];
-        if wide {
-            row.extend([
-                self.priority_ceiling.unwrap_or(1000).to_string().into(),
-                human::resources(usage.held.as_ref()).into(),
-                human::labels(&self.labels).into(),
-            ]);
-        }
-        row
-    }
-
-    fn details(&self) -> Vec<(&'static str, Cell)> {
-        let usage = self.usage.clone().unwrap_or_default();
-        let requested = human::resources(usage.requested.as_ref());
-        let held = human::resources(usage.held.as_ref());
-        vec![
-            ("Name", self.name.as_str().into()),
-            ("Labels", human::labels(&self.labels).into()),
-            ("Weight", self.weight.max(1).to_string().into()),
-            ("Priority ceiling", self.priority_ceiling.unwrap_or(1000).to_string().into()),
-            ("Quota", quota_text(self.quota.as_ref()).into()),
-            (
-                "Requested",
-                format!("{} tasks: {requested}", human::count(usage.requested_tasks)).into(),
-            ),
-            ("Held", format!("{} tasks: {held}", human::count(usage.held_tasks)).into()),
-            ("Budget", budget_text(self).into()),
-            ("Created", human::time(self.create_time.as_ref()).into()),
-            ("Revision", self.revision.to_string().into()),
-        ]
+impl Guarantee {
+    fn apply(&self, tenant: &mut Tenant) {
+        let guarantee = tenant.guarantee.get_or_insert_default();
+        let set = |field: &mut u64, amount: Option<u64>| *field = amount.unwrap_or(*field);
+        set(&mut guarantee.cpu_millis, self.guarantee_cpu);
+        set(&mut guarantee.memory_bytes, self.guarantee_memory);
+        set(&mut guarantee.disk_bytes, self.guarantee_disk);
+        set(&mut guarantee.network_bps, self.guarantee_network);
+        set(&mut guarantee.gpu_millis, self.guarantee_gpus);
+        guarantee.counts.extend(self.guarantee_counts.iter().cloned());
     }
 }
 
-/// `used/limit`, or only what is used where there is no limit.
-fn of(used: u64, limit: Option<u64>, text: fn(u64) -> String) -> String {
-    match limit {
-        Some(limit) => format!("{}/{}", text(used), text(limit)),
-        None => text(used),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::{Tenant, tree};
 
-fn budget_text(tenant: &Tenant) -> String {
-    let Some(budget) = &tenant.budget else { return "unlimited".to_owned() };
-    let limits = [
-        ("warn at", budget.warn_micros),
-        ("no new work at", budget.stop_new_micros),
-        ("no work at", budget.stop_all_micros),
-    ];
-    let limits = limits.into_iter().filter_map(|(what, limit)| Some((what, limit?)));
-    let limits: Vec<String> =
-        limits.map(|(what, limit)| format!("{what} {}", money::text(limit))).collect();
-    if limits.is_empty() {
-        return "unlimited".to_owned();
+    #[test]
+    fn children_stand_below_their_parents() {
+        let tenant = |name: &str, parent: &str| Tenant {
+            name: name.to_owned(),
+            parent: parent.to_owned(),
+            ..Tenant::default()
+        };
+        let tenants =
+            vec![tenant("a", "z"), tenant("b", "a"), tenant("c", "gone"), tenant("z", "")];
+        let names: Vec<String> = tree(tenants).into_iter().map(|tenant| tenant.name).collect();
+        assert_eq!(names, ["c", "z", "  a", "    b"]);
     }
-    let period = if budget.period() == BudgetPeriod::Day { "day" } else { "month" };
-    let level = human::enum_word(tenant.budget_level().as_str_name(), "BUDGET_LEVEL_");
-    let spent = money::text(tenant.spent_micros);
-    format!("{} a {period}; spent {spent}: {level}", limits.join(", "))
-}
-
-fn quota_text(quota: Option<&Quota>) -> String {
-    let Some(quota) = quota else {
-        return "unlimited".to_owned();
-    };
-    let mut parts = Vec::new();
-    let mut limit = |name: &str, value: Option<u64>, text: fn(u64) -> String| {
-        if let Some(value) = value {
-            parts.push(format!("{name} {}", text(value)));
-        }
-    };
-    limit("cpu", quota.cpu_millis, human::millis);
-    limit("memory", quota.memory_bytes, human::bytes);
-    limit("disk", quota.disk_bytes, human::bytes);
-    limit("network (bps)", quota.network_bps, human::count);
-    limit("gpus", quota.gpu_millis, human::millis);
-    limit("tasks", quota.tasks, human::count);
-    for (name, count) in &quota.counts {
-        parts.push(format!("{name} {count}"));
-    }
-    let text = dash(parts.join(", "));
-    if text == "-" { "unlimited".to_owned() } else { text }
 }

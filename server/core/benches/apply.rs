@@ -49,6 +49,8 @@ fn node(number: u32) -> Event {
 fn tenant(number: u32) -> Event {
     let spec = TenantSpec {
         name: name(&format!("tenant-{number}")),
+        parent: Name::default(),
+        guarantee: Resources::default(),
         quota: Quota::default(),
         weight: 1,
         priority_ceiling: Priority(100),

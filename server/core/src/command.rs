@@ -174,6 +174,8 @@ pub struct OwnerPatch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in TenantSpec")]
 pub struct TenantPatch {
+    pub parent: Option<Name>,
+    pub guarantee: Option<Resources>,
     pub quota: Option<Quota>,
     pub weight: Option<u32>,
     pub priority_ceiling: Option<Priority>,

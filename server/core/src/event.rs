@@ -7,8 +7,8 @@ use crate::{
     model::{
         Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason,
         JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, Policy, PriceBook, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time,
-        Windows,
+        OwnerSpec, Policy, Preemptor, PriceBook, Revision, TaskEnd, TaskIndex, TenantId,
+        TenantSpec, Time, Windows,
     },
 };
 
@@ -235,6 +235,8 @@ pub enum Event {
         at: AllocationRef,
         /// Why and when.
         notice: Notice,
+        /// For whom, if it is preempted.
+        by: Option<Arc<Preemptor>>,
     },
     /// An announced eviction was called off.
     NoticeWithdrawn {

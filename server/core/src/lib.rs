@@ -14,6 +14,7 @@ pub mod billing;
 pub mod command;
 pub mod engine;
 pub mod event;
+pub mod fairness;
 pub mod forecast;
 pub mod forecaster;
 pub mod model;

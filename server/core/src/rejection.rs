@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::model::{MAX_AMOUNT, Millis, Name, Period, Priority, QuotaExcess, Revision};
+use crate::model::{
+    MAX_AMOUNT, MAX_TENANT_DEPTH, Millis, Name, Period, Priority, QuotaExcess, Revision,
+};
 
 /// Why a command was refused. Nothing of it was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +141,62 @@ pub enum Rejection {
         tenant: Name,
         /// How many.
         jobs: u64,
+    },
+    /// A tenant's parent is not there.
+    #[error("tenant {tenant:?} cannot be a child of tenant {parent:?}, which does not exist")]
+    ParentNotFound {
+        /// The tenant.
+        tenant: Name,
+        /// The parent asked for.
+        parent: Name,
+    },
+    /// A tenant would stand above itself.
+    #[error(
+        "tenant {tenant:?} cannot be a child of tenant {parent:?}, which is itself or below it"
+    )]
+    TenantCycle {
+        /// The tenant.
+        tenant: Name,
+        /// The parent asked for.
+        parent: Name,
+    },
+    /// Too many tenants would stand above each other.
+    #[error(
+        "tenant {tenant:?} below {parent:?} would make {depth} levels of tenants, more than the {MAX_TENANT_DEPTH} allowed"
+    )]
+    TenantsTooDeep {
+        /// The tenant.
+        tenant: Name,
+        /// The parent asked for.
+        parent: Name,
+        /// How many levels there would be.
+        depth: usize,
+    },
+    /// The children of a tenant would be promised more than it is promised itself.
+    #[error("the children of tenant {tenant:?} would be guaranteed {} of {}, more than its own guarantee of {}", .excess.wanted, .excess.dimension, .excess.limit)]
+    GuaranteeExceeded {
+        /// The parent.
+        tenant: Name,
+        /// What is exceeded.
+        excess: QuotaExcess,
+    },
+    /// A tenant would be promised more than it may use.
+    #[error("tenant {tenant:?} would be guaranteed {} of {}, more than its quota of {}", .excess.wanted, .excess.dimension, .excess.limit)]
+    GuaranteeAboveQuota {
+        /// The tenant.
+        tenant: Name,
+        /// What is exceeded.
+        excess: QuotaExcess,
+    },
+    /// The tenant has children.
+    #[error(
+        "tenant {tenant:?} has {children} children: delete them first, or give them another parent"
+    )]
+    TenantHasChildren {
+        /// The tenant.
+        tenant: Name,
+        /// How many.
+        children: usize,
     },
     /// The job has ended.
     #[error("job {job:?} of tenant {tenant:?} has ended")]

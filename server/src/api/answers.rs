@@ -177,7 +177,7 @@ impl Plan {
         let state = after.state();
         let job = state.job(id).expect("invariant: it was just submitted");
         let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        let description = convert::tenant(tenant, state.now());
+        let description = convert::tenant(state, tenant, None, state.now());
         let reasons = cell.explain(state, job);
         let suggestions =
             if job.is_ready() { suggestions(fork, job.tenant, &job.spec) } else { Vec::new() };
@@ -214,7 +214,7 @@ fn placements(state: &State, job: &Job, events: &[Event]) -> Vec<PlannedPlacemen
 }
 
 fn eviction(state: &State, event: &Event) -> Option<PlannedEviction> {
-    let Event::NoticeGiven { at, notice } = event else { return None };
+    let Event::NoticeGiven { at, notice, by } = event else { return None };
     let job = state.job(at.job)?;
     Some(PlannedEviction {
         allocation_id: at.id.0,
@@ -222,7 +222,7 @@ fn eviction(state: &State, event: &Event) -> Option<PlannedEviction> {
         job: job.name.to_string(),
         task: at.task.0,
         node: state.node(at.node)?.spec.name.to_string(),
-        notice: Some(convert::notice(*notice)),
+        notice: Some(convert::notice(*notice, by.as_deref())),
     })
 }
 

@@ -9,7 +9,7 @@ use offpeak_core::{
     event::{Commit, Event, Placement},
     model::{
         AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
-        TaskEnd, TenantId, Time,
+        Preemptor, TaskEnd, TenantId, Time,
     },
 };
 
@@ -332,7 +332,9 @@ impl Renderer<'_> {
             Event::TaskDelayed { at, end, message, until } => {
                 self.place(*at)?.delayed(*end, message, *until)
             }
-            Event::NoticeGiven { at, notice } => self.place(*at)?.noticed(*notice),
+            Event::NoticeGiven { at, notice, by } => {
+                self.place(*at)?.noticed(*notice, by.as_deref())
+            }
             Event::NoticeWithdrawn { at } => self.place(*at)?.notice_withdrawn(),
             Event::AdvisoryGiven { at, expected_by } => self.place(*at)?.advised(*expected_by),
             Event::TaskEvicted { at, reason } => self.place(*at)?.evicted(*reason),
@@ -386,8 +388,8 @@ impl Place<'_> {
         )
     }
 
-    fn noticed(&self, given: Notice) -> Kind {
-        task_event!(self, NoticeGiven { notice: Some(notice(given)) })
+    fn noticed(&self, given: Notice, by: Option<&Preemptor>) -> Kind {
+        task_event!(self, NoticeGiven { notice: Some(notice(given, by)) })
     }
 
     fn notice_withdrawn(&self) -> Kind {

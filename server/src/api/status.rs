@@ -278,12 +278,43 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
             answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
             answer.with("tenant", tenant)
         }
+        Rejection::ParentNotFound { tenant, parent } => {
+            Answer::new(NotFound, "PARENT_NOT_FOUND").with("tenant", tenant).with("parent", parent)
+        }
         other => unfit(other, message),
     }
 }
 
+/// The refusals about who stands above whom and what is guaranteed; the others are handed back.
+fn unfit_family(rejection: Rejection, message: &str) -> Result<Answer, Rejection> {
+    Ok(match rejection {
+        Rejection::TenantCycle { tenant, parent } => {
+            Answer::precondition("TENANT_CYCLE", tenant, message).with("parent", parent)
+        }
+        Rejection::TenantsTooDeep { tenant, parent, depth } => {
+            let answer = Answer::precondition("TENANTS_TOO_DEEP", tenant, message);
+            answer.with("parent", parent).with("depth", depth)
+        }
+        Rejection::GuaranteeExceeded { tenant, excess } => {
+            Answer::precondition("GUARANTEE_EXCEEDED", tenant, message).with_excess(&excess)
+        }
+        Rejection::GuaranteeAboveQuota { tenant, excess } => {
+            Answer::precondition("GUARANTEE_ABOVE_QUOTA", tenant, message).with_excess(&excess)
+        }
+        Rejection::TenantHasChildren { tenant, children } => {
+            let answer = Answer::precondition("TENANT_HAS_CHILDREN", tenant, message);
+            answer.with("children", children)
+        }
+        other => return Err(other),
+    })
+}
+
 /// The refusals that are not about whether something exists, is new or is used up.
 fn unfit(rejection: Rejection, message: &str) -> Answer {
+    let rejection = match unfit_family(rejection, message) {
+        Ok(answer) => return answer,
+        Err(other) => other,
+    };
     let (reason, field) = match rejection {
         Rejection::QuotaBelowUse { tenant, excess } => {
             return Answer::precondition("QUOTA_BELOW_USE", tenant, message).with_excess(&excess);
@@ -333,7 +364,13 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         | Rejection::RequestIdReused(_)
         | Rejection::StaleRevision { .. }
         | Rejection::QuotaExceeded { .. }
-        | Rejection::BudgetUsedUp { .. } => unreachable!("invariant: answered above"),
+        | Rejection::BudgetUsedUp { .. }
+        | Rejection::ParentNotFound { .. }
+        | Rejection::TenantCycle { .. }
+        | Rejection::TenantsTooDeep { .. }
+        | Rejection::GuaranteeExceeded { .. }
+        | Rejection::GuaranteeAboveQuota { .. }
+        | Rejection::TenantHasChildren { .. } => unreachable!("invariant: answered above"),
     };
     Answer::invalid(reason, field, message)
 }

@@ -4,6 +4,7 @@ use offpeak::v1::{
     UpdateTenantRequest, UpdateTenantResponse, tenant_service_server::TenantService,
 };
 use offpeak_core::{
+    fairness::Standings,
     model::{Tenant, Time},
     rejection::Rejection,
     state::State,
@@ -35,7 +36,9 @@ impl TenantService for Api {
             let Some(tenant) = state.tenant_named(name.as_str()) else {
                 return Err(ApiError::from(Rejection::TenantNotFound(name.to_string())));
             };
-            let tenant = Some(convert::tenant(tenant, now.max(state.now())));
+            let standings = Standings::of(state, state.now());
+            let at = now.max(state.now());
+            let tenant = Some(convert::tenant(state, tenant, Some(&standings), at));
             Ok(GetTenantResponse { tenant, revision: state.revision().0 })
         })?;
         Ok(Response::new(response))
@@ -86,11 +89,12 @@ impl TenantList {
     }
 
     fn read(&self, state: &State, now: Time) -> ListTenantsResponse {
+        let standings = Standings::of(state, state.now());
         let gathered = self.page.gather(
             state.tenants_by_name(&self.after),
             |_| true,
             |tenant: &Tenant| tenant.spec.name.as_str().as_bytes().to_vec(),
-            |tenant| convert::tenant(tenant, now),
+            |tenant| convert::tenant(state, tenant, Some(&standings), now),
         );
         ListTenantsResponse {
             tenants: gathered.objects,

@@ -292,7 +292,7 @@ impl Watch {
         }
         for tenant in state.tenants() {
             if self.filter.admits_tenant(tenant) {
-                part.tenants.push(convert::tenant(tenant, state.now()));
+                part.tenants.push(convert::tenant(state, tenant, None, state.now()));
                 self.send_part_if_full(&mut part).await?;
             }
         }

@@ -1,4 +1,4 @@
-//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, what tasks have been
+//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, shares, what tasks have been
 //! through, what is asked for and remembered answers, objects in the order of their ids and as many an entry as make a
 //! good piece to write.
 
@@ -18,6 +18,7 @@ use super::{
     ledger, outcome,
     owner::scorecards,
     runs::tasks_to_runs,
+    shares,
 };
 
 /// An entry is closed when its objects have this many bytes.
@@ -69,6 +70,12 @@ pub fn encode_checkpoint<E>(
     }
     in_pieces(state.all_tries().map(tries_message), |tries| {
         put(EntryKind::Tries(format::AllTries { tries }))
+    })?;
+    in_pieces(state.tenants().map(shares::share), |shares| {
+        put(EntryKind::Shares(format::Shares { shares }))
+    })?;
+    in_pieces(shares::preemptions(state), |preemptions| {
+        put(EntryKind::Preemptions(format::Preemptions { preemptions }))
     })?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
@@ -127,6 +134,9 @@ fn header(state: &State) -> format::Header {
         task_kinds: state.profile().entries().len() as u64,
         tasks_seen: state.profile().seen(),
         owners: described(state).count() as u64,
+        shares: state.tenant_count() as u64,
+        preemptors: state.preemptors().len() as u64,
+        preempted: state.preempted_jobs().len() as u64,
     }
 }
 

@@ -107,9 +107,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             let (count, delayed) = (*count, *delayed);
             EventKind::TasksDropped(format::TasksDropped { job, first, count, end, delayed })
         }
-        Event::NoticeGiven { at, notice } => {
+        Event::NoticeGiven { at, notice, by } => {
             let (reason, deadline) = (reason_code(notice.reason), notice.deadline.0);
-            EventKind::NoticeGiven(format::NoticeGiven { at: at.into(), reason, deadline })
+            let by = by.as_deref().map(Into::into);
+            EventKind::NoticeGiven(format::NoticeGiven { at: at.into(), reason, deadline, by })
         }
         Event::NoticeWithdrawn { at } => EventKind::NoticeWithdrawn(at.into()),
         Event::AdvisoryGiven { at, expected_by } => {
@@ -229,7 +230,11 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         }
         EventKind::NoticeGiven(given) => {
             let notice = Notice { reason: reason(given.reason)?, deadline: Time(given.deadline) };
-            Event::NoticeGiven { at: given.at.into(), notice }
+            Event::NoticeGiven {
+                at: given.at.into(),
+                notice,
+                by: given.by.map(shared).transpose()?,
+            }
         }
         EventKind::NoticeWithdrawn(at) => Event::NoticeWithdrawn { at: at.into() },
         EventKind::AdvisoryGiven(given) => {

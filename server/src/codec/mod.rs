@@ -1,7 +1,7 @@
 //! How records and checkpoints are stored: core's plain data to protobuf bytes and back.
 //!
 //! `format` holds the messages; beside it stand the conversions, by concept: `model` for descriptions, `codes` for
-//! enums, `columns` and `runs` for what comes in thousands, `names` for the names beside a batch, `event` and
+//! enums, `columns` and `runs` for what comes in thousands, `names` for the names beside a batch, `shares` for what tenants held and lost, `event` and
 //! `outcome` for what happened and was answered. A record is one message. A checkpoint is a sequence of entries that `checkpoint` writes and `rebuild`
 //! reads, a bounded part of the state each.
 //!
@@ -22,6 +22,7 @@ mod outcome;
 mod owner;
 mod rebuild;
 mod runs;
+mod shares;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -145,6 +145,8 @@ impl From<&TenantSpec> for format::TenantSpec {
             labels: labels(&spec.labels),
             budget: budget_message(&spec.budget),
             annotations: annotations(&spec.annotations),
+            parent: spec.parent.to_string(),
+            guarantee: (!spec.guarantee.is_zero()).then(|| (&spec.guarantee).into()),
         }
     }
 }
@@ -170,6 +172,8 @@ impl TryFrom<format::TenantSpec> for TenantSpec {
             labels: labels_back(&message.labels)?,
             budget: budget(message.budget)?,
             annotations: annotations_back(&message.annotations)?,
+            parent: name("tenant", &message.parent)?,
+            guarantee: message.guarantee.map(TryInto::try_into).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -299,18 +303,21 @@ impl From<&Policy> for format::Policy {
             job_retention_ms: policy.job_retention.0,
             request_retention_ms: policy.request_retention.0,
             request_limit: policy.request_limit,
+            share_half_life_ms: Some(policy.share_half_life.0),
         }
     }
 }
 
 impl From<format::Policy> for Policy {
     fn from(message: format::Policy) -> Self {
+        let standard = Self::default();
         Self {
             forecast_margin_permille: message.forecast_margin_permille,
             notice: Millis(message.notice_ms),
             job_retention: Millis(message.job_retention_ms),
             request_retention: Millis(message.request_retention_ms),
             request_limit: message.request_limit,
+            share_half_life: message.share_half_life_ms.map_or(standard.share_half_life, Millis),
         }
     }
 }

@@ -28,6 +28,7 @@ use super::{
     outcome,
     owner::{lending_record, windows},
     runs::tasks_from_runs,
+    shares,
 };
 
 /// Takes the entries of a checkpoint in the order in which they were put.
@@ -36,6 +37,7 @@ pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
     ledger: Option<LedgerReader>,
     task_kinds: Vec<(DemandKey, u64)>,
+    shares: usize,
     learned: Vec<Vec<u8>>,
 }
 
@@ -80,6 +82,14 @@ impl CheckpointReader {
                 let (job, task, tries) = told;
                 Ok(restore.tries(job, task, tries)?)
             }),
+            EntryKind::Shares(message) => {
+                self.shares += message.shares.len();
+                message.shares.iter().try_for_each(|share| shares::add_share(restore, share))
+            }
+            EntryKind::Preemptions(message) => {
+                let mut preemptions = message.preemptions.into_iter();
+                preemptions.try_for_each(|found| shares::add_preemption(restore, found))
+            }
             EntryKind::Demand(message) => {
                 for kind in message.kinds {
                     self.task_kinds.push(task_kind(kind)?);
@@ -120,6 +130,9 @@ impl CheckpointReader {
             ("tenants", header.tenants, state.tenant_count()),
             ("jobs", header.jobs, state.job_count()),
             ("allocations", header.allocations, state.allocation_count()),
+            ("shares", header.shares, self.shares),
+            ("preempted allocations", header.preemptors, state.preemptors().len()),
+            ("preempted jobs", header.preempted, state.preempted_jobs().len()),
             ("kinds of tasks", header.task_kinds, task_kinds),
             ("remembered answers", header.requests, state.remembered_count()),
         ];

@@ -78,6 +78,8 @@ impl House {
 fn create(name: &str) -> Request {
     request(Command::CreateTenant(TenantSpec {
         name: Name::parse(name).expect("a name"),
+        parent: Name::default(),
+        guarantee: Resources::default(),
         quota: Quota::default(),
         weight: 1,
         priority_ceiling: Priority(0),

@@ -1,9 +1,10 @@
 //! `offpeakd simulate`: the real engine on a virtual clock, driven by files, to try a fleet or a policy before buying it.
 //!
-//! `input` reads nodes, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
+//! `input` reads nodes, tenants, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
 //! `run` submits the tasks as they arrive, consults the planner after each batch and lets everything due in between
 //! happen at its time; `timeline` holds what becomes due outside the engine. `ledger` folds the engine's events into
-//! what became of every task, `lending` into what owners left and what of it was used, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
+//! what became of every task, `lending` into what owners left and what of it was used,
+//! `fairness` into what tenants got of what they were entitled to, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
 //! of the run and what they leave unusable.
 //!
 //! Deliberately absent: a store, a network, threads, and any say in a decision. The wall clock is read around steps to
@@ -11,6 +12,7 @@
 
 mod decisions;
 mod dimensions;
+mod fairness;
 mod input;
 mod ledger;
 mod lending;
@@ -42,6 +44,9 @@ pub struct Simulate {
     /// CSV of what is asked for, a job of identical tasks a row
     #[arg(long, value_name = "FILE")]
     tasks: PathBuf,
+    /// CSV of the customers; those that only tasks name have weight 1 and no guarantee
+    #[arg(long, value_name = "FILE")]
+    tenants: Option<PathBuf>,
     /// CSV of yesterday's tasks, from which the engine learns what to expect
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
@@ -63,6 +68,9 @@ pub struct Simulate {
     /// How long before an eviction the notice comes
     #[arg(long, value_name = "SPAN", default_value_t = Policy::default().notice.into())]
     notice: Span,
+    /// The time after which what a tenant held counts half in its share; 0: only what it holds now counts
+    #[arg(long, value_name = "SPAN", default_value_t = Policy::default().share_half_life.into())]
+    share_half_life: Span,
     /// How many changes of its plan the planner tries for each node, whenever it plans; 0 is no planner
     #[arg(long, value_name = "N", default_value_t = DEFAULT_PLANNER_ATTEMPTS)]
     planner_attempts: u32,
@@ -99,8 +107,13 @@ impl Simulate {
     /// # Errors
     /// When a file cannot be read, has faults or cannot be written.
     pub fn run(&self) -> Result<String, SimulateError> {
-        let files =
-            [Some(&self.nodes), Some(&self.tasks), self.history.as_ref(), self.load.as_ref()];
+        let files = [
+            Some(&self.nodes),
+            Some(&self.tasks),
+            self.tenants.as_ref(),
+            self.history.as_ref(),
+            self.load.as_ref(),
+        ];
         if files.into_iter().flatten().filter(|path| is_standard(path)).count() > 1 {
             return Err(SimulateError::StandardInputTwice);
         }
@@ -134,11 +147,17 @@ impl Simulate {
         let history = self.history.as_deref().map(input::history).transpose()?.unwrap_or_default();
         let step = Millis(self.load_step.saturating_mul(Millis::SECOND.0));
         let load = self.load.as_deref().map(|path| input::load(path, &nodes, step)).transpose()?;
-        Ok(Inputs { nodes, tasks, history, load: load.unwrap_or_default() })
+        let tenants = self.tenants.as_deref().map(input::tenants).transpose()?.unwrap_or_default();
+        Ok(Inputs { nodes, tenants, tasks, history, load: load.unwrap_or_default() })
     }
 
     fn policy(&self) -> Policy {
         let forecast_margin_permille = self.forecast_margin_permille;
-        Policy { forecast_margin_permille, notice: self.notice.into(), ..Policy::default() }
+        Policy {
+            forecast_margin_permille,
+            notice: self.notice.into(),
+            share_half_life: self.share_half_life.into(),
+            ..Policy::default()
+        }
     }
 }

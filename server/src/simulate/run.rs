@@ -7,13 +7,16 @@ use offpeak_core::{
     command::{Command, Request, Target},
     engine::{Engine, Step},
     forecaster::Forecaster,
-    model::{Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, TenantSpec, Time},
+    model::{
+        Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, Resources, TenantSpec, Time,
+    },
     scheduler::{PendingReason, Reasons},
     state::State,
 };
 
 use super::{
     dimensions::Dimensions,
+    fairness::{Fairness, FairnessReport},
     input::{FOR_GOOD, HISTORY, Inputs, JobRow},
     ledger::{Held, Ledger},
     lending::{Lending, LendingReport},
@@ -34,6 +37,8 @@ const LAST: Time = Time(ORIGIN.0 + FOR_GOOD.0 - 1);
 /// What a simulation came to.
 pub(super) struct End {
     pub(super) ledger: Ledger,
+    /// Absent where no two tenants competed.
+    pub(super) fairness: Option<FairnessReport>,
     /// Absent when no owner's load is known.
     pub(super) lending: Option<LendingReport>,
     pub(super) mix: Mix,
@@ -62,6 +67,7 @@ struct Run<'i> {
     mix: Mix,
     ledger: Ledger,
     lending: Lending,
+    fairness: Fairness,
     forecaster: Forecaster,
     /// Bounds that the engine does not know yet.
     found: Vec<NodeBounds>,
@@ -112,11 +118,12 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
         run.plan();
     }
     let arrived = run.arrived(&dimensions);
+    let fairness = run.fairness.finish();
     let lending = run.lend_until_the_last_sample();
     run.advance(LAST);
     let reasons = run.reasons();
     let Run { ledger, mix, planning, stopwatch, .. } = run;
-    End { ledger, lending, mix, dimensions, arrived, planning, stopwatch, reasons }
+    End { ledger, fairness, lending, mix, dimensions, arrived, planning, stopwatch, reasons }
 }
 
 impl<'i> Run<'i> {
@@ -135,6 +142,7 @@ impl<'i> Run<'i> {
             mix: Mix::of(&inputs.tasks, dimensions),
             ledger: Ledger::new(&inputs.tasks, dimensions.len(), inputs.nodes.len()),
             lending: Lending::new(inputs.nodes.len()),
+            fairness: Fairness::new(ORIGIN),
             forecaster: Forecaster::default(),
             found: Vec::new(),
             planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
@@ -216,6 +224,7 @@ impl<'i> Run<'i> {
 
     fn pass_time(&mut self, until: Time) {
         let until = until.max(self.now);
+        self.fairness.pass(until, self.engine.state(), &self.timeline);
         let span = u128::from(until.since(self.now).0);
         for (sum, held) in self.held_millis.iter_mut().zip(&self.ledger.held.amounts) {
             *sum += u128::from(*held) * span;
@@ -247,6 +256,7 @@ impl<'i> Run<'i> {
             self.timeline.follow(event, self.now, self.engine.state());
         }
         self.ledger.follow(&step.batch.events, self.now, &self.mix);
+        self.fairness.follow_events(&step.batch.events, self.now, self.engine.state());
         self.lending.follow(&step.batch.events, self.now, self.engine.state());
         self.found.extend(self.forecaster.fold(&step.batch));
     }
@@ -297,14 +307,19 @@ impl<'i> Run<'i> {
 
 /// Everyone who will ask for something: who the customers are is known beforehand, what they will ask for is not.
 fn tenants(inputs: &Inputs) -> Vec<Request> {
+    let known: BTreeSet<&Name> = inputs.tenants.iter().map(|spec| &spec.name).collect();
     let names: BTreeSet<&Name> = inputs.tasks.iter().map(|row| &row.tenant).collect();
-    names.into_iter().map(|name| create(name.clone())).collect()
+    let described = inputs.tenants.iter().map(|spec| ask(Command::CreateTenant(spec.clone())));
+    let others = names.difference(&known).map(|name| create((*name).clone()));
+    described.chain(others).collect()
 }
 
 fn create(name: Name) -> Request {
     ask(Command::CreateTenant(TenantSpec {
         name,
+        parent: Name::default(),
         quota: Quota::default(),
+        guarantee: Resources::default(),
         weight: 1,
         priority_ceiling: Priority(i32::MAX),
         labels: Labels::new(),

@@ -8,6 +8,7 @@ pub(super) fn of(report: &Report) -> String {
     tasks(report, &mut text);
     reasons(report, &mut text);
     lending(report, &mut text);
+    fairness(report, &mut text);
     resources(report, &mut text);
     let (nodes, timings) = (&report.nodes, &report.timings);
     let lines = [
@@ -103,6 +104,39 @@ fn lending(report: &Report, text: &mut String) {
                 "{evicted}, {} of them with notice; {:.4} a lent core hour",
                 lending.evictions_with_notice, lending.evictions_per_lent_core_hour
             ),
+        ),
+    ] {
+        line(text, format_args!("{name:<22}{value}"));
+    }
+    text.push('\n');
+}
+
+fn fairness(report: &Report, text: &mut String) {
+    let Some(fairness) = &report.fairness else { return };
+    let worst = &fairness.worst;
+    for (name, value) in [
+        (
+            "fairness",
+            format!(
+                "{} windows of 6 hours, {} times a tenant that had demand all the time",
+                fairness.windows, fairness.tenant_windows
+            ),
+        ),
+        (
+            "received of its due",
+            format!(
+                "worst {} ({} from {} s), p1 {}, p5 {}, p50 {}",
+                percent(fairness.worst_ratio),
+                worst.tenant,
+                worst.window_start_s,
+                percent(fairness.p1_ratio),
+                percent(fairness.p5_ratio),
+                percent(fairness.median_ratio)
+            ),
+        ),
+        (
+            "Jain's index",
+            format!("worst {:.4}, mean {:.4}", fairness.worst_jain, fairness.mean_jain),
         ),
     ] {
         line(text, format_args!("{name:<22}{value}"));

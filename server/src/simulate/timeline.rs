@@ -31,6 +31,11 @@ impl<'i> Timeline<'i> {
         [end, load].into_iter().flatten().min()
     }
 
+    /// When placed tasks end; some were taken back since.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Time, AllocationId)> {
+        self.ends.iter().copied()
+    }
+
     /// What is due: first the ends of tasks, then the load.
     pub(super) fn take_due(&mut self, now: Time, state: &State) -> Vec<Request> {
         let mut requests = Vec::new();

@@ -99,6 +99,8 @@ pub(crate) fn changed_tenant_fields(old: &Tenant, new: &Tenant) -> Vec<String> {
         ("labels", old.labels != new.labels),
         ("budget", budget(old) != budget(new)),
         ("annotations", old.annotations != new.annotations),
+        ("parent", old.parent != new.parent),
+        ("guarantee", !same_amount(&old.guarantee, &new.guarantee)),
     ])
 }
 

@@ -8,6 +8,8 @@
 mod diff;
 pub(crate) mod document;
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use offpeak::v1::{
     CreateTenantRequest, GetJobRequest, GetNodeRequest, GetOwnerRequest, GetTenantRequest, Job,
@@ -84,7 +86,7 @@ struct Applied<'a> {
 struct Applier {
     client: Client,
     dry_run: bool,
-    /// Tenants that a dry run would have created; the server cannot check their jobs.
+    /// Tenants that a dry run would have created; the server cannot check their jobs and children.
     imagined_tenants: Vec<String>,
 }
 
@@ -96,8 +98,9 @@ pub(crate) async fn run(apply: &Apply, session: &Session) -> Result<(), Failure>
     for document in &mut documents {
         document.complete(session)?;
     }
-    // Jobs need their tenants. The sort is stable, so the order of the files decides the rest.
-    documents.sort_by_key(Document::rank);
+    // Jobs need their tenants, and tenants their parents. The sort is stable, so the order of the files decides the rest.
+    let depths = tenant_depths(&documents);
+    documents.sort_by_key(|document| (document.rank(), document.depth(&depths)));
     let mut applier = Applier {
         client: session.connect().await?,
         dry_run: apply.dry_run,
@@ -151,12 +154,36 @@ fn print(reference: &str, outcome: Outcome, dry_run: bool, out: Out) -> Result<(
     }
 }
 
+/// How many of the tenants that are to be applied stand above each of them. One that is above itself is for the server to
+/// refuse.
+fn tenant_depths(documents: &[Document]) -> BTreeMap<String, usize> {
+    let parents: BTreeMap<&str, &str> = documents
+        .iter()
+        .filter_map(|document| match document {
+            Document::Tenant(tenant) => Some((tenant.name.as_str(), tenant.parent.as_str())),
+            _ => None,
+        })
+        .collect();
+    let depth = |name: &str| {
+        let above = std::iter::successors(parents.get(name), |above| parents.get(**above));
+        above.take(parents.len()).count()
+    };
+    parents.keys().map(|name| ((*name).to_owned(), depth(name))).collect()
+}
+
 impl Document {
     fn rank(&self) -> u8 {
         match self {
             Self::Owner(_) | Self::Tenant(_) => 0,
             Self::Node(_) => 1,
             Self::Job(_) => 2,
+        }
+    }
+
+    fn depth(&self, of_tenants: &BTreeMap<String, usize>) -> usize {
+        match self {
+            Self::Tenant(tenant) => of_tenants.get(&tenant.name).copied().unwrap_or(0),
+            _ => 0,
         }
     }
 
@@ -238,7 +265,9 @@ impl Applier {
                 validate_only: self.dry_run,
                 ..CreateTenantRequest::default()
             };
-            self.client.call(request).await?;
+            if !self.imagined_tenants.contains(&tenant.parent) {
+                self.client.call(request).await?;
+            }
             if self.dry_run {
                 self.imagined_tenants.push(tenant.name.clone());
             }

@@ -141,6 +141,8 @@ pub(crate) fn cell(mix: &Mix, nodes: u32, tenants: u32, jitter: bool) -> Engine 
     let mut engine = Engine::new(State::default(), NOW);
     let tenant = |number| TenantSpec {
         name: name(&format!("t{number}")),
+        parent: Name::default(),
+        guarantee: Resources::default(),
         quota: Quota::default(),
         weight: 1,
         priority_ceiling: Priority(100),

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::{
     billing::placed,
     event::Event,
-    model::{Allocation, BudgetLevel, EvictionReason, JobId, TenantId},
+    model::{Allocation, BudgetLevel, EvictionReason, JobId, Notice, TenantId},
 };
 
 impl Engine {
@@ -70,7 +70,8 @@ impl Engine {
                 let job = self.state.job(allocation.at.job).expect("invariant: it is live");
                 let notice = job.spec.notice.unwrap_or(self.state.policy().notice);
                 let deadline = self.now.after(notice);
-                self.give_notice(allocation.at.id, EvictionReason::OverBudget, deadline);
+                let notice = Notice { reason: EvictionReason::OverBudget, deadline };
+                self.give_notice(allocation.at.id, notice, None);
             }
         }
     }

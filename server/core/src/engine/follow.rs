@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    sync::Arc,
 };
 
 use super::Engine;
@@ -10,7 +11,7 @@ use crate::{
     event::Event,
     model::{
         Allocation, AllocationId, EvictionReason, Horizon, JobId, Name, NodeId, Notice, Owner,
-        TaskEnd, TaskPhase, Time,
+        Preemptor, TaskEnd, TaskPhase, Time,
     },
     state::State,
 };
@@ -128,7 +129,7 @@ impl Engine {
         self.settle_budgets();
         self.give_up();
         for (job, reason) in mem::take(&mut self.evicted) {
-            self.notice_gang(job, reason, None);
+            self.notice_gang(job, reason, None, None);
         }
         while !self.touched_jobs.is_empty() || !self.freed.is_empty() {
             self.free_dependents();
@@ -191,14 +192,25 @@ impl Engine {
 
     /// Announces the eviction of an allocation and, if it is of a gang, of the whole gang. Whoever is under notice
     /// already keeps the earlier deadline.
-    pub(super) fn give_notice(&mut self, id: AllocationId, reason: EvictionReason, deadline: Time) {
+    pub(super) fn give_notice(
+        &mut self,
+        id: AllocationId,
+        notice: Notice,
+        by: Option<&Arc<Preemptor>>,
+    ) {
         let Some(allocation) = self.state.allocation(id).copied() else { return };
-        self.announce(&allocation, Notice { reason, deadline });
-        self.notice_gang(allocation.at.job, reason, Some(deadline));
+        self.announce(&allocation, notice, by);
+        self.notice_gang(allocation.at.job, notice.reason, Some(notice.deadline), by);
     }
 
     /// A gang goes as a whole: announces the eviction of what is left of it.
-    fn notice_gang(&mut self, job: JobId, reason: EvictionReason, deadline: Option<Time>) {
+    fn notice_gang(
+        &mut self,
+        job: JobId,
+        reason: EvictionReason,
+        deadline: Option<Time>,
+        by: Option<&Arc<Preemptor>>,
+    ) {
         let Some(job) = self.state.job(job).filter(|job| job.spec.gang) else { return };
         let standard = self.now.after(job.spec.notice.unwrap_or(self.state.policy().notice));
         let notice = Notice { reason, deadline: deadline.unwrap_or(standard) };
@@ -212,14 +224,14 @@ impl Engine {
             .collect();
         for id in placed {
             let allocation = *self.state.allocation(id).expect("invariant: a placed task is live");
-            self.announce(&allocation, notice);
+            self.announce(&allocation, notice, by);
         }
     }
 
-    fn announce(&mut self, allocation: &Allocation, notice: Notice) {
+    fn announce(&mut self, allocation: &Allocation, notice: Notice, by: Option<&Arc<Preemptor>>) {
         let notice = notice.beside(allocation.notice);
         if allocation.notice != Some(notice) {
-            self.emit(Event::NoticeGiven { at: allocation.at, notice });
+            self.emit(Event::NoticeGiven { at: allocation.at, notice, by: by.cloned() });
         }
     }
 }

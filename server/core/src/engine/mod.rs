@@ -34,7 +34,7 @@ use crate::{
     },
     planner::Problem,
     rejection::Rejection,
-    scheduler::{Plan, Scheduler},
+    scheduler::{Eviction, Plan, Scheduler},
     state::{AHEAD, State, ended},
 };
 
@@ -221,9 +221,9 @@ impl Engine {
                     placed += placements.iter().map(|p| p.count as usize).sum::<usize>();
                     self.emit(Event::TasksPlaced { job, placements });
                 }
-                Plan::Preempt { notices, .. } => {
-                    for (at, notice) in notices {
-                        self.give_notice(at.id, notice.reason, notice.deadline);
+                Plan::Preempt { notices } => {
+                    for Eviction { at, notice, by } in notices {
+                        self.give_notice(at.id, notice, Some(&by));
                     }
                 }
             }

@@ -18,7 +18,7 @@ use crate::{
     event::Event,
     model::{
         Allocation, AllocationId, AllocationRef, EvictionReason, GpuDevices, Horizon, Job, Node,
-        NodeId, Priority, Resources, TaskPhase, Time,
+        NodeId, Notice, Priority, Resources, TaskPhase, Time,
     },
     state::State,
 };
@@ -83,7 +83,7 @@ impl Engine {
         let staying = kept.without(&self.state, leaves);
         for victim in victims(&self.state, kept, staying) {
             let deadline = owed(&self.state, &victim, needed_by);
-            self.give_notice(victim.at.id, reason, deadline);
+            self.give_notice(victim.at.id, Notice { reason, deadline }, None);
         }
     }
 

@@ -1,4 +1,4 @@
-use super::{AllocationId, JobId, NodeId, TaskIndex, Time};
+use super::{AllocationId, JobId, Name, NodeId, TaskIndex, Time};
 
 /// The committed fact that a task holds part of a node. What it holds is the request of its job, and which attempt it is
 /// its task tells. There are millions: it is 64 bytes.
@@ -38,6 +38,28 @@ pub struct Notice {
     pub deadline: Time,
 }
 
+/// For whom an allocation is taken back, as it was called when the notice was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preemptor {
+    /// The job that needs the room.
+    pub job: JobId,
+    /// Its tenant.
+    pub tenant: Name,
+    /// Its name.
+    pub name: Name,
+    /// By what right.
+    pub right: PreemptedFor,
+}
+
+/// By what right one job takes the room of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PreemptedFor {
+    /// It has the higher priority.
+    Priority,
+    /// It is within its tenant's guarantee, and what it takes was borrowed.
+    Guarantee,
+}
+
 /// Why an allocation is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EvictionReason {
@@ -45,7 +67,7 @@ pub enum EvictionReason {
     OwnerReturned,
     /// The owner is expected to need the room.
     OwnerExpected,
-    /// Work of higher priority takes the room.
+    /// Work of higher priority takes the room, or work that the room is guaranteed to.
     Preempted,
     /// The node is drained.
     NodeDrained,

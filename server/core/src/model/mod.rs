@@ -4,6 +4,7 @@ mod allocation;
 mod annotations;
 mod bounds;
 mod budget;
+mod decayed;
 mod extras;
 mod horizon;
 mod ids;
@@ -22,10 +23,13 @@ mod tasks;
 mod tenant;
 mod time;
 
-pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use allocation::{
+    Allocation, AllocationRef, DeviceSet, EvictionReason, Notice, PreemptedFor, Preemptor,
+};
 pub use annotations::Annotations;
 pub use bounds::Bounds;
 pub use budget::{Budget, BudgetLevel, Period};
+pub use decayed::{Amounts, Decayed, SHARED, shared};
 pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, SiteId, TaskIndex, TenantId};
@@ -48,5 +52,5 @@ pub use retry::{RetryPolicy, Tries};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use spending::Spending;
 pub use tasks::Tasks;
-pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
+pub use tenant::{MAX_TENANT_DEPTH, Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

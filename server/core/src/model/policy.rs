@@ -13,6 +13,8 @@ pub struct Policy {
     pub request_retention: Millis,
     /// How many answers to request ids are kept.
     pub request_limit: u64,
+    /// The time after which what a tenant held counts half in its share; zero: only what it holds now counts.
+    pub share_half_life: Millis,
 }
 
 impl Default for Policy {
@@ -23,6 +25,7 @@ impl Default for Policy {
             job_retention: Millis::HOUR,
             request_retention: Millis(24 * Millis::HOUR.0),
             request_limit: 500_000,
+            share_half_life: Millis::HOUR,
         }
     }
 }

@@ -1,22 +1,30 @@
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{
-    Annotations, Budget, BudgetLevel, Counts, JobId, JobIds, Labels, Name, Priority, Resources,
-    Revision, Spending, TenantId, Time,
+    Annotations, Budget, BudgetLevel, Counts, Decayed, Dimension, JobId, JobIds, Labels, Millis,
+    Name, Priority, Resources, Revision, Spending, TenantId, Time,
 };
+
+/// How many tenants may stand above each other, the topmost and the lowest included.
+pub const MAX_TENANT_DEPTH: usize = 8;
 
 /// What a tenant is, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantSpec {
     /// Unique in the cell.
     pub name: Name,
-    /// Hard limits.
+    /// Its parent; empty at the top.
+    pub parent: Name,
+    /// Hard limits on what it and its descendants ask for.
     pub quota: Quota,
-    /// The tenant's part when capacity is short, relative to others; at least 1.
+    /// What it and its descendants are sure to get; zero: nothing is promised of this. Others may borrow what is not used,
+    /// and it is taken back for work of the same or a higher priority.
+    pub guarantee: Resources,
+    /// Its part when capacity is short, relative to its siblings; at least 1.
     pub weight: u32,
-    /// No job may have a higher priority.
+    /// No job of it or its descendants may have a higher priority.
     pub priority_ceiling: Priority,
     /// Free for the tenant's use.
     pub labels: Labels,
@@ -67,6 +75,8 @@ pub struct Usage {
     pub held: Resources,
     /// Number of placed tasks.
     pub held_tasks: u64,
+    /// What was held of late.
+    pub decayed: Decayed,
 }
 
 /// An isolated customer.
@@ -76,8 +86,14 @@ pub struct Tenant {
     pub id: TenantId,
     /// What was asked for.
     pub spec: Arc<TenantSpec>,
-    /// What its tasks ask for and hold.
+    /// What its own tasks ask for and hold.
     pub usage: Usage,
+    /// The same of all its descendants together.
+    pub below: Usage,
+    /// Its parent's id.
+    pub parent: Option<TenantId>,
+    /// Its children.
+    pub children: OrdSet<TenantId>,
     /// Its jobs, the ended ones that are still kept included.
     pub(crate) jobs: JobIds,
     /// Those of its jobs by name that are not called after their own ids.
@@ -94,7 +110,99 @@ pub struct Tenant {
     pub revision: Revision,
 }
 
+impl Tenant {
+    /// What it and its descendants ask for, and how many tasks that are.
+    #[must_use]
+    pub fn requested(&self) -> (Resources, u64) {
+        let (own, below) = (&self.usage, &self.below);
+        let tasks = own.requested_tasks.saturating_add(below.requested_tasks);
+        (own.requested.saturating_add(&below.requested), tasks)
+    }
+
+    /// What it and its descendants hold.
+    #[must_use]
+    pub fn held(&self) -> Resources {
+        self.usage.held.saturating_add(&self.below.held)
+    }
+
+    /// Whether one more task would be within its guarantee, beside what is coming: whatever the task asks for that is
+    /// guaranteed at all must be covered, and something of it must be.
+    #[must_use]
+    pub fn is_guaranteed(&self, task: &Resources, coming: &Resources) -> bool {
+        self.is_within(task, &task.saturating_add(coming), &Resources::NOTHING)
+    }
+
+    /// Whether what it holds of the kinds of resources that the task has is within its guarantee, less what is going.
+    #[must_use]
+    pub fn covers(&self, task: &Resources, less: &Resources) -> bool {
+        self.is_within(task, &Resources::NOTHING, less)
+    }
+
+    /// Compares what of the guarantee a task needs with what there will be.
+    fn is_within(&self, task: &Resources, more: &Resources, less: &Resources) -> bool {
+        let mut any = false;
+        for (dimension, guaranteed) in self.spec.guarantee.amounts() {
+            if task.amount(&dimension) == 0 {
+                continue;
+            }
+            let held = self.usage.held.amount(&dimension);
+            let held = held.saturating_add(self.below.held.amount(&dimension));
+            let held = held.saturating_sub(less.amount(&dimension));
+            if held.saturating_add(more.amount(&dimension)) > guaranteed {
+                return false;
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// What it and its descendants hold beyond the guarantee.
+    #[must_use]
+    pub fn borrowed(&self) -> Resources {
+        self.held().saturating_sub(&self.spec.guarantee)
+    }
+}
+
+impl Usage {
+    /// Brings what was held of late up to `now`, from when on something else is held.
+    #[inline]
+    pub(crate) fn bring(&mut self, now: Time, half_life: Millis) {
+        self.decayed.bring(now, &self.held, half_life);
+    }
+
+    /// Takes in what another asks for, holds and held; both must be of one time.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.requested.add(&other.requested, 1);
+        self.requested_tasks += other.requested_tasks;
+        self.held.add(&other.held, 1);
+        self.held_tasks += other.held_tasks;
+        self.decayed.join(&other.decayed);
+    }
+
+    /// Takes out what [`Self::join`] took in.
+    pub(crate) fn part(&mut self, other: &Self) {
+        self.requested.remove(&other.requested, 1);
+        self.requested_tasks -= other.requested_tasks;
+        self.held.remove(&other.held, 1);
+        self.held_tasks -= other.held_tasks;
+        self.decayed.part(&other.decayed);
+    }
+}
+
 impl Quota {
+    /// The limit on a dimension.
+    #[must_use]
+    pub fn limit(&self, dimension: &Dimension) -> Option<u64> {
+        match dimension {
+            Dimension::Cpu => self.cpu_millis,
+            Dimension::Memory => self.memory_bytes,
+            Dimension::Disk => self.disk_bytes,
+            Dimension::Network => self.network_bps,
+            Dimension::Gpu => self.gpu_millis,
+            Dimension::Count(name) => self.counts.get(name).copied(),
+        }
+    }
+
     /// The first dimension in which `wanted` exceeds the quota.
     #[must_use]
     pub fn excess(&self, wanted: &Resources, tasks: u64) -> Option<QuotaExcess> {

@@ -1,7 +1,8 @@
 //! Decides which pending tasks go where.
 //!
 //! The engine applies events to the state and tells [`Scheduler::before`] and [`Scheduler::after`] of each;
-//! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`),
+//! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`,
+//! `order.rs`, by shares that `shares.rs` measures),
 //! filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank (`classes.rs`: nodes with equal slack are ranked
 //! as one), place (`find.rs` for one task, `place.rs` for a job, `batching.rs` for all that came at once), preempt
 //! (`preempt.rs`). `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of
@@ -13,13 +14,16 @@ mod amounts;
 mod batch;
 mod batching;
 mod changes;
+mod claims;
 mod classes;
 mod explain;
 mod filter;
 mod find;
+mod future;
 mod gpus;
 mod index;
 mod kind;
+mod order;
 mod place;
 mod preempt;
 mod promise;
@@ -27,13 +31,15 @@ mod queue;
 mod reason;
 mod room;
 mod shape;
+mod shares;
 mod spread;
+mod take_back;
 mod wake;
 mod yielding;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem,
+    sync::Arc,
 };
 
 pub use advice::{Advice, Change};
@@ -47,7 +53,7 @@ use wake::gang_waits;
 
 use crate::{
     event::{Event, Placement},
-    model::{AllocationRef, JobId, NodeId, Notice, Priority, Resources, TenantId, Time},
+    model::{AllocationRef, JobId, NodeId, Notice, Preemptor, Priority, TenantId, Time},
     state::State,
 };
 
@@ -70,13 +76,22 @@ pub enum Plan {
         /// Ascending by task.
         placements: Vec<Placement>,
     },
-    /// Give notice to make room for a job of higher priority.
+    /// Give notice to make room for jobs of higher priority, or that are guaranteed it.
     Preempt {
-        /// The job.
-        job: JobId,
         /// To whom.
-        notices: Vec<(AllocationRef, Notice)>,
+        notices: Vec<Eviction>,
     },
+}
+
+/// An eviction that makes room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// Who goes.
+    pub at: AllocationRef,
+    /// When.
+    pub notice: Notice,
+    /// For whom.
+    pub by: Arc<Preemptor>,
 }
 
 /// Who waits, and where there is room.
@@ -84,14 +99,18 @@ pub enum Plan {
 pub struct Scheduler {
     index: Index,
     queue: Queue,
-    /// Capacities summed over all nodes, the measure of dominant shares.
-    fleet: Resources,
     /// Shapes to plan again at a time because a task in their way may be preempted from then on.
     retries: BTreeSet<(Time, ShapeId)>,
     /// Nodes whose free room a gang counts on until the rest of its room is made.
     counted_on: BTreeMap<ShapeId, BTreeSet<NodeId>>,
     /// Parked shapes for which all the room was made that could be, down to a priority.
     asked: BTreeMap<ShapeId, Priority>,
+    /// Lanes of parked shapes for which all was taken back that could be.
+    asked_back: BTreeSet<Lane>,
+    /// Tenants, and those above them, for which room is being made within a guarantee: for how many tasks.
+    owed: BTreeMap<TenantId, u32>,
+    /// Somebody may be able to take back more than when those that wait were asked.
+    claims_grew: bool,
     /// Parked shapes that ask for room in the next pass: this one has asked for enough.
     postponed: BTreeSet<ShapeId>,
     attempts_left: u32,
@@ -103,6 +122,8 @@ pub struct Scheduler {
     fleet_changed: bool,
     /// Tenants whose shares are to be measured before they matter.
     unmeasured: BTreeSet<TenantId>,
+    /// As of when those that compete were last measured.
+    measured: Time,
     /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
     running: BTreeMap<Priority, u64>,
     /// Live allocations under notice.
@@ -121,12 +142,9 @@ impl Scheduler {
     pub fn new(state: &State) -> Self {
         let mut scheduler = Self::default();
         for node in state.nodes() {
-            scheduler.fleet = scheduler.fleet.saturating_add(&node.spec.capacity);
             scheduler.index.refresh(state, node.id);
         }
-        for tenant in state.tenants() {
-            scheduler.unmeasured.insert(tenant.id);
-        }
+        scheduler.tenants_changed(state);
         for job in state.jobs_from(JobId(0)) {
             scheduler.enqueue(state, job.id);
         }
@@ -144,10 +162,6 @@ impl Scheduler {
     /// What must be known before an event is applied.
     pub fn before(&mut self, state: &State, event: &Event) {
         match event {
-            Event::NodeUpdated { id, .. } | Event::NodeRemoved { id, .. } => {
-                let node = state.node(*id).expect("invariant: the event's node exists");
-                self.fleet = self.fleet.saturating_sub(&node.spec.capacity);
-            }
             Event::TaskEnded { at, .. }
             | Event::TaskEvicted { at, .. }
             | Event::TaskDelayed { at, .. } => {
@@ -166,7 +180,7 @@ impl Scheduler {
                 self.ended = Some(Ended { shape, want, devices });
             }
             Event::JobUpdated { id, spec } => self.before_update(state, *id, spec.priority),
-            Event::NoticeGiven { at, notice } => {
+            Event::NoticeGiven { at, notice, .. } => {
                 self.yielding.follow(at.id, Some(*notice));
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
@@ -181,13 +195,11 @@ impl Scheduler {
     /// Follows an event that has been applied to the state.
     pub fn after(&mut self, state: &State, event: &Event) {
         match event {
-            Event::NodeRegistered { id, spec } => {
-                self.fleet = self.fleet.saturating_add(&spec.capacity);
+            Event::NodeRegistered { id, .. } => {
                 self.fleet_changed = true;
                 self.index.refresh(state, *id);
             }
-            Event::NodeUpdated { id, spec } => {
-                self.fleet = self.fleet.saturating_add(&spec.capacity);
+            Event::NodeUpdated { id, .. } => {
                 self.fleet_changed = true;
                 self.node_redescribed(state, *id);
             }
@@ -212,12 +224,19 @@ impl Scheduler {
             Event::PolicyChanged(_) => {
                 let nodes: Vec<NodeId> = state.nodes().map(|node| node.id).collect();
                 nodes.into_iter().for_each(|node| self.node_changed(state, node));
+                self.fleet_changed = true;
             }
             Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. } => self.owner_changed(state, event),
-            Event::TenantUpdated { id, .. } => {
+            Event::TenantCreated { id, spec } if spec.parent.is_empty() => {
                 self.unmeasured.insert(*id);
+            }
+            Event::TenantCreated { .. }
+            | Event::TenantUpdated { .. }
+            | Event::TenantDeleted { .. } => {
+                self.tenants_changed(state);
+                self.claims_grew = true;
             }
             Event::JobSubmitted { id, spec, .. } => {
                 self.planned.arrived += u64::from(spec.count);
@@ -250,8 +269,6 @@ impl Scheduler {
             }
             Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
             Event::PriceBookChanged { .. }
-            | Event::TenantCreated { .. }
-            | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
@@ -280,12 +297,13 @@ impl Scheduler {
         if let Some(plan) = self.next_dealt(state) {
             return Some(plan);
         }
-        while let Some((lane, id)) = self.next(state) {
+        while let Some((lane, id)) = self.next(state, now) {
             let job = state.job(id).expect("invariant: a waiting job exists");
             let waits = gang_waits(state, job);
             if !waits {
                 let spreads = !job.spec.constraints.spreads.is_empty();
                 let limit = if spreads { SPREAD_TASKS_PER_PLAN } else { TASKS_PER_PLAN };
+                let limit = limit.min(self.turn(state, job));
                 let placements = place::place(&mut self.index, state, lane.shape, job, limit);
                 if !placements.is_empty() {
                     return Some(Plan::Place { job: id, placements });
@@ -294,18 +312,16 @@ impl Scheduler {
             self.index.park(lane.shape);
             self.queue.park(lane.shape);
             if !waits && let Some(notices) = self.make_room(state, now, lane.shape) {
-                return Some(Plan::Preempt { job: id, notices });
+                return Some(Plan::Preempt { notices });
             }
         }
         None
     }
 
     /// Who is next. Shares are measured only where they matter.
-    fn next(&mut self, state: &State) -> Option<(Lane, JobId)> {
+    fn next(&mut self, state: &State, now: Time) -> Option<(Lane, JobId)> {
         if self.queue.is_contested() {
-            for tenant in mem::take(&mut self.unmeasured) {
-                self.refresh_share(state, tenant);
-            }
+            self.measure(state, now);
         }
         self.queue.next()
     }
@@ -322,12 +338,14 @@ impl Scheduler {
         if job.counts.pending == 0 {
             self.dequeue(state, id);
         }
+        self.holds_more(state, id, tasks);
     }
 
     /// A job's tasks ended or became pending again: what the shape knew of the job is void.
     fn job_changed(&mut self, state: &State, id: JobId) {
         let Some(job) = state.job(id) else { return };
         self.unmeasured.insert(job.tenant);
+        self.holds_less(state, job.tenant);
         if !job.is_ready() {
             self.dequeue(state, id);
             return;
@@ -353,6 +371,7 @@ impl Scheduler {
         let shape = self.index.shape_of(KeyRef::of(job));
         let lane = Lane { shape, priority: job.spec.priority, tenant: job.tenant };
         self.queue.push(lane, id);
+        self.unmeasured.insert(job.tenant);
         self.index.shape_mut(shape).waits = true;
         self.ask_for_more(state, lane);
         let lower = self.counted_on.keys().copied().filter(|gang| {
@@ -368,34 +387,9 @@ impl Scheduler {
             let shape = self.index.shape_mut(lane.shape);
             shape.waits = false;
             shape.parked = None;
-            self.asked.remove(&lane.shape);
-            self.postponed.remove(&lane.shape);
+            self.forget_asked(lane.shape);
             self.let_go(state, lane.shape);
             self.index.release_shape(lane.shape);
         }
     }
-
-    /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
-    fn refresh_share(&mut self, state: &State, id: TenantId) {
-        let Some(tenant) = state.tenant(id) else { return };
-        let held = &tenant.usage.held;
-        let share = [
-            part(held.cpu_millis, self.fleet.cpu_millis),
-            part(held.memory_bytes, self.fleet.memory_bytes),
-            part(held.disk_bytes, self.fleet.disk_bytes),
-            part(held.network_bps, self.fleet.network_bps),
-            part(held.gpu_millis, self.fleet.gpu_millis),
-        ];
-        let share = share.into_iter().max().unwrap_or(0);
-        self.queue.set_share(id, share / u64::from(tenant.spec.weight.max(1)));
-    }
-}
-
-/// Billionths of the whole.
-fn part(held: u64, all: u64) -> u64 {
-    if held == 0 || all == 0 {
-        return 0;
-    }
-    let part = u128::from(held) * 1_000_000_000 / u128::from(all);
-    u64::try_from(part).unwrap_or(u64::MAX)
 }

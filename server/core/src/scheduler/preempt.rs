@@ -1,5 +1,8 @@
-//! Makes room for work of higher priority: which allocations get notice.
+//! Makes room for work of higher priority and for work within a guarantee: which allocations get notice.
 //!
+//! Work within a guarantee takes back what others of its priority or less hold beyond theirs (`fairness.rs`); of what that
+//! leaves them short is reckoned with what is being taken already. So of two jobs at most one may ever preempt the other:
+//! the one of higher priority, or of equal priority the one that is guaranteed what the other borrowed.
 //! Least priority goes first, then least work lost, never a task inside its `min_runtime`, no more than needed. What
 //! is announced for one plan leaves at one time, so that nothing else moves into the half of the room that is free
 //! before the other half. A node where such room is being made takes no tasks until then (`slot.rs`).
@@ -7,13 +10,14 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
-use super::{filter, spread::Spread};
+use super::{Eviction, filter, future::Future, spread::Spread, take_back};
 use crate::{
     model::{
-        Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, GpuDevices, Horizon,
-        Job, JobId, Name, Node, NodeId, Notice, Priority, Resources, TaskPhase, Time,
+        Allocation, AllocationId, EvictionReason, Horizon, Job, JobId, Name, Node, NodeId, Notice,
+        Preemptor, Priority, Resources, TaskPhase, TenantId, Time,
     },
     state::State,
 };
@@ -29,26 +33,15 @@ const OFFERS: usize = 128;
 /// What to announce, and when more could be.
 #[derive(Debug, Default)]
 pub(super) struct Preemption {
-    pub(super) notices: Vec<(AllocationRef, Notice)>,
+    pub(super) notices: Vec<Eviction>,
+    /// For how many tasks of each tenant room is taken back.
+    pub(super) owed: BTreeMap<TenantId, u32>,
     /// Nodes whose free room a gang counts on until the rest of its room is made.
     pub(super) counts_on: BTreeSet<NodeId>,
     /// When a task that is inside its `min_runtime` now, and in the way, leaves it.
     pub(super) retry: Option<Time>,
     /// The priority that got nothing, unless all were served: no more of it or below needs to ask again.
     pub(super) refused: Option<Priority>,
-}
-
-/// Room on a node once everything that leaves soon is gone and earlier tasks of the plan are in.
-#[derive(Clone)]
-struct Future {
-    /// What the owner leaves.
-    limit: Resources,
-    held: Resources,
-    devices: GpuDevices,
-    /// Number of devices of the node.
-    present: usize,
-    lendable: usize,
-    gone: BTreeSet<AllocationId>,
 }
 
 /// Who goes first is least.
@@ -61,43 +54,58 @@ type Cost = (Option<Priority>, u64, usize, NodeId);
 /// are of one shape; a gang comes alone and gets all of its tasks in or none.
 pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Preemption {
     let mut making = Making::new(state, now);
+    let mut refused = None;
     for (job, tasks) in demands {
         let served = making.serve(job, *tasks);
         if served < *tasks {
             if job.spec.gang {
                 making.chosen.clear();
+                making.owed.clear();
             }
-            let (notices, retry) = (making.notices(), making.mature);
-            let refused = Some(job.spec.priority);
-            return Preemption { notices, retry, refused, ..Preemption::default() };
+            refused.get_or_insert(job.spec.priority);
+            if state.guaranteed_tenants() == 0 {
+                break;
+            }
         }
+    }
+    if refused.is_some() {
+        let (notices, retry) = (making.notices(), making.mature);
+        return Preemption { notices, retry, refused, owed: making.owed, ..Preemption::default() };
     }
     let gang = demands.iter().any(|(job, _)| job.spec.gang);
     let counts_on = making.futures.keys().copied().filter(|_| gang).collect();
-    Preemption { notices: making.notices(), counts_on, ..Preemption::default() }
+    let notices = making.notices();
+    Preemption { notices, owed: making.owed, counts_on, ..Preemption::default() }
 }
 
 /// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its
-/// `min_runtime`.
+/// `min_runtime`; by priority alone, or also by the guarantee of a tenant.
 pub(super) fn could_make_room(
     state: &State,
     now: Time,
     node: &Node,
     (request, horizon): (&Resources, Horizon),
-    priority: Priority,
+    (priority, taker): (Priority, Option<TenantId>),
 ) -> bool {
     let mut making = Making::new(state, now);
+    making.taker = taker;
     let future = Future::of(state, now, node, horizon);
     let victims = making.victims(node, future, request, priority);
     victims.is_some() || making.mature.is_some()
 }
 
 /// A plan in the making.
-struct Making<'a> {
-    state: &'a State,
+pub(super) struct Making<'a> {
+    pub(super) state: &'a State,
     now: Time,
     futures: BTreeMap<NodeId, Future>,
-    chosen: Vec<Allocation>,
+    pub(super) chosen: Vec<(Allocation, Arc<Preemptor>)>,
+    /// The tenant within whose guarantee something may be taken back, if it has one.
+    pub(super) taker: Option<TenantId>,
+    /// What tenants with all below them will hold more and less of, by what is decided.
+    pub(super) coming: BTreeMap<TenantId, Resources>,
+    pub(super) going: BTreeMap<TenantId, Resources>,
+    pub(super) owed: BTreeMap<TenantId, u32>,
     /// Until when the allocations of a gang are left alone.
     promises: BTreeMap<JobId, Time>,
     mature: Option<Time>,
@@ -113,6 +121,10 @@ impl<'a> Making<'a> {
             now,
             futures: BTreeMap::new(),
             chosen: Vec::new(),
+            taker: None,
+            coming: BTreeMap::new(),
+            going: take_back::going(state),
+            owed: BTreeMap::new(),
             promises: BTreeMap::new(),
             mature: None,
         }
@@ -121,6 +133,7 @@ impl<'a> Making<'a> {
     /// Makes room for up to `tasks` tasks of the job. For how many it did.
     fn serve(&mut self, job: &Job, tasks: u32) -> u32 {
         let mut offers = Offers::new();
+        self.taker = (self.state.guaranteed_tenants() > 0).then_some(job.tenant);
         let (first, ..) = self.state.next_ids();
         let begin = NodeId(u32::try_from(job.id.0 % u64::from(first.0.max(1))).unwrap_or(0));
         let before = self.state.nodes().take_while(|node| node.id < begin);
@@ -136,14 +149,20 @@ impl<'a> Making<'a> {
             }
         }
         let mut spread = Spread::of(self.state, job);
-        for served in 0..tasks {
+        let mut served = 0;
+        while served < tasks {
             let Some((node, victims)) = best(&mut offers, &spread) else { return served };
             let node = self.state.node(node).expect("invariant: it was just seen");
+            if !self.may_go(job, &victims) {
+                self.offer(&mut offers, job, node);
+                continue;
+            }
+            served += 1;
+            self.choose(job, &victims);
             let mut future = self.future(node, job);
             future.release_all(self.state, &victims);
             future.take(&job.spec.request);
             self.futures.insert(node.id, future);
-            self.chosen.extend(victims);
             spread.add_in(self.state, node.id);
             self.offer(&mut offers, job, node);
         }
@@ -185,10 +204,14 @@ impl<'a> Making<'a> {
             return Some(Vec::new());
         }
         let mut candidates: Vec<(Turn, Allocation)> = Vec::new();
+        let most = if self.taker.is_some() { priority.0.saturating_add(1) } else { priority.0 };
         for id in &node.allocations {
             let allocation = self.state.allocation(*id).expect("invariant: it is live");
             let theirs = priority_of(self.state, allocation);
-            if theirs >= priority || allocation.notice.is_some() || future.gone.contains(id) {
+            if theirs.0 >= most || allocation.notice.is_some() || future.gone.contains(id) {
+                continue;
+            }
+            if !self.may_take((request, priority), allocation, &self.going) {
                 continue;
             }
             let promised = self.promised_until(allocation);
@@ -200,11 +223,23 @@ impl<'a> Making<'a> {
         }
         candidates.sort_unstable_by_key(|(turn, _)| *turn);
         let mut victims: Vec<Allocation> = Vec::new();
+        let mut going = self.taker.map(|_| self.going.clone()).unwrap_or_default();
         for (_, candidate) in candidates {
+            if self.taker.is_some() {
+                if !self.may_take((request, priority), &candidate, &going) {
+                    continue;
+                }
+                take_back::lose(&mut going, self.state, &candidate);
+            }
             future.release(self.state, &candidate);
             victims.push(candidate);
             if future.fits(request) {
-                return Some(spare(self.state, future, request, victims));
+                let mut needed = spare(self.state, future, request, victims);
+                if self.taker.is_some() {
+                    // What one tenant may lose is counted in the order in which they were found.
+                    needed.reverse();
+                }
+                return Some(needed);
             }
         }
         None
@@ -228,9 +263,9 @@ impl<'a> Making<'a> {
     }
 
     /// All at the time at which the last of them may be evicted and the last of those that leave anyway is gone.
-    fn notices(&self) -> Vec<(AllocationRef, Notice)> {
+    fn notices(&self) -> Vec<Eviction> {
         let standard = self.state.policy().notice;
-        let deadlines = self.chosen.iter().map(|victim| {
+        let deadlines = self.chosen.iter().map(|(victim, _)| {
             let job = self.state.job(victim.at.job).expect("invariant: it is live");
             self.now.after(job.spec.notice.unwrap_or(standard))
         });
@@ -239,7 +274,12 @@ impl<'a> Making<'a> {
         let leaving = leaving.map(|notice| notice.deadline);
         let Some(deadline) = deadlines.chain(leaving).max() else { return Vec::new() };
         let notice = Notice { reason: EvictionReason::Preempted, deadline };
-        self.chosen.iter().map(|victim| (victim.at, notice)).collect()
+        let eviction = |(victim, by): &(Allocation, Arc<Preemptor>)| Eviction {
+            at: victim.at,
+            notice,
+            by: Arc::clone(by),
+        };
+        self.chosen.iter().map(eviction).collect()
     }
 }
 
@@ -265,14 +305,7 @@ fn best(offers: &mut Offers, spread: &Spread) -> Option<(NodeId, Vec<Allocation>
     Some((cost.3, victims))
 }
 
-/// Whether an allocation is under notice and gone by the time at which one that gets notice now would be.
-fn leaves_soon(state: &State, now: Time, allocation: &Allocation) -> bool {
-    let job = state.job(allocation.at.job).expect("invariant: it is live");
-    let length = job.spec.notice.unwrap_or(state.policy().notice);
-    allocation.notice.is_some_and(|notice| notice.deadline <= now.after(length))
-}
-
-fn priority_of(state: &State, allocation: &Allocation) -> Priority {
+pub(super) fn priority_of(state: &State, allocation: &Allocation) -> Priority {
     state.job(allocation.at.job).expect("invariant: it is live").spec.priority
 }
 
@@ -294,64 +327,6 @@ fn spare(
         }
     }
     needed
-}
-
-impl Future {
-    fn of(state: &State, now: Time, node: &Node, horizon: Horizon) -> Self {
-        let mut future = Self {
-            limit: node.lendable(horizon),
-            held: node.lent.clone(),
-            devices: node.devices.clone(),
-            present: node.device_count(),
-            lendable: node.lendable_devices(horizon),
-            gone: BTreeSet::new(),
-        };
-        for id in &node.allocations {
-            let allocation = state.allocation(*id).expect("invariant: it is live");
-            if leaves_soon(state, now, allocation) {
-                future.release(state, allocation);
-            }
-        }
-        future
-    }
-
-    fn release_all(&mut self, state: &State, victims: &[Allocation]) {
-        victims.iter().for_each(|victim| self.release(state, victim));
-    }
-
-    fn release(&mut self, state: &State, victim: &Allocation) {
-        let request = state.request_of(victim);
-        self.held = self.held.saturating_sub(request);
-        self.devices.release(victim.devices, request.gpu_millis);
-        self.gone.insert(victim.at.id);
-    }
-
-    fn hold(&mut self, state: &State, victim: &Allocation) {
-        let request = state.request_of(victim);
-        self.held = self.held.saturating_add(request);
-        self.devices.hold(victim.devices, request.gpu_millis);
-        self.gone.remove(&victim.at.id);
-    }
-
-    fn fits(&self, request: &Resources) -> bool {
-        let mut room = self.limit.saturating_sub(&self.held);
-        room.gpu_millis = u64::MAX;
-        request.fits_in(&room) && self.devices_for(request).is_some()
-    }
-
-    fn devices_for(&self, request: &Resources) -> Option<DeviceSet> {
-        if request.gpu_millis == 0 {
-            return Some(DeviceSet::default());
-        }
-        self.devices.of_node(self.present).choose(request.gpu_millis, self.lendable)
-    }
-
-    fn take(&mut self, request: &Resources) {
-        self.held = self.held.saturating_add(request);
-        if let Some(devices) = self.devices_for(request) {
-            self.devices.hold(devices, request.gpu_millis);
-        }
-    }
 }
 
 /// Whether it matters for the job where each of its tasks goes: then all nodes are compared.

@@ -1,20 +1,20 @@
-//! Who is next: highest priority, then the tenant with the smallest weighted dominant share, then the oldest job.
+//! Who is next: highest priority, then the tenant with the smallest weighted share (`order.rs`), then the oldest job.
 //!
 //! Jobs of one priority and tenant are a group. A new job waits at the end of its group; when it comes to the front and
 //! its shape is parked, it goes to the backlog of its lane: the jobs of the group that have that shape. A lane whose
 //! shape wakes offers the oldest of its backlog. So a million tasks that cannot be placed cost nothing, and a job that
 //! is placed at once is pushed and popped. What grows with the number of jobs is shared between copies until written.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, VecDeque},
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 use imbl::OrdSet;
 use rustc_hash::FxBuildHasher;
 
-use super::shape::ShapeId;
+use super::{
+    order::{Order, Party, Place},
+    shape::ShapeId,
+};
 use crate::{
     model::{JobId, Priority, TenantId},
     table::Table,
@@ -37,19 +37,11 @@ pub(super) struct Queue {
     groups: HashMap<GroupKey, Group, FxBuildHasher>,
     /// Jobs that have been at the front of their groups, by lane.
     backlogs: BTreeMap<Lane, OrdSet<JobId>>,
-    /// Groups that may have somebody to offer, by priority, the highest first, and share, the least last. Lists are short
-    /// or change little, and a sorted list takes no memory for what comes and goes.
-    order: Vec<Level>,
-    shares: HashMap<TenantId, u64, FxBuildHasher>,
+    /// Groups that may have somebody to offer.
+    order: Order,
     parked: BTreeSet<ShapeId>,
     /// By shape how many jobs wait of each priority, ascending.
     shapes: Vec<Vec<(Priority, u32)>>,
-}
-
-#[derive(Clone, Debug)]
-struct Level {
-    priority: Priority,
-    tenants: Vec<Reverse<(u64, TenantId)>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,8 +50,8 @@ struct Group {
     fresh: VecDeque<(JobId, ShapeId)>,
     /// The oldest job of each backlog whose shape is not parked.
     heads: BTreeSet<(JobId, ShapeId)>,
-    /// Stands in the order with this share.
-    listed: Option<u64>,
+    /// Stands in the order.
+    is_listed: bool,
 }
 
 impl Queue {
@@ -118,23 +110,18 @@ impl Queue {
 
     /// Whether several tenants compete at the priority that is next: then their shares must be current.
     pub(super) fn is_contested(&self) -> bool {
-        let next = self.order.iter().find(|level| !level.tenants.is_empty());
-        next.is_some_and(|level| level.tenants.len() > 1)
+        self.order.is_contested()
+    }
+
+    /// Tenants that may have somebody to offer, some more than once.
+    pub(super) fn contenders(&self) -> impl Iterator<Item = TenantId> {
+        self.order.listed().map(|(tenant, _)| tenant)
     }
 
     /// The next job and its lane.
     pub(super) fn next(&mut self) -> Option<(Lane, JobId)> {
         loop {
-            let Level { priority, tenants } = self.order.first()?;
-            let Some(Reverse((_, tenant))) = tenants.last().copied() else {
-                // Kept for its memory as long as it was the only one.
-                if self.order.len() == 1 {
-                    return None;
-                }
-                self.order.remove(0);
-                continue;
-            };
-            let priority = *priority;
+            let (tenant, priority) = self.order.first()?;
             if let Some((job, shape)) = self.front(tenant, priority) {
                 return Some((Lane { shape, priority, tenant }, job));
             }
@@ -146,15 +133,14 @@ impl Queue {
     /// `limit` or some have waited before.
     pub(super) fn front_jobs(&mut self, limit: usize) -> Option<Vec<(JobId, ShapeId)>> {
         let (Lane { priority, .. }, _) = self.next()?;
-        let level = self.order.iter().find(|level| level.priority == priority)?;
         let mut jobs = Vec::new();
-        for Reverse((_, tenant)) in &level.tenants {
-            let group = self.groups.get(&(*tenant, priority))?;
+        for tenant in self.order.listed_at(priority) {
+            let group = self.groups.get(&(tenant, priority))?;
             if !group.heads.is_empty() || jobs.len() + group.fresh.len() > limit {
                 return None;
             }
             let waiting = group.fresh.iter().filter(|(job, shape)| {
-                let lane = Lane { shape: *shape, priority, tenant: *tenant };
+                let lane = Lane { shape: *shape, priority, tenant };
                 self.waiting.get(job.0) == Some(&lane)
             });
             jobs.extend(waiting);
@@ -232,15 +218,16 @@ impl Queue {
         }
     }
 
-    /// The jobs of a parked shape, the highest priority first.
-    pub(super) fn jobs(&mut self, shape: ShapeId) -> impl Iterator<Item = (Priority, JobId)> {
-        self.settle(shape);
-        let lanes = self.backlogs_of(shape).rev();
-        lanes.flat_map(|(lane, jobs)| jobs.iter().map(|job| (lane.priority, *job)))
+    /// The lanes of a parked shape with those of their jobs that have been at the front, the highest priority first.
+    pub(super) fn known_lanes(
+        &self,
+        shape: ShapeId,
+    ) -> impl Iterator<Item = (Lane, &OrdSet<JobId>)> {
+        self.backlogs_of(shape).rev().map(|(lane, jobs)| (*lane, jobs))
     }
 
     /// Moves the jobs of a parked shape to their backlogs, also those that have not come to the front yet.
-    fn settle(&mut self, shape: ShapeId) {
+    pub(super) fn settle(&mut self, shape: ShapeId) {
         let backlogged: usize = self.backlogs_of(shape).map(|(_, jobs)| jobs.len()).sum();
         let waiting = self
             .shapes
@@ -249,11 +236,7 @@ impl Queue {
         if backlogged == waiting {
             return;
         }
-        let groups: Vec<GroupKey> = self
-            .order
-            .iter()
-            .flat_map(|level| level.tenants.iter().map(|Reverse((_, t))| (*t, level.priority)))
-            .collect();
+        let groups: Vec<GroupKey> = self.order.listed().collect();
         for (tenant, priority) in groups {
             let lane = Lane { shape, priority, tenant };
             let group = self.groups.get_mut(&(tenant, priority));
@@ -279,17 +262,24 @@ impl Queue {
         self.shapes.iter().filter_map(|priorities| Some(priorities.last()?.0)).max()
     }
 
-    pub(super) fn set_share(&mut self, tenant: TenantId, share: u64) {
-        let old = self.shares.insert(tenant, share).unwrap_or(0);
-        if old == share {
+    pub(super) fn set_share(&mut self, party: Party, share: u64) {
+        self.order.set_share(party, share);
+    }
+
+    /// Tells where tenants stand now.
+    pub(super) fn set_places(&mut self, places: &[(TenantId, Place)]) {
+        if places.iter().all(|(tenant, place)| self.order.place(*tenant) == *place) {
             return;
         }
-        for level in &mut self.order {
-            if level.remove(old, tenant) {
-                level.insert(share, tenant);
-                let group = self.groups.get_mut(&(tenant, level.priority));
-                group.expect("invariant: a listed group is kept").listed = Some(share);
-            }
+        let listed: Vec<GroupKey> = self.order.listed().collect();
+        for (tenant, priority) in &listed {
+            self.order.unlist(*tenant, *priority);
+        }
+        for (tenant, place) in places {
+            self.order.set_place(*tenant, *place);
+        }
+        for (tenant, priority) in listed {
+            self.order.list(tenant, priority);
         }
     }
 
@@ -309,44 +299,17 @@ impl Queue {
     fn list(&mut self, tenant: TenantId, priority: Priority) {
         let group = self.groups.get_mut(&(tenant, priority));
         let group = group.expect("invariant: only a group is listed");
-        if group.listed.is_none() {
-            let share = self.shares.get(&tenant).copied().unwrap_or(0);
-            group.listed = Some(share);
-            let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
-            let at = at.unwrap_or_else(|at| {
-                self.order.insert(at, Level { priority, tenants: Vec::new() });
-                at
-            });
-            self.order[at].insert(share, tenant);
+        if !group.is_listed {
+            group.is_listed = true;
+            self.order.list(tenant, priority);
         }
     }
 
     /// Takes a group that has nobody to offer out of the order.
     fn unlist(&mut self, tenant: TenantId, priority: Priority) {
         let Some(group) = self.groups.get_mut(&(tenant, priority)) else { return };
-        let Some(share) = group.listed.take() else { return };
-        let at = self.order.binary_search_by_key(&Reverse(priority), |l| Reverse(l.priority));
-        let at = at.expect("invariant: a listed group is in the order");
-        self.order[at].remove(share, tenant);
-        if self.order[at].tenants.is_empty() && self.order.len() > 1 {
-            self.order.remove(at);
+        if std::mem::take(&mut group.is_listed) {
+            self.order.unlist(tenant, priority);
         }
-    }
-}
-
-impl Level {
-    fn insert(&mut self, share: u64, tenant: TenantId) {
-        let entry = Reverse((share, tenant));
-        if let Err(at) = self.tenants.binary_search(&entry) {
-            self.tenants.insert(at, entry);
-        }
-    }
-
-    fn remove(&mut self, share: u64, tenant: TenantId) -> bool {
-        let at = self.tenants.binary_search(&Reverse((share, tenant)));
-        at.is_ok_and(|at| {
-            self.tenants.remove(at);
-            true
-        })
     }
 }

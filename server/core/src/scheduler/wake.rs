@@ -7,16 +7,13 @@ use std::{
 };
 
 use super::{
-    ATTEMPTS_PER_PASS, Scheduler, preempt,
+    ATTEMPTS_PER_PASS, Eviction, Scheduler, preempt,
     queue::Lane,
     shape::{ShapeId, ShapeKey},
 };
 use crate::{
     event::Event,
-    model::{
-        AllocationRef, BudgetLevel, Job, JobId, NodeId, Notice, Owner, Priority, TaskPhase,
-        TenantId, Time,
-    },
+    model::{BudgetLevel, Job, JobId, NodeId, Owner, Priority, TaskPhase, TenantId, Time},
     state::State,
 };
 
@@ -31,6 +28,7 @@ impl Scheduler {
             self.wake_shape(state, shape);
         }
         self.wake_where_nodes_grew(state, now);
+        self.wake_claims(state);
         let void = mem::take(&mut self.promises_void);
         let matured = self.take_matured(now);
         if void || !matured.is_empty() {
@@ -58,7 +56,8 @@ impl Scheduler {
     fn wake_who_asks(&mut self, state: &State, void: bool, matured: &BTreeSet<ShapeId>) {
         let again = self.queue.parked().iter().filter(|shape| {
             let top = self.queue.top_priority(**shape);
-            let asks = top.is_some_and(|top| self.may_make_room(**shape, top));
+            let asks = top.is_some_and(|top| self.may_make_room(**shape, top))
+                || !self.claiming(state, **shape).is_empty();
             let counts = self.counted_on.contains_key(shape);
             matured.contains(shape) || void && (asks || counts)
         });
@@ -68,13 +67,17 @@ impl Scheduler {
 
     fn wake_where_nodes_grew(&mut self, state: &State, now: Time) {
         let (queue, running, leaving) = (&self.queue, &self.running, self.leaving);
+        let claiming = self.claiming_parked(state);
         let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
             let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
             let leaving = if key.job.is_some() { leaving } else { 0 };
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
-            top.is_some_and(|top| {
-                preempt::could_make_room(state, now, node, (&key.request, key.horizon), top)
-            })
+            let wanted = (&key.request, key.horizon);
+            let could = |who| preempt::could_make_room(state, now, node, wanted, who);
+            top.is_some_and(|top| could((top, None)))
+                || claiming.get(&shape).is_some_and(|lanes| {
+                    lanes.iter().any(|lane| could((lane.priority, Some(lane.tenant))))
+                })
         };
         for shape in self.index.wake_grown(queue.parked(), makes_room) {
             self.unpark(state, shape);
@@ -90,6 +93,15 @@ impl Scheduler {
         self.retries.first().map(|(time, _)| *time)
     }
 
+    /// By parked shape the lanes whose work may take back what others borrowed.
+    fn claiming_parked(&self, state: &State) -> BTreeMap<ShapeId, Vec<Lane>> {
+        if state.guaranteed_tenants() == 0 {
+            return BTreeMap::new();
+        }
+        let parked = self.queue.parked().iter();
+        parked.map(|shape| (*shape, self.claiming(state, *shape))).collect()
+    }
+
     /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
     /// highest priority first.
     fn demands<'a>(&mut self, state: &'a State, shape: ShapeId) -> Vec<(&'a Job, u32)> {
@@ -97,18 +109,30 @@ impl Scheduler {
         let mut left = preempt::TASKS_PER_PLAN;
         let leaving = if self.index.shape(shape).key.job.is_some() { self.leaving } else { 0 };
         let top = self.queue.top_priority(shape);
-        if !top.is_some_and(|top| has_below(&self.running, leaving, top)) {
+        let asks = top.is_some_and(|top| has_below(&self.running, leaving, top));
+        if !asks && state.guaranteed_tenants() == 0 {
             return demands;
         }
-        for (priority, id) in self.queue.jobs(shape) {
-            if left == 0 || !has_below(&self.running, leaving, priority) {
+        self.queue.settle(shape);
+        let claiming = self.claiming(state, shape);
+        for (lane, jobs) in self.queue.known_lanes(shape) {
+            let asks = has_below(&self.running, leaving, lane.priority);
+            if left == 0 || !asks && claiming.is_empty() {
                 break;
             }
-            let job = state.job(id).expect("invariant: a waiting job exists");
-            let pending = job.counts.pending;
-            let tasks = if job.spec.gang { pending } else { pending.min(left) };
-            left = left.saturating_sub(tasks);
-            demands.push((job, tasks));
+            if !asks && !claiming.contains(&lane) {
+                continue;
+            }
+            for id in jobs {
+                if left == 0 {
+                    break;
+                }
+                let job = state.job(*id).expect("invariant: a waiting job exists");
+                let pending = job.counts.pending;
+                let tasks = if job.spec.gang { pending } else { pending.min(left) };
+                left = left.saturating_sub(tasks);
+                demands.push((job, tasks));
+            }
         }
         demands
     }
@@ -119,7 +143,7 @@ impl Scheduler {
         state: &State,
         now: Time,
         shape: ShapeId,
-    ) -> Option<Vec<(AllocationRef, Notice)>> {
+    ) -> Option<Vec<Eviction>> {
         let demands = self.demands(state, shape);
         let (last, _) = demands.last()?;
         if self.index.shape(shape).key.job.is_none() {
@@ -139,13 +163,18 @@ impl Scheduler {
         if let Some(asked) = made.refused.or(full.then_some(last.spec.priority)) {
             self.asked.insert(shape, asked);
         }
+        self.asked_back.extend(self.claiming(state, shape));
+        for (tenant, tasks) in made.owed {
+            self.owe(state, tenant, tasks);
+        }
         (!made.notices.is_empty()).then_some(made.notices)
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.
     pub(super) fn ask_for_more(&mut self, state: &State, lane: Lane) {
         let refused = self.asked.get(&lane.shape).is_some_and(|asked| lane.priority <= *asked);
-        if !refused && self.may_make_room(lane.shape, lane.priority) {
+        let asks = !refused && self.may_make_room(lane.shape, lane.priority);
+        if asks || self.claims(state, lane) && !self.asked_back.contains(&lane) {
             self.wake_shape(state, lane.shape);
         }
     }
@@ -169,10 +198,17 @@ impl Scheduler {
     }
 
     fn unpark(&mut self, state: &State, shape: ShapeId) {
-        self.asked.remove(&shape);
-        self.postponed.remove(&shape);
+        self.forget_asked(shape);
         self.queue.wake(shape);
         self.let_go(state, shape);
+    }
+
+    pub(super) fn forget_asked(&mut self, shape: ShapeId) {
+        self.asked.remove(&shape);
+        self.postponed.remove(&shape);
+        if !self.asked_back.is_empty() {
+            self.asked_back.retain(|lane| lane.shape != shape);
+        }
     }
 
     pub(super) fn let_go(&mut self, state: &State, shape: ShapeId) {

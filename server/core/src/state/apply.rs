@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
-
 use super::{
     AHEAD, Remembered, State,
-    hold::{become_pending, counter},
+    hold::{ask, become_pending, counter},
     owners::record_lent,
 };
 use crate::{
     event::{Batch, Event},
     model::{
-        BudgetLevel, GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState,
-        LoadSample, Name, Node, NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources,
-        Revision, SharedHistory, SiteId, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId,
-        Time, Usage,
+        GpuDevices, HeldBack, Horizon, Job, JobId, JobSpec, JobState, LoadSample, Name, Node,
+        NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision, SharedHistory,
+        SiteId, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time,
     },
     table::Table,
 };
@@ -50,6 +47,7 @@ impl State {
     pub(crate) fn apply(&mut self, event: &Event) {
         match event {
             Event::PolicyChanged(policy) => {
+                self.bring_everything();
                 self.policy = policy.clone();
                 self.refresh_held_back();
             }
@@ -74,18 +72,15 @@ impl State {
                 self.begin_spending(*id);
             }
             Event::TenantUpdated { id, spec } => {
-                let revision = self.revision;
                 let tenant = tenant_mut(&mut self.tenants, *id);
                 let is_new_budget = tenant.spec.budget != spec.budget;
-                tenant.spec = Arc::clone(spec);
-                tenant.revision = revision;
+                self.update_tenant(*id, spec);
                 if is_new_budget {
                     self.begin_spending(*id);
                 }
             }
             Event::TenantDeleted { id, name } => {
-                self.tenants.remove(u64::from(id.0));
-                self.tenant_names.remove(name);
+                self.remove_tenant(*id, name.as_str().as_bytes());
             }
             Event::JobSubmitted { id, tenant, name, spec } => {
                 self.add_job(*id, *tenant, name, spec);
@@ -109,8 +104,10 @@ impl State {
             Event::TasksDropped { job, first, count, delayed, end } => {
                 self.drop_tasks(*job, (*first, *count), *delayed, *end);
             }
-            Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
-            Event::NoticeWithdrawn { at } => self.give_notice(at, None),
+            Event::NoticeGiven { at, notice, by } => {
+                self.give_notice(at, Some(*notice), by.as_ref());
+            }
+            Event::NoticeWithdrawn { at } => self.give_notice(at, None, None),
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
             Event::TaskEvicted { at, reason } => self.evict(at, *reason),
@@ -163,6 +160,7 @@ impl State {
     pub(super) fn insert_node(&mut self, mut node: Node) {
         self.add_to_owner(&node.spec.owner, node.id);
         node.site = self.accounts.enter(&node.spec);
+        self.fleet.add(&node.spec.capacity, 1);
         node.held_back = held_back(&node, &self.policy, self.owners.get(&node.spec.owner));
         self.node_names.insert(node.spec.name.clone(), node.id);
         self.next_node = self.next_node.max(node.id.next());
@@ -179,6 +177,8 @@ impl State {
             self.add_to_owner(&spec.owner, id);
         }
         let node = node_mut(&mut self.nodes, id);
+        self.fleet.remove(&node.spec.capacity, 1);
+        self.fleet.add(&spec.capacity, 1);
         if node.spec.report_ttl != spec.report_ttl {
             node.last_report = now;
         }
@@ -206,6 +206,7 @@ impl State {
         assert!(node.allocations.is_empty(), "invariant: a removed node is empty");
         self.take_from_owner(&node.spec.owner, id);
         self.accounts.forget_node(id, node.site);
+        self.fleet.remove(&node.spec.capacity, 1);
         self.node_names.remove(name);
     }
 
@@ -224,27 +225,6 @@ impl State {
         let node = node_mut(&mut self.nodes, found.node);
         node.bounds = Some(Arc::clone(&found.bounds));
         node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
-    }
-
-    fn add_tenant(&mut self, id: TenantId, spec: &Arc<crate::model::TenantSpec>) {
-        self.insert_tenant(Tenant {
-            id,
-            spec: Arc::clone(spec),
-            usage: Usage::default(),
-            jobs: JobIds::default(),
-            job_names: OrdMap::new(),
-            unfinished_jobs: 0,
-            spending: None,
-            budget_level: BudgetLevel::default(),
-            created: self.now,
-            revision: self.revision,
-        });
-    }
-
-    pub(super) fn insert_tenant(&mut self, tenant: Tenant) {
-        self.tenant_names.insert(tenant.spec.name.clone(), tenant.id);
-        self.next_tenant = self.next_tenant.max(tenant.id.next());
-        self.tenants.insert(u64::from(tenant.id.0), tenant);
     }
 
     fn add_job(&mut self, id: JobId, tenant: TenantId, name: &Name, spec: &Arc<JobSpec>) {
@@ -275,8 +255,7 @@ impl State {
             tenant.job_names.insert(job.name.clone(), id);
         }
         tenant.unfinished_jobs += u64::from(job.ended.is_none());
-        tenant.usage.requested.add(&job.spec.request, unfinished);
-        tenant.usage.requested_tasks += unfinished;
+        ask(&mut self.tenants, &job, unfinished);
         self.requested.add(&job.spec.request, unfinished);
         self.waiting.add(&job.spec.request, pending);
         self.waiting.jobs += u64::from(pending > 0);
@@ -299,11 +278,8 @@ impl State {
             return;
         }
         become_pending(job, TaskIndex(old), more, &mut self.waiting);
-        let request = &job.spec.request;
-        self.requested.add(request, u64::from(more));
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
-        usage.requested.add(request, u64::from(more));
-        usage.requested_tasks += u64::from(more);
+        self.requested.add(&job.spec.request, u64::from(more));
+        ask(&mut self.tenants, job, u64::from(more));
     }
 
     fn end_job(&mut self, id: JobId, state: JobState) {
@@ -319,6 +295,9 @@ impl State {
     fn forget_job(&mut self, id: JobId) {
         let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
         self.accounts.forget_job(id);
+        if !self.preempted.is_empty() {
+            self.preempted.remove(&id);
+        }
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
             tenant.jobs.drop_one(|id| self.jobs.get(id.0).is_some());
             if job.name.job_id() != Some(id) {

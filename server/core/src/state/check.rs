@@ -1,7 +1,10 @@
 //! What must hold of every state, for tests and for `fsck`.
 
 use super::{State, apply::held_back, hold::counter};
-use crate::model::{GpuDevices, JobId, Resources, TaskCounts, TaskIndex, TaskPhase, Usage};
+use crate::model::{
+    EvictionReason, GpuDevices, JobId, MAX_TENANT_DEPTH, Resources, TaskCounts, TaskIndex,
+    TaskPhase, Tenant, Usage,
+};
 
 impl State {
     /// Compares everything that is kept with what follows from the rest.
@@ -15,11 +18,15 @@ impl State {
         self.check_tenants();
         self.check_owners();
         self.check_ledger();
+        self.check_preemptions();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 
     fn check_nodes(&self) {
         assert_eq!(self.nodes.len(), self.node_names.len(), "every node has one name");
+        let capacities = self.nodes().map(|node| &node.spec.capacity);
+        let fleet = capacities.fold(Resources::default(), |sum, more| sum.saturating_add(more));
+        assert_eq!(fleet, self.fleet, "capacities are summed");
         let mut allocations = 0;
         for node in self.nodes() {
             assert_eq!(self.node_names.get(&node.spec.name), Some(&node.id), "names lead to nodes");
@@ -170,13 +177,48 @@ impl State {
                 waiting = waiting.saturating_add(&times(pending));
                 unfinished += u64::from(job.ended.is_none());
             }
+            usage.decayed = tenant.usage.decayed;
             assert_eq!(usage, tenant.usage, "usage of {} is counted", tenant.spec.name);
             assert_eq!(unfinished, tenant.unfinished_jobs, "jobs of {}", tenant.spec.name);
             requested = requested.saturating_add(&usage.requested);
-            assert!(tenant.spec.quota.excess(&usage.requested, usage.requested_tasks).is_none());
+            let (wanted, tasks) = tenant.requested();
+            assert!(tenant.spec.quota.excess(&wanted, tasks).is_none());
+            self.check_family(tenant);
         }
+        let guaranteed = self.tenants().filter(|tenant| !tenant.spec.guarantee.is_zero()).count();
+        assert_eq!(guaranteed, self.guaranteed_tenants, "guarantees are counted");
         assert_eq!(listed, self.jobs.len(), "every job is its tenant's");
         assert_eq!(waiting, self.waiting.resources, "what waits is summed");
         assert_eq!(requested, self.requested, "what is asked for is summed");
+    }
+
+    fn check_family(&self, tenant: &Tenant) {
+        let name = &tenant.spec.name;
+        let parent = self.tenant_named(tenant.spec.parent.as_str()).map(|parent| parent.id);
+        assert_eq!(parent, tenant.parent, "the parent of {name} is known");
+        assert!(self.lineage(tenant.id).count() <= MAX_TENANT_DEPTH, "{name} has few above it");
+        let (mut below, mut guaranteed) = (Usage::default(), Resources::default());
+        for id in &tenant.children {
+            let child = self.tenant(*id).expect("a child is there");
+            assert_eq!(child.parent, Some(tenant.id), "a child knows its parent");
+            guaranteed = guaranteed.saturating_add(&child.spec.guarantee);
+            for usage in [&child.usage, &child.below] {
+                below.join(usage);
+            }
+        }
+        assert!(guaranteed.fits_in(&tenant.spec.guarantee), "{name} covers what it promises");
+        below.decayed = tenant.below.decayed;
+        assert_eq!(below, tenant.below, "what is below {name} is counted");
+        let siblings = self.tenants().filter(|other| other.parent == Some(tenant.id)).count();
+        assert_eq!(siblings, tenant.children.len(), "all children of {name} are listed");
+    }
+
+    fn check_preemptions(&self) {
+        for (id, _) in &self.preemptors {
+            let allocation = self.allocation(*id).expect("what is preempted is live");
+            let reason = allocation.notice.map(|notice| notice.reason);
+            assert_eq!(reason, Some(EvictionReason::Preempted), "{id} is under notice for it");
+        }
+        assert!(self.preempted.keys().all(|id| self.job(*id).is_some()), "preempted jobs are kept");
     }
 }

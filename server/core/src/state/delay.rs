@@ -96,7 +96,7 @@ impl State {
     }
 
     pub(super) fn delay_task(&mut self, at: &AllocationRef, end: TaskEnd, until: Time) {
-        let job = self.release(at).job;
+        let job = self.release(at, 0).job;
         job.tasks.set(at.task, TaskPhase::Delayed);
         job.counts.delayed += 1;
         let tries = self.tries.entry((at.job, at.task)).or_default();

@@ -1,25 +1,33 @@
 //! How placing, ending and evicting change tasks, nodes and tenants. Each object that an event changes is looked up once.
 
+use std::sync::Arc;
+
 use super::{
     State, Waiting,
     apply::{job_mut, node_mut, tenant_mut},
+    tenancy::charge,
 };
 use crate::{
     billing::Held,
     event::Placement,
     model::{
-        Allocation, AllocationId, AllocationRef, EvictionReason, Job, JobId, Notice, Resources,
-        TaskCounts, TaskEnd, TaskIndex, TaskPhase, Usage,
+        Allocation, AllocationId, AllocationRef, EvictionReason, Job, JobId, Notice, Preemptor,
+        Resources, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant,
     },
+    table::Table,
 };
 
 impl State {
     pub(super) fn place(&mut self, id: JobId, placements: &[Placement]) {
+        let clock = self.clock();
         let job = job_mut(&mut self.jobs, id);
         let total: u32 = placements.iter().map(|placement| placement.count).sum();
         leave_pending(job, total, &mut self.waiting);
         job.counts.placed += total;
-        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(total));
+        charge(&mut self.tenants, job.tenant, clock, |usage| {
+            usage.held.add(&job.spec.request, u64::from(total));
+            usage.held_tasks += u64::from(total);
+        });
         let now = self.now;
         for placement in placements {
             let Placement { task: first_task, count, node, allocation: first, devices } =
@@ -78,7 +86,10 @@ impl State {
             job.first_pending = first;
         }
         leave_pending(job, placed, &mut self.waiting);
-        hold(&mut tenant_mut(&mut self.tenants, job.tenant).usage, job, u64::from(placed));
+        charge(&mut self.tenants, job.tenant, None, |usage| {
+            usage.held.add(&job.spec.request, u64::from(placed));
+            usage.held_tasks += u64::from(placed);
+        });
     }
 
     pub(super) fn start(&mut self, at: &AllocationRef) {
@@ -89,17 +100,18 @@ impl State {
 
     pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
         self.forget_tries(at.job, at.task, 1);
-        let Released { job, usage, requested, .. } = self.release(at);
+        let Released { job, requested, .. } = self.release(at, 1);
         job.tasks.set(at.task, TaskPhase::Ended(end));
         *counter(&mut job.counts, end) += 1;
-        let request = &job.spec.request;
-        usage.requested.remove(request, 1);
-        usage.requested_tasks -= 1;
-        requested.remove(request, 1);
+        requested.remove(&job.spec.request, 1);
     }
 
     pub(super) fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
-        let Released { job, waiting, .. } = self.release(at);
+        let by = self.preemptors.get(&at.id).cloned();
+        if let Some(by) = by {
+            self.preempted.insert(at.job, (by, self.now));
+        }
+        let Released { job, waiting, .. } = self.release(at, 0);
         job.evictions = job.evictions.saturating_add(1);
         job.tasks.set(at.task, TaskPhase::Pending);
         become_pending(job, at.task, 1, waiting);
@@ -108,8 +120,13 @@ impl State {
         }
     }
 
-    /// Ends an allocation. What becomes of its task, and of what the task asks for, is left for the caller.
-    pub(super) fn release(&mut self, at: &AllocationRef) -> Released<'_> {
+    /// Ends an allocation, after which its tenant asks for so many tasks less. What becomes of its task is left for the
+    /// caller.
+    pub(super) fn release(&mut self, at: &AllocationRef, ends: u64) -> Released<'_> {
+        let clock = self.clock();
+        if !self.preemptors.is_empty() {
+            self.preemptors.remove(&at.id);
+        }
         let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
         let job = job_mut(&mut self.jobs, at.job);
         job.counts.placed -= 1;
@@ -136,10 +153,13 @@ impl State {
             let rate = self.accounts.rate(&held).charged;
             spending.change(tenant.spec.budget.period, self.now, |now| now.saturating_sub(rate));
         }
-        let usage = &mut tenant.usage;
-        usage.held.remove(request, 1);
-        usage.held_tasks -= 1;
-        Released { job, usage, waiting: &mut self.waiting, requested: &mut self.requested }
+        charge(&mut self.tenants, job.tenant, clock, |usage| {
+            usage.held.remove(request, 1);
+            usage.held_tasks -= 1;
+            usage.requested.remove(request, ends);
+            usage.requested_tasks -= ends;
+        });
+        Released { job, waiting: &mut self.waiting, requested: &mut self.requested }
     }
 
     pub(super) fn drop_tasks(
@@ -164,12 +184,23 @@ impl State {
         }
         let (request, tasks) = (&job.spec.request, u64::from(count));
         self.requested.remove(request, tasks);
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
-        usage.requested.remove(request, tasks);
-        usage.requested_tasks -= tasks;
+        charge(&mut self.tenants, job.tenant, None, |usage| {
+            usage.requested.remove(request, tasks);
+            usage.requested_tasks -= tasks;
+        });
     }
 
-    pub(super) fn give_notice(&mut self, at: &AllocationRef, notice: Option<Notice>) {
+    pub(super) fn give_notice(
+        &mut self,
+        at: &AllocationRef,
+        notice: Option<Notice>,
+        by: Option<&Arc<Preemptor>>,
+    ) {
+        if let Some(by) = by {
+            self.preemptors.insert(at.id, Arc::clone(by));
+        } else if !self.preemptors.is_empty() {
+            self.preemptors.remove(&at.id);
+        }
         let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
         let had = allocation.notice.is_some();
         allocation.notice = notice;
@@ -186,7 +217,6 @@ impl State {
 /// Whom else the end of an allocation concerns.
 pub(super) struct Released<'a> {
     pub(super) job: &'a mut Job,
-    usage: &'a mut Usage,
     waiting: &'a mut Waiting,
     requested: &'a mut Resources,
 }
@@ -219,10 +249,12 @@ pub(super) fn leave_pending(job: &mut Job, count: u32, waiting: &mut Waiting) {
     waiting.remove(&job.spec.request, u64::from(count));
 }
 
-/// Counts tasks of the job as holding what they ask for.
-fn hold(usage: &mut Usage, job: &Job, tasks: u64) {
-    usage.held.add(&job.spec.request, tasks);
-    usage.held_tasks += tasks;
+/// Counts pending tasks of the job as asked for by its tenant.
+pub(super) fn ask(tenants: &mut Table<Tenant>, job: &Job, tasks: u64) {
+    charge(tenants, job.tenant, None, |usage| {
+        usage.requested.add(&job.spec.request, tasks);
+        usage.requested_tasks += tasks;
+    });
 }
 
 pub(super) fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {

@@ -1,6 +1,6 @@
 //! All that a cell knows: the fold of its events.
 //!
-//! [`State::fold`] is the only thing that changes it (`apply.rs`, `hold.rs`); it runs alike in the engine, in the
+//! [`State::fold`] is the only thing that changes it (`apply.rs`, `hold.rs`, `owners.rs`, `tenancy.rs`); it runs alike in the engine, in the
 //! view that answers readers, on recovery and in tests. A copy shares its pages with the original, so copying is cheap.
 //! `restore.rs` builds a state from a checkpoint. Nothing here decides or validates.
 
@@ -13,6 +13,7 @@ mod ledger;
 mod owners;
 mod profile;
 mod restore;
+mod tenancy;
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::{
     command::Outcome,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
-        Resources, Revision, TaskIndex, Tenant, TenantId, Time, Tries,
+        Preemptor, Resources, Revision, TaskIndex, Tenant, TenantId, Time, Tries,
     },
     table::Table,
 };
@@ -44,14 +45,20 @@ pub struct State {
     nodes: Table<Node>,
     node_names: OrdMap<Name, NodeId>,
     next_node: NodeId,
+    /// Capacities summed over all nodes, the measure of shares.
+    fleet: Resources,
     owners: OrdMap<Name, Owner>,
     tenants: Table<Tenant>,
     tenant_names: OrdMap<Name, TenantId>,
     next_tenant: TenantId,
+    guaranteed_tenants: usize,
     jobs: Table<Job>,
     next_job: JobId,
     allocations: Table<Allocation>,
     next_allocation: AllocationId,
+    /// For whom allocations are being preempted, and for whom tasks of a job last were.
+    preemptors: OrdMap<AllocationId, Arc<Preemptor>>,
+    preempted: OrdMap<JobId, (Arc<Preemptor>, Time)>,
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
@@ -75,14 +82,18 @@ impl Default for State {
             nodes: Default::default(),
             node_names: Default::default(),
             next_node: Default::default(),
+            fleet: Default::default(),
             owners: Default::default(),
             tenants: Default::default(),
             tenant_names: Default::default(),
             next_tenant: Default::default(),
+            guaranteed_tenants: 0,
             jobs: Default::default(),
             next_job: JobId(1),
             allocations: Default::default(),
             next_allocation: AllocationId(1),
+            preemptors: Default::default(),
+            preempted: Default::default(),
             requests: Default::default(),
             requests_by_age: Default::default(),
             waiting: Default::default(),
@@ -169,6 +180,12 @@ impl State {
     /// The nodes with the pages that copies of the state share.
     pub(crate) fn node_table(&self) -> &Table<Node> {
         &self.nodes
+    }
+
+    /// Capacities summed over all nodes.
+    #[must_use]
+    pub fn fleet(&self) -> &Resources {
+        &self.fleet
     }
 
     /// How many nodes there are.

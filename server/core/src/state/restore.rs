@@ -1,17 +1,17 @@
 //! Builds a state from the parts of a checkpoint. What can be derived from other parts is not stored but derived.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
 
 use super::{Profile, Remembered, State, hold::counter};
 use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, GpuDevices, HeldBack,
-    Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId,
-    NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending,
-    Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Tries,
-    Usage, Windows,
+    Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, Decayed, DeviceSet, GpuDevices,
+    HeldBack, Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node,
+    NodeId, NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Preemptor, Resources, Revision,
+    SiteId, Spending, Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec,
+    Time, Tries, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -134,6 +134,7 @@ pub struct RestoredAllocation {
 #[derive(Debug)]
 pub struct Restore {
     state: State,
+    decayed: BTreeMap<TenantId, [Decayed; 2]>,
 }
 
 impl Restore {
@@ -151,6 +152,7 @@ impl Restore {
                 next_allocation: header.next_allocation,
                 ..State::default()
             },
+            decayed: BTreeMap::new(),
         }
     }
 
@@ -218,6 +220,9 @@ impl Restore {
             id: tenant.id,
             spec: Arc::new(tenant.spec),
             usage: Usage::default(),
+            below: Usage::default(),
+            parent: None,
+            children: Default::default(),
             jobs: JobIds::default(),
             job_names: OrdMap::new(),
             unfinished_jobs: 0,
@@ -305,6 +310,37 @@ impl Restore {
         Ok(())
     }
 
+    /// Tells what a tenant itself and those below it held of late.
+    pub fn decayed(&mut self, id: TenantId, decayed: [Decayed; 2]) -> Result<(), RestoreError> {
+        if self.state.tenant(id).is_none() || self.decayed.insert(id, decayed).is_some() {
+            return Err(RestoreError::BadId { kind: "share of tenant", id: id.0.into() });
+        }
+        Ok(())
+    }
+
+    /// Tells for whom an allocation is being preempted.
+    pub fn preemptor(&mut self, id: AllocationId, by: Arc<Preemptor>) -> Result<(), RestoreError> {
+        if self.state.allocation(id).is_none() {
+            return Err(RestoreError::BadId { kind: "preempted allocation", id: id.0 });
+        }
+        self.state.preemptors.insert(id, by);
+        Ok(())
+    }
+
+    /// Tells for whom a task of a job was last preempted.
+    pub fn preempted(
+        &mut self,
+        id: JobId,
+        by: Arc<Preemptor>,
+        when: Time,
+    ) -> Result<(), RestoreError> {
+        if self.state.job(id).is_none() {
+            return Err(RestoreError::BadId { kind: "preempted job", id: id.0 });
+        }
+        self.state.preempted.insert(id, (by, when));
+        Ok(())
+    }
+
     /// Sets what tenants ask for.
     pub fn profile(&mut self, profile: Profile) {
         self.state.profile = Arc::new(profile);
@@ -323,6 +359,8 @@ impl Restore {
             self.state.settle_placed(job);
             self.state.await_jobs(job);
         }
+        self.state.settle_tenants();
+        self.state.settle_shares(|id| self.decayed.get(&id).copied());
         self.state
     }
 }

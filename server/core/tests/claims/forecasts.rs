@@ -261,6 +261,8 @@ fn task(cpu_millis: u64, count: u32) -> JobSpec {
 fn tenant_spec(name: Name) -> TenantSpec {
     TenantSpec {
         name,
+        parent: Name::default(),
+        guarantee: Resources::default(),
         quota: Quota::default(),
         weight: 1,
         priority_ceiling: Priority(0),

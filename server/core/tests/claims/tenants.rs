@@ -119,11 +119,71 @@ fn tenants_share_by_weight() {
           submitted light/bulk
         > node a cpu=900
           registered a
-          placed heavy/bulk/0..255 on a
-          placed light/bulk/0..255 on a
-          placed heavy/bulk/256..511 on a
-          placed heavy/bulk/512..599 on a
-          placed light/bulk/256..299 on a
+          placed heavy/bulk/0..13 on a
+          placed light/bulk/0..13 on a
+          placed heavy/bulk/14..27 on a
+          placed heavy/bulk/28..41 on a
+          placed light/bulk/14..27 on a
+          placed heavy/bulk/42..55 on a
+          placed heavy/bulk/56..69 on a
+          placed light/bulk/28..41 on a
+          placed heavy/bulk/70..83 on a
+          placed heavy/bulk/84..97 on a
+          placed light/bulk/42..55 on a
+          placed heavy/bulk/98..111 on a
+          placed heavy/bulk/112..125 on a
+          placed light/bulk/56..69 on a
+          placed heavy/bulk/126..139 on a
+          placed heavy/bulk/140..153 on a
+          placed light/bulk/70..83 on a
+          placed heavy/bulk/154..167 on a
+          placed heavy/bulk/168..181 on a
+          placed light/bulk/84..97 on a
+          placed heavy/bulk/182..195 on a
+          placed heavy/bulk/196..209 on a
+          placed light/bulk/98..111 on a
+          placed heavy/bulk/210..223 on a
+          placed heavy/bulk/224..237 on a
+          placed light/bulk/112..125 on a
+          placed heavy/bulk/238..251 on a
+          placed heavy/bulk/252..265 on a
+          placed light/bulk/126..139 on a
+          placed heavy/bulk/266..279 on a
+          placed heavy/bulk/280..293 on a
+          placed light/bulk/140..153 on a
+          placed heavy/bulk/294..307 on a
+          placed heavy/bulk/308..321 on a
+          placed light/bulk/154..167 on a
+          placed heavy/bulk/322..335 on a
+          placed heavy/bulk/336..349 on a
+          placed light/bulk/168..181 on a
+          placed heavy/bulk/350..363 on a
+          placed heavy/bulk/364..377 on a
+          placed light/bulk/182..195 on a
+          placed heavy/bulk/378..391 on a
+          placed heavy/bulk/392..405 on a
+          placed light/bulk/196..209 on a
+          placed heavy/bulk/406..419 on a
+          placed heavy/bulk/420..433 on a
+          placed light/bulk/210..223 on a
+          placed heavy/bulk/434..447 on a
+          placed heavy/bulk/448..461 on a
+          placed light/bulk/224..237 on a
+          placed heavy/bulk/462..475 on a
+          placed heavy/bulk/476..489 on a
+          placed light/bulk/238..251 on a
+          placed heavy/bulk/490..503 on a
+          placed heavy/bulk/504..517 on a
+          placed light/bulk/252..265 on a
+          placed heavy/bulk/518..531 on a
+          placed heavy/bulk/532..545 on a
+          placed light/bulk/266..279 on a
+          placed heavy/bulk/546..559 on a
+          placed heavy/bulk/560..573 on a
+          placed light/bulk/280..293 on a
+          placed heavy/bulk/574..587 on a
+          placed heavy/bulk/588..599 on a
+          placed light/bulk/294..299 on a
         > show a
           Open held back nothing; lent cpu_millis=900000; headroom nothing
     "#]]

@@ -2,6 +2,7 @@
 //! that could be placed waits, the ledger is what a second one says, why tasks wait is what a scan of all nodes says, a
 //! fresh engine has nothing to add, and what a fork foretells comes true.
 
+mod fairness;
 mod ledger;
 mod naive;
 mod ops;

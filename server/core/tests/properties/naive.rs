@@ -11,8 +11,8 @@ use offpeak_core::{
     model::{
         AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, EvictionReason,
         Horizon, JobId, JobSpec, JobState, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec,
-        Notice, OwnerSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd,
-        TenantId, Time, Topology, Windows,
+        Notice, OwnerSpec, Policy, PreemptedFor, Preemptor, Priority, Resources, SelectorOperator,
+        Spread, TaskEnd, TenantId, TenantSpec, Time, Topology, Windows,
     },
 };
 
@@ -67,7 +67,7 @@ pub(super) struct Naive {
     policy: Policy,
     pub(super) nodes: BTreeMap<NodeId, Node>,
     owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
-    quotas: BTreeMap<TenantId, Quota>,
+    tenants: BTreeMap<TenantId, Arc<TenantSpec>>,
     /// Of tenants that have come to one of their limits.
     levels: BTreeMap<TenantId, BudgetLevel>,
     pub(super) jobs: BTreeMap<JobId, Job>,
@@ -177,7 +177,7 @@ impl Naive {
                 }
             }
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
-                self.quotas.insert(*id, spec.quota.clone());
+                self.tenants.insert(*id, Arc::clone(spec));
             }
             Event::BudgetTurned { tenant, level, .. } => {
                 let old = self.levels.insert(*tenant, *level).unwrap_or_default();
@@ -185,7 +185,7 @@ impl Naive {
             }
             Event::PriceBookChanged { .. } => {}
             Event::TenantDeleted { id, .. } => {
-                self.quotas.remove(id);
+                self.tenants.remove(id);
                 self.levels.remove(id);
                 assert!(self.jobs.values().all(|job| job.tenant != *id), "its jobs are gone");
             }
@@ -240,7 +240,7 @@ impl Naive {
                 let due = job.spec.deadline.is_some_and(|deadline| deadline <= now);
                 assert!(*end != TaskEnd::MissedDeadline || due, "the deadline has come");
             }
-            Event::NoticeGiven { at, notice } => self.notice(at, *notice),
+            Event::NoticeGiven { at, notice, by } => self.notice(at, *notice, by.as_deref()),
             Event::AdvisoryGiven { at, expected_by } => {
                 let allocation = &self.allocations[&at.id];
                 assert!(allocation.notice.is_none(), "who is under notice knows");
@@ -458,7 +458,7 @@ impl Naive {
         fits(&Dimension::Cpu) && fits(&Dimension::Memory) && touched <= left
     }
 
-    fn notice(&mut self, at: &AllocationRef, notice: Notice) {
+    fn notice(&mut self, at: &AllocationRef, notice: Notice, by: Option<&Preemptor>) {
         let spec = Arc::clone(&self.jobs[&at.job].spec);
         let length = spec.notice.unwrap_or(self.policy.notice);
         if ![EvictionReason::NodeDrained, EvictionReason::Cancelled].contains(&notice.reason) {
@@ -470,11 +470,16 @@ impl Naive {
         if notice.reason == EvictionReason::Preempted {
             let placed = self.allocations[&at.id].placed;
             assert!(placed.after(spec.min_runtime) <= self.now, "young tasks are not preempted");
-            let higher = self
-                .jobs
-                .values()
-                .any(|job| job.spec.priority > spec.priority && job.tasks.contains(&Task::Pending));
-            assert!(higher, "somebody of higher priority waits");
+            let by = by.expect("whoever is preempted learns for whom");
+            let for_job = &self.jobs[&by.job];
+            assert!(for_job.tasks.contains(&Task::Pending), "it is for somebody who waits");
+            assert_eq!(by.tenant, self.tenants[&for_job.tenant].name, "and whose name is told");
+            match by.right {
+                PreemptedFor::Priority => {
+                    assert!(for_job.spec.priority > spec.priority || spec.gang)
+                }
+                PreemptedFor::Guarantee => self.check_taken_back(at.job, by.job),
+            }
         }
         self.allocations.get_mut(&at.id).expect("live").notice = Some(notice);
     }
@@ -486,6 +491,65 @@ impl Naive {
     /// Whether the budget of its tenant lets none of the job's tasks be placed.
     pub(super) fn is_stopped(&self, job: JobId) -> bool {
         self.level_of(job) >= BudgetLevel::NewStopped
+    }
+
+    /// The tenant and those above it.
+    fn family(&self, tenant: TenantId) -> Vec<TenantId> {
+        let mut family = vec![tenant];
+        while let Some(last) = family.last().and_then(|id| self.tenants.get(id))
+            && let Some((above, _)) = self.tenants.iter().find(|(_, spec)| spec.name == last.parent)
+        {
+            family.push(*above);
+        }
+        family
+    }
+
+    /// Whether what a tenant and those below it hold, those aside that are being preempted if need be, is with so many
+    /// tasks more within what is guaranteed of what the task needs.
+    fn is_sure(
+        &self,
+        tenant: TenantId,
+        task: &Resources,
+        more: u64,
+        without_leaving: bool,
+    ) -> bool {
+        let mut any = false;
+        for (dimension, sure) in self.tenants[&tenant].guarantee.amounts() {
+            let wanted = amount(task, &dimension);
+            if wanted == 0 {
+                continue;
+            }
+            let leaves = |a: &Allocation| {
+                a.notice.is_some_and(|n| n.reason == EvictionReason::Preempted) && without_leaving
+            };
+            let held: u64 = self
+                .allocations
+                .values()
+                .filter(|a| {
+                    !leaves(a) && self.family(self.jobs[&a.at.job].tenant).contains(&tenant)
+                })
+                .map(|a| amount(&self.jobs[&a.at.job].spec.request, &dimension))
+                .sum();
+            if held + wanted * more > sure {
+                return false;
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// A job takes back what it is guaranteed from one that borrowed it. A gang goes as a whole, borrowed or not.
+    fn check_taken_back(&self, from: JobId, by: JobId) {
+        let (victim, taker) = (&self.jobs[&from], &self.jobs[&by]);
+        assert!(victim.spec.priority <= taker.spec.priority, "work of higher priority stays");
+        let (theirs, ours) = (self.family(victim.tenant), self.family(taker.tenant));
+        let mut claims = ours.iter().filter(|tenant| !theirs.contains(tenant));
+        let request = &taker.spec.request;
+        assert!(claims.any(|tenant| self.is_sure(*tenant, request, 1, false)), "it is guaranteed");
+        let mut covers = theirs.iter().filter(|tenant| !ours.contains(tenant));
+        let request = &victim.spec.request;
+        let covered = covers.any(|tenant| self.is_sure(*tenant, request, 0, true));
+        assert!(!covered || victim.spec.gang, "what is taken back was borrowed");
     }
 
     fn place(&mut self, id: JobId, placements: &[Placement]) {
@@ -725,9 +789,9 @@ impl Naive {
             let stopped = self.level_of(allocation.at.job) == BudgetLevel::AllStopped;
             assert!(!stopped || allocation.notice.is_some(), "it must go: {:?}", allocation.at);
         }
-        for (tenant, quota) in &self.quotas {
-            let (mut cpu, mut tasks) = (0, 0);
-            for job in self.jobs.values().filter(|job| job.tenant == *tenant) {
+        for (tenant, spec) in &self.tenants {
+            let (quota, mut cpu, mut tasks) = (&spec.quota, 0, 0);
+            for job in self.jobs.values().filter(|job| self.family(job.tenant).contains(tenant)) {
                 let unfinished = job.tasks.iter().filter(|task| **task != Task::Ended).count();
                 cpu += job.spec.request.cpu_millis * unfinished as u64;
                 tasks += unfinished as u64;

@@ -71,6 +71,8 @@ pub(super) enum Op {
     Budget(u8, [u16; 3], bool),
     /// Give a node to another owner.
     Sell(u8, u8),
+    /// A tenant's parent, or none, and how many cores and GiB it is guaranteed.
+    Family(u8, u8, u64),
     Submit(u8, Wish),
     Submits(Vec<(u8, Wish)>),
     Resize(usize, u32),
@@ -122,12 +124,13 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         2 => vec((0..6_u8, machine()), 1..4).prop_map(Op::Nodes),
         4 => (0..6_u8, 0..6_u64, 0..6_u64, 0..3_u64).prop_map(|(n, c, m, g)| Op::Load(n, c, m, g)),
         4 => (0..6_u8, 0..8_u8).prop_map(|(node, mode)| Op::Mode(node, mode)),
-        1 => (0..3_u8, 0..6_u8).prop_map(|(tenant, quota)| Op::Tenant(tenant, quota)),
+        1 => (0..5_u8, 0..6_u8).prop_map(|(tenant, quota)| Op::Tenant(tenant, quota)),
+        2 => (0..5_u8, 0..6_u8, 0..6_u64).prop_map(|(t, above, sure)| Op::Family(t, above, sure)),
         3 => any::<u8>().prop_map(Op::Prices),
-        3 => (0..3_u8, any::<[u16; 3]>(), any::<bool>()).prop_map(|(t, l, m)| Op::Budget(t, l, m)),
+        3 => (0..5_u8, any::<[u16; 3]>(), any::<bool>()).prop_map(|(t, l, m)| Op::Budget(t, l, m)),
         2 => (0..6_u8, 0..2_u8).prop_map(|(node, owner)| Op::Sell(node, owner)),
-        8 => (0..3_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
-        3 => vec((0..3_u8, wish()), 1..5).prop_map(Op::Submits),
+        8 => (0..5_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
+        3 => vec((0..5_u8, wish()), 1..5).prop_map(Op::Submits),
         2 => (any::<usize>(), 1..8_u32).prop_map(|(job, count)| Op::Resize(job, count)),
         2 => (any::<usize>(), 0..4_i32, 0..4_u8).prop_map(|(job, priority, max)| {
             Op::Change(job, priority, max)
@@ -143,7 +146,18 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         }),
     ];
     let fleet = vec((0..6_u8, machine()), 1..6).prop_map(Op::Nodes);
-    let tenants = Just(vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0)]);
+    let tenants = vec![Op::Tenant(0, 0), Op::Tenant(1, 1), Op::Tenant(2, 0), Op::Tenant(3, 0)];
+    let family = prop_oneof![
+        Just(Vec::new()),
+        (0..6_u64, 0..3_u64).prop_map(|(sure, of_child)| vec![
+            Op::Tenant(4, 0),
+            Op::Family(0, 5, sure),
+            Op::Family(3, 0, of_child),
+            Op::Family(4, 0, 1),
+            Op::Family(2, 5, sure / 2),
+        ]),
+    ];
+    let tenants = family.prop_map(move |more| [tenants.clone(), more].concat());
     (fleet, tenants, vec(op, 1..40)).prop_map(|(fleet, tenants, ops)| {
         std::iter::once(fleet).chain(tenants).chain(ops).collect()
     })
@@ -353,6 +367,14 @@ impl Op {
                 let patch = NodePatch { owner: Some(name("owner", *owner)), ..Default::default() };
                 vec![Command::UpdateNode { target, patch }]
             }
+            Self::Family(tenant, above, sure) => vec![Command::UpdateTenant {
+                target: target(name("t", *tenant)),
+                patch: TenantPatch {
+                    parent: Some(if *above < 5 { name("t", *above) } else { Name::default() }),
+                    guarantee: Some(resources(*sure, *sure / 2, 0)),
+                    ..TenantPatch::default()
+                },
+            }],
             Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
             Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
             Self::Resize(job, count) => pick(state, *job)
@@ -443,6 +465,8 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
     if state.tenant_named(tenant.as_str()).is_none() {
         return Command::CreateTenant(TenantSpec {
             name: tenant,
+            parent: Name::default(),
+            guarantee: Resources::default(),
             quota,
             weight,
             priority_ceiling: Priority(10),

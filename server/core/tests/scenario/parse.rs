@@ -158,6 +158,12 @@ fn quota(words: &Words<'_>) -> Quota {
     }
 }
 
+/// `cpu:10,mem:4`.
+fn guarantee(text: &str) -> Resources {
+    let pairs = text.split(',').map(|pair| pair.split_once(':').expect("an amount"));
+    resources(&pairs.collect::<Vec<_>>())
+}
+
 fn model(words: &Words<'_>) -> Option<Name> {
     let gpus = words.pairs.iter().find(|(key, _)| *key == "gpus")?.1;
     Some(gpus.split_once(':').map_or_else(Name::default, |(_, model)| name(model)))
@@ -294,6 +300,7 @@ fn policy(words: &Words<'_>, old: &Policy) -> Policy {
         job_retention: time("jobs", old.job_retention),
         request_retention: time("requests", old.request_retention),
         request_limit: words.get("limit").map_or(old.request_limit, number),
+        share_half_life: time("half", old.share_half_life),
     }
 }
 
@@ -369,7 +376,9 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
         }]),
         "tenant" => Command::CreateTenant(TenantSpec {
             name: name(first),
+            parent: name(words.get("parent").unwrap_or("")),
             quota: quota(&words),
+            guarantee: words.get("guarantee").map(guarantee).unwrap_or_default(),
             weight: words.get("weight").map_or(1, number),
             priority_ceiling: Priority(words.get("ceiling").map_or(100, number)),
             labels: labels(&words),
@@ -379,6 +388,8 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
         "set" => Command::UpdateTenant {
             target: words.target(first),
             patch: TenantPatch {
+                parent: words.get("parent").map(|p| name(if p == "none" { "" } else { p })),
+                guarantee: words.get("guarantee").map(guarantee),
                 quota: words.has_inner.then(|| quota(&words)),
                 weight: words.get("weight").map(number),
                 priority_ceiling: words.get("ceiling").map(|text| Priority(number(text))),

@@ -6,8 +6,8 @@ use offpeak_core::{
     command::Detail,
     event::{Event, Placement},
     model::{
-        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, Resources,
-        Scorecard, TaskIndex, Time,
+        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, PreemptedFor,
+        Preemptor, Resources, Scorecard, TaskIndex, Time,
     },
     scheduler::PendingReason,
     state::State,
@@ -46,6 +46,13 @@ pub(crate) fn node(node: &Node) -> String {
         resources(&node.lent),
         resources(&node.headroom(Horizon::FiveMinutes)),
     )
+}
+
+fn claimed(by: &Preemptor) -> String {
+    match by.right {
+        PreemptedFor::Priority => String::new(),
+        PreemptedFor::Guarantee => format!(", guaranteed to {}/{}", by.tenant, by.name),
+    }
 }
 
 fn longer(node: &Node) -> String {
@@ -222,12 +229,13 @@ impl Printer<'_> {
             Event::TasksDropped { job, first, count, end, .. } => {
                 format!("dropped {} {end:?}", self.tasks(*job, *first, *count))
             }
-            Event::NoticeGiven { at, notice } => format!(
-                "notice {} on {} at {} {:?}",
+            Event::NoticeGiven { at, notice, by } => format!(
+                "notice {} on {} at {} {:?}{}",
                 self.task(at),
                 self.node(at.node),
                 self.time(notice.deadline),
-                notice.reason
+                notice.reason,
+                by.as_deref().map(claimed).unwrap_or_default(),
             ),
             Event::AdvisoryGiven { at, expected_by } => {
                 format!(

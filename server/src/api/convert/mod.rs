@@ -1,7 +1,7 @@
 //! Between the messages of `offpeak.v1` and the types of the core.
 //!
 //! Inwards, a request becomes a command or a list of everything that is wrong with it, each with the path of its
-//! field; what is judged here needs no state. Outwards, objects of the state become messages (`objects.rs`).
+//! field; what is judged here needs no state. Outwards, objects of the state become messages (`objects.rs`, `share.rs`).
 //!
 //! Deliberately absent: gRPC codes, and any rule that depends on what the cell knows.
 
@@ -16,6 +16,7 @@ mod owner;
 mod pending;
 mod resources;
 mod scalars;
+mod share;
 mod tenant;
 mod violations;
 
@@ -32,13 +33,14 @@ pub(crate) use node::report_load;
 pub(crate) use objects::{
     allocation, eviction_reason, job, job_description, job_spec, job_state, listed_job,
     load_sample, node, node_description, node_state, node_state_in, notice, resources as amounts,
-    span, tenant, tenant_description, timestamp,
+    span, tenant_description, timestamp,
 };
 pub(crate) use owner::{owner, owner_description, scorecard, window};
 pub(crate) use pending::{node_reason, pending_reason};
 pub(crate) use scalars::{
     at_most, duration, enumerations, given_name, label_map, name, names, optional_name, time,
 };
+pub(crate) use share::tenant;
 pub(crate) use violations::{At, Violations};
 
 /// The longest request id in bytes.

@@ -6,14 +6,15 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources,
-        SelectorOperator, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PreemptedFor,
+        Preemptor, Quota, Resources, SelectorOperator, TaskEnd, TaskIndex, TaskPhase, TenantSpec,
+        Time, Topology,
     },
     state::State,
 };
 use prost_types::{Duration, Timestamp};
 
-use super::billing::{budget_level, budget_message};
+use super::billing::budget_message;
 
 use super::extras::{annotation_map, dependency, payload_message, retry_policy};
 
@@ -130,27 +131,6 @@ pub(crate) fn load_sample(node: &Name, time: Time, load: &Resources) -> v1::Load
     }
 }
 
-/// A tenant with everything that is known of it at a time.
-pub(crate) fn tenant(tenant: &Tenant, now: Time) -> v1::Tenant {
-    let usage = &tenant.usage;
-    let spending = tenant.spending.as_ref();
-    let spent = spending.map(|spending| spending.micros_at(tenant.spec.budget.period, now));
-    let level = spending.map(|_| budget_level(tenant.budget_level).into());
-    v1::Tenant {
-        usage: Some(v1::Usage {
-            requested: Some(resources(&usage.requested)),
-            requested_tasks: usage.requested_tasks,
-            held: Some(resources(&usage.held)),
-            held_tasks: usage.held_tasks,
-        }),
-        create_time: Some(timestamp(tenant.created)),
-        revision: tenant.revision.0,
-        spent_micros: spent.unwrap_or(0),
-        budget_level: level.unwrap_or_default(),
-        ..tenant_description(&tenant.spec)
-    }
-}
-
 /// A tenant as asked for.
 pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
     v1::Tenant {
@@ -161,6 +141,8 @@ pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
         labels: labels(&spec.labels),
         budget: budget_message(&spec.budget),
         annotations: annotation_map(&spec.annotations),
+        parent: spec.parent.to_string(),
+        guarantee: (!spec.guarantee.is_zero()).then(|| resources(&spec.guarantee)),
         ..v1::Tenant::default()
     }
 }
@@ -202,6 +184,7 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         waits_for: state.awaited(job).map(|awaited| awaited.name.to_string()).collect(),
         next_retry_time: next_retry(state, job),
         end_reason: end_reason(state, job),
+        last_preemption: state.preempted(job.id).map(|(by, time)| preemption(by, *time)),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
     }
 }
@@ -347,15 +330,36 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
         state: allocation_state.into(),
         place_time: Some(timestamp(allocation.placed)),
         start_time: allocation.started().map(timestamp),
-        notice: allocation.notice.map(notice),
+        notice: allocation
+            .notice
+            .map(|given| notice(given, state.preemptor(at.id).map(AsRef::as_ref))),
     }
 }
 
 /// An announced eviction.
-pub(crate) fn notice(notice: Notice) -> v1::EvictionNotice {
+pub(crate) fn notice(notice: Notice, by: Option<&Preemptor>) -> v1::EvictionNotice {
     v1::EvictionNotice {
         reason: eviction_reason(notice.reason).into(),
         deadline: Some(timestamp(notice.deadline)),
+        preempting_tenant: by.map(|by| by.tenant.to_string()).unwrap_or_default(),
+        preempting_job: by.map(|by| by.name.to_string()).unwrap_or_default(),
+        preemption_right: by.map(|by| preemption_right(by.right).into()).unwrap_or_default(),
+    }
+}
+
+fn preemption(by: &Preemptor, time: Time) -> v1::Preemption {
+    v1::Preemption {
+        tenant: by.tenant.to_string(),
+        job: by.name.to_string(),
+        right: preemption_right(by.right).into(),
+        time: Some(timestamp(time)),
+    }
+}
+
+fn preemption_right(right: PreemptedFor) -> v1::PreemptionRight {
+    match right {
+        PreemptedFor::Priority => v1::PreemptionRight::Priority,
+        PreemptedFor::Guarantee => v1::PreemptionRight::Guarantee,
     }
 }
 

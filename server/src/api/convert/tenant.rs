@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use offpeak::v1;
 use offpeak_core::{
     command::{Command, TenantPatch},
-    model::{Name, Priority, Quota, TenantSpec},
+    model::{Counts, Name, Priority, Quota, Resources, TenantSpec},
 };
 
 use super::{
@@ -22,8 +22,16 @@ use super::{
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// What may be changed of a tenant.
-const TENANT_PATHS: [&str; 6] =
-    ["quota", "weight", "priority_ceiling", "labels", "budget", "annotations"];
+const TENANT_PATHS: [&str; 8] = [
+    "quota",
+    "weight",
+    "priority_ceiling",
+    "labels",
+    "budget",
+    "annotations",
+    "parent",
+    "guarantee",
+];
 
 mutation!(CreateTenantRequest, "CreateTenant", create);
 mutation!(UpdateTenantRequest, "UpdateTenant", update);
@@ -36,7 +44,9 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
     let tenant = require(violations, &at, message.tenant.as_ref()).unwrap_or(&absent);
     Command::CreateTenant(TenantSpec {
         name: name(violations, &at.field("name"), &tenant.name),
+        parent: parent(violations, &at, tenant),
         quota: quota(violations, &at, tenant),
+        guarantee: guarantee(violations, &at, tenant),
         weight: weight(violations, &at, tenant),
         priority_ceiling: ceiling(violations, &at, tenant),
         labels: label_map(violations, &at.field("labels"), &tenant.labels),
@@ -66,6 +76,8 @@ fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Com
                 let at = at.field("annotations");
                 patch.annotations = Some(annotations(violations, &at, &tenant.annotations));
             }
+            "parent" => patch.parent = Some(parent(violations, &at, tenant)),
+            "guarantee" => patch.guarantee = Some(guarantee(violations, &at, tenant)),
             _ => unreachable!("invariant: the mask was checked"),
         }
     }
@@ -76,6 +88,29 @@ fn delete(message: &v1::DeleteTenantRequest, violations: &mut Violations) -> Com
     let at = At::Root;
     let at = at.field("name");
     Command::DeleteTenant(target(violations, &at, &message.name, message.expected_revision))
+}
+
+fn parent(violations: &mut Violations, at: &At<'_>, tenant: &v1::Tenant) -> Name {
+    if tenant.parent.is_empty() {
+        return Name::default();
+    }
+    name(violations, &at.field("parent"), &tenant.parent)
+}
+
+/// Not bounded either, as limits are not.
+fn guarantee(violations: &mut Violations, at: &At<'_>, tenant: &v1::Tenant) -> Resources {
+    let Some(guarantee) = &tenant.guarantee else {
+        return Resources::default();
+    };
+    let counts = counts(violations, &at.field("guarantee").field("counts"), &guarantee.counts);
+    Resources {
+        cpu_millis: guarantee.cpu_millis,
+        memory_bytes: guarantee.memory_bytes,
+        disk_bytes: guarantee.disk_bytes,
+        network_bps: guarantee.network_bps,
+        gpu_millis: guarantee.gpu_millis,
+        counts: Counts::new(counts),
+    }
 }
 
 /// Limits are not bounded: the sum over a fleet may be more than any one node can have.

@@ -93,7 +93,7 @@ fn events() -> Vec<Event> {
             delayed: false,
             end: TaskEnd::Cancelled,
         },
-        Event::NoticeGiven { at: at(0, 0), notice },
+        Event::NoticeGiven { at: at(0, 0), notice, by: None },
         Event::NoticeWithdrawn { at: at(1, 1) },
         Event::TaskEvicted { at: at(0, 1), reason: EvictionReason::Preempted },
         Event::JobEnded { id: JobId(0), state: JobState::Failed },

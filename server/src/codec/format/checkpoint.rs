@@ -2,14 +2,14 @@ use prost::{Message, Oneof};
 
 use super::{
     AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
-    Policy, PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard, Spending,
-    TenantSpec, Windows,
+    Policy, Preemptor, PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard,
+    Spending, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 21")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -38,6 +38,10 @@ pub(crate) enum EntryKind {
     Allocations(Allocations),
     #[prost(message, tag = "21")]
     Tries(AllTries),
+    #[prost(message, tag = "19")]
+    Shares(Shares),
+    #[prost(message, tag = "20")]
+    Preemptions(Preemptions),
     #[prost(message, tag = "7")]
     Demand(Demand),
     #[prost(message, tag = "6")]
@@ -85,6 +89,15 @@ pub(crate) struct Header {
     /// Absent in checkpoints of releases that did not know of owners.
     #[prost(uint64, tag = "16")]
     pub(crate) owners: u64,
+    /// Absent, as the two that follow, in checkpoints of releases whose shares remembered nothing.
+    #[prost(uint64, tag = "20")]
+    pub(crate) shares: u64,
+    /// Allocations that are being preempted.
+    #[prost(uint64, tag = "21")]
+    pub(crate) preemptors: u64,
+    /// Jobs of which something was preempted.
+    #[prost(uint64, tag = "22")]
+    pub(crate) preempted: u64,
 }
 
 /// Owners of whom something was asked.
@@ -176,6 +189,54 @@ pub(crate) struct Tenant {
     pub(crate) spending: Option<Spending>,
     #[prost(uint32, tag = "6")]
     pub(crate) budget_level: u32,
+}
+
+/// What tenants held of late.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Shares {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) shares: Vec<Share>,
+}
+
+/// What a tenant held of late, and what those below it did.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Share {
+    #[prost(uint32, tag = "1")]
+    pub(crate) tenant: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) own: Decayed,
+    #[prost(message, required, tag = "3")]
+    pub(crate) below: Decayed,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Decayed {
+    #[prost(uint64, tag = "1")]
+    pub(crate) as_of: u64,
+    /// Whole units of each resource; CPU, memory, disk, network and GPUs.
+    #[prost(uint64, repeated, tag = "2")]
+    pub(crate) whole: Vec<u64>,
+    /// And 2^-32 parts of a unit.
+    #[prost(fixed32, repeated, tag = "3")]
+    pub(crate) parts: Vec<u32>,
+}
+
+/// Who is being preempted and was, and for whom.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Preemptions {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) preemptions: Vec<Preemption>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Preemption {
+    /// An allocation that is being preempted, or with a time a job of which a task was.
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(uint64, optional, tag = "2")]
+    pub(crate) when: Option<u64>,
+    #[prost(message, required, tag = "3")]
+    pub(crate) by: Preemptor,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,8 +1,8 @@
 use prost::{Message, Oneof};
 
 use super::{
-    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, PriceBook, ResourceColumns,
-    RiskCurbed, TenantSpec, Windows,
+    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor, PriceBook,
+    ResourceColumns, RiskCurbed, TenantSpec, Windows,
 };
 
 /// One group commit.
@@ -341,6 +341,9 @@ pub(crate) struct NoticeGiven {
     pub(crate) reason: u32,
     #[prost(uint64, tag = "3")]
     pub(crate) deadline: u64,
+    /// Of a preemption, but not in records of releases that did not tell.
+    #[prost(message, optional, tag = "4")]
+    pub(crate) by: Option<Preemptor>,
 }
 
 #[derive(Clone, PartialEq, Message)]

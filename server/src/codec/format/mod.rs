@@ -12,8 +12,9 @@ mod model;
 mod owner;
 
 pub(crate) use checkpoint::{
-    Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner, Owners,
-    Remembered, Requests, TaskKind, Tenant, Tenants,
+    Allocations, Decayed, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner,
+    Owners, Preemption, Preemptions, Remembered, Requests, Share, Shares, TaskKind, Tenant,
+    Tenants,
 };
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobDescribed, JobEnded,
@@ -29,8 +30,8 @@ pub(crate) use ledger::{
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,
-    Outcome, Pair, Policy, Quota, ResourceColumns, Resources, Selector, Spread, TenantSpec,
-    Toleration,
+    Outcome, Pair, Policy, Preemptor, Quota, ResourceColumns, Resources, Selector, Spread,
+    TenantSpec, Toleration,
 };
 pub(crate) use owner::{
     CalendarEntry, HeldShare, Once, OwnerSpec, RiskCurbed, Scorecard, When, Windows,

@@ -113,6 +113,12 @@ pub(crate) struct TenantSpec {
     pub(crate) budget: Option<Budget>,
     #[prost(message, repeated, tag = "12")]
     pub(crate) annotations: Vec<Pair>,
+    /// Empty at the top.
+    #[prost(string, tag = "8")]
+    pub(crate) parent: String,
+    /// Absent when there is none.
+    #[prost(message, optional, tag = "9")]
+    pub(crate) guarantee: Option<Resources>,
 }
 
 /// Limits; an absent one is no limit.
@@ -224,6 +230,23 @@ pub(crate) struct Policy {
     pub(crate) request_retention_ms: u64,
     #[prost(uint64, tag = "5")]
     pub(crate) request_limit: u64,
+    /// Absent in records of releases whose shares remembered nothing.
+    #[prost(uint64, optional, tag = "8")]
+    pub(crate) share_half_life_ms: Option<u64>,
+}
+
+/// For whom an allocation is preempted.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Preemptor {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    #[prost(string, tag = "2")]
+    pub(crate) tenant: String,
+    #[prost(string, tag = "3")]
+    pub(crate) name: String,
+    /// Within a guarantee, not by priority.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_guaranteed: bool,
 }
 
 /// The answer to an accepted command; without a detail there is nothing more to say.

@@ -8,8 +8,8 @@ use offpeak_core::{
     model::{
         AllocationId, AllocationRef, Constraints, Counts, DeviceSet, EvictionReason, JobId,
         JobSpec, JobState, Labels, LoadSample, Millis, Name, NodeId, NodeMode, NodeSpec, Notice,
-        Policy, Priority, Quota, Resources, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec,
-        Time,
+        Policy, PreemptedFor, Preemptor, Priority, Quota, Resources, Revision, TaskEnd, TaskIndex,
+        TenantId, TenantSpec, Time,
     },
     state::State,
 };
@@ -80,6 +80,8 @@ pub(crate) fn node_spec(id: u32) -> NodeSpec {
 pub(crate) fn tenant_spec(text: &str) -> TenantSpec {
     TenantSpec {
         name: name(text),
+        parent: Name::default(),
+        guarantee: Resources::default(),
         quota: Quota { tasks: Some(10_000_000), ..Quota::default() },
         weight: 1,
         priority_ceiling: Priority(5),
@@ -196,9 +198,17 @@ fn loads() -> Vec<Event> {
     ]
 }
 
+fn preemptor() -> Preemptor {
+    let right = PreemptedFor::Guarantee;
+    Preemptor { job: JobId(2), tenant: name("acme"), name: name("train"), right }
+}
+
 fn ends() -> Vec<Event> {
     let notice = |reason| Notice { reason, deadline: Time(1_700_000_100_000) };
-    let given = |at, reason| Event::NoticeGiven { at, notice: notice(reason) };
+    let given = |at, reason| {
+        let by = (reason == EvictionReason::Preempted).then(|| Arc::new(preemptor()));
+        Event::NoticeGiven { at, notice: notice(reason), by }
+    };
     vec![
         given(at(0, 0, 0, 0), EvictionReason::OwnerReturned),
         given(at(3, 0, 3, 1), EvictionReason::NodeDrained),

@@ -8,9 +8,9 @@ use offpeak_core::{
     model::{
         AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension,
         EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
-        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy, Priority,
-        Quota, Resources, Revision, SelectorOperator, Spread, Taint, TaskEnd, TaskIndex, TenantId,
-        TenantSpec, Time, Toleration, Topology,
+        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy,
+        PreemptedFor, Preemptor, Priority, Quota, Resources, Revision, SelectorOperator, Spread,
+        Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
     },
     state::{DemandKey, Profile},
 };
@@ -81,14 +81,16 @@ fn event() -> BoxedStrategy<Event> {
 }
 
 fn cell_event() -> BoxedStrategy<Event> {
-    let policy = (any::<u32>(), number(), number(), number(), number()).prop_map(
-        |(forecast_margin_permille, notice, job_retention, request_retention, request_limit)| {
+    let policy = (any::<u32>(), proptest::array::uniform5(number())).prop_map(
+        |(forecast_margin_permille, numbers)| {
+            let [notice, job_retention, request_retention, request_limit, half_life] = numbers;
             Event::PolicyChanged(Policy {
                 forecast_margin_permille,
                 notice: Millis(notice),
                 job_retention: Millis(job_retention),
                 request_retention: Millis(request_retention),
                 request_limit,
+                share_half_life: Millis(half_life),
             })
         },
     );
@@ -235,10 +237,13 @@ fn task_event() -> BoxedStrategy<Event> {
     let delayed = (at(), end(), "\\PC{0,12}", number()).prop_map(|(at, end, message, until)| {
         Event::TaskDelayed { at, end, message: message.into(), until: Time(until) }
     });
-    let given = (at(), reason(), number()).prop_map(|(at, reason, deadline)| Event::NoticeGiven {
-        at,
-        notice: Notice { reason, deadline: Time(deadline) },
-    });
+    let right = prop_oneof![Just(PreemptedFor::Priority), Just(PreemptedFor::Guarantee)];
+    let by = (job_id(), name(), name(), right)
+        .prop_map(|(job, tenant, name, right)| Arc::new(Preemptor { job, tenant, name, right }));
+    let given =
+        (at(), reason(), number(), option::of(by)).prop_map(|(at, reason, deadline, by)| {
+            Event::NoticeGiven { at, notice: Notice { reason, deadline: Time(deadline) }, by }
+        });
     prop_oneof![
         ended,
         delayed,
@@ -337,17 +342,23 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
         let [cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, tasks] = limits;
         Quota { cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, counts, tasks }
     });
-    let more = (ledger::budget(), extras::annotations());
+    let more = (ledger::budget(), extras::annotations(), name(), resources());
     (name(), quota, any::<u32>(), any::<i32>(), labels(), more)
-        .prop_map(|(name, quota, weight, ceiling, labels, (budget, annotations))| TenantSpec {
-            name,
-            quota,
-            weight,
-            priority_ceiling: Priority(ceiling),
-            labels,
-            budget,
-            annotations,
-        })
+        .prop_map(
+            |(name, quota, weight, ceiling, labels, (budget, annotations, parent, guarantee))| {
+                TenantSpec {
+                    name,
+                    parent,
+                    quota,
+                    guarantee,
+                    weight,
+                    priority_ceiling: Priority(ceiling),
+                    labels,
+                    budget,
+                    annotations,
+                }
+            },
+        )
         .boxed()
 }
 

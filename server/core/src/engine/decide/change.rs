@@ -157,7 +157,7 @@ fn end_placed(state: &State, id: AllocationId, deadline: Option<Time>) -> Option
         return Some(Event::TaskEnded { at, end, message: Arc::default() });
     };
     let notice = Notice { reason: EvictionReason::Cancelled, deadline }.beside(allocation.notice);
-    (allocation.notice != Some(notice)).then_some(Event::NoticeGiven { at, notice })
+    (allocation.notice != Some(notice)).then_some(Event::NoticeGiven { at, notice, by: None })
 }
 
 /// An unfinished job.

@@ -26,10 +26,12 @@ pub(super) fn submit(
     if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
-    let ceiling = tenant.spec.priority_ceiling;
-    if spec.priority > ceiling {
-        let tenant = tenant.spec.name.clone();
-        return Err(Rejection::PriorityAboveCeiling { tenant, wanted: spec.priority, ceiling });
+    for above in state.lineage(tenant.id) {
+        let ceiling = above.spec.priority_ceiling;
+        if spec.priority > ceiling {
+            let tenant = above.spec.name.clone();
+            return Err(Rejection::PriorityAboveCeiling { tenant, wanted: spec.priority, ceiling });
+        }
     }
     if spec.deadline.is_some_and(|deadline| deadline <= now) {
         return Err(Rejection::DeadlinePassed);
@@ -89,22 +91,26 @@ fn free_name(tenant: &Tenant, id: JobId) -> Name {
     }
 }
 
-/// Whether the tenant may ask for `count` more tasks. What all tenants ask for must stay countable.
+/// Whether the tenant, and all above it, may ask for `count` more tasks. What all tenants ask for must stay countable.
 pub(super) fn check_quota(
     state: &State,
     tenant: &Tenant,
     request: &Resources,
     count: u32,
 ) -> Result<(), Rejection> {
-    let usage = &tenant.usage;
-    let more = request.checked_mul(u64::from(count));
-    let more = more.filter(|more| state.requested().checked_add(more).is_some());
-    let wanted = more.and_then(|more| usage.requested.checked_add(&more));
-    let wanted = wanted.ok_or(Rejection::RequestOverflow { count })?;
-    match tenant.spec.quota.excess(&wanted, usage.requested_tasks + u64::from(count)) {
-        Some(excess) => Err(Rejection::QuotaExceeded { tenant: tenant.spec.name.clone(), excess }),
-        None => Ok(()),
+    let overflow = Rejection::RequestOverflow { count };
+    let Some(more) = request.checked_mul(u64::from(count)) else { return Err(overflow) };
+    if state.requested().checked_add(&more).is_none() {
+        return Err(overflow);
     }
+    for above in state.lineage(tenant.id) {
+        let (asked, tasks) = above.requested();
+        let wanted = asked.saturating_add(&more);
+        if let Some(excess) = above.spec.quota.excess(&wanted, tasks + u64::from(count)) {
+            return Err(Rejection::QuotaExceeded { tenant: above.spec.name.clone(), excess });
+        }
+    }
+    Ok(())
 }
 
 /// Whether the tenant may ask for more.

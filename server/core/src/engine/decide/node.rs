@@ -112,7 +112,7 @@ fn withdrawn(state: &State, node: &Node) -> Vec<Event> {
         match deadline {
             None => events.push(Event::NoticeWithdrawn { at }),
             Some(deadline) if deadline != old.deadline => {
-                events.push(Event::NoticeGiven { at, notice: drained(deadline) });
+                events.push(Event::NoticeGiven { at, notice: drained(deadline), by: None });
             }
             Some(_) => {}
         }
@@ -178,7 +178,7 @@ pub(super) fn drain(
         if moves {
             let keeps = old.filter(|old| old.reason == EvictionReason::Cancelled);
             let notice = keeps.map_or(notice, |old| notice.beside(Some(old)));
-            events.push(Event::NoticeGiven { at, notice });
+            events.push(Event::NoticeGiven { at, notice, by: None });
             notices += 1;
         }
     }
