@@ -18,6 +18,7 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
         Blocker::Gang => "the tasks do not all fit at the same time".to_owned(),
         Blocker::Spread => "the job's spreads leave no place".to_owned(),
         Blocker::Preemption => "evictions that make room are under notice".to_owned(),
+        Blocker::PlannedStart => "a start is planned and has not come yet".to_owned(),
         Blocker::Queue => "other tasks are ahead in the queue".to_owned(),
         Blocker::NodeState => of_nodes("cordoned, draining or lost"),
         Blocker::Region => of_nodes("in another region"),

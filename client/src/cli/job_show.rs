@@ -1,6 +1,6 @@
 //! How jobs are printed.
 
-use offpeak::v1::{Constraints, Job, JobState, TaskCounts};
+use offpeak::v1::{Constraints, Job, JobState, PlannedStart, TaskCounts};
 
 use super::{
     human,
@@ -87,11 +87,15 @@ impl Show for Job {
             ("Max runtime", human::wire_span(spec.max_runtime.as_ref()).into()),
             ("Notice", human::wire_span(spec.notice.as_ref()).into()),
             ("Deadline", human::time(spec.deadline.as_ref()).into()),
+            ("Complete by", human::time(spec.complete_by.as_ref()).into()),
             ("Labels", human::labels(&spec.labels).into()),
             ("Created", human::time(self.create_time.as_ref()).into()),
             ("Ended", human::time(self.end_time.as_ref()).into()),
             ("Revision", self.revision.to_string().into()),
         ];
+        if let Some(start) = &self.planned_start {
+            details.push(("Planned start", planned(start).into()));
+        }
         for (index, line) in reasons(self).into_iter().enumerate() {
             let name = if index == 0 { "Waits for" } else { "" };
             details.push((name, Cell::toned(line, Tone::Warning)));
@@ -101,6 +105,13 @@ impl Show for Job {
         }
         details
     }
+}
+
+/// When, where and how many.
+pub(crate) fn planned(start: &PlannedStart) -> String {
+    let time = human::time(start.start_time.as_ref());
+    let tasks = human::counted(u64::from(start.tasks), "task");
+    format!("{tasks} on {} at {time}", start.node)
 }
 
 /// One line a blocker, for people.

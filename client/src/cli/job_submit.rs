@@ -88,6 +88,9 @@ struct Manner {
     /// Tasks not placed by then fail: a time such as 2026-01-31T18:00:00Z, or a duration from now
     #[arg(long, value_parser = parse_deadline, value_name = "TIME")]
     deadline: Option<Timestamp>,
+    /// Work that is not complete by then is of no use: what could not be, by its max or min runtime, is not started
+    #[arg(long, value_parser = parse_deadline, value_name = "TIME")]
+    complete_by: Option<Timestamp>,
     /// Place all tasks together or none
     #[arg(long)]
     gang: bool,
@@ -131,6 +134,7 @@ impl Submit {
             min_runtime: manner.min_runtime.map(human::to_wire),
             max_runtime: manner.max_runtime.map(human::to_wire),
             deadline: manner.deadline,
+            complete_by: manner.complete_by,
             gang: manner.gang,
             labels: manner.labels.iter().cloned().collect(),
             notice: manner.notice.map(human::to_wire),

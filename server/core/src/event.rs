@@ -6,8 +6,8 @@ use crate::{
     command::Outcome,
     model::{
         AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
-        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
+        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, PlannedStart,
+        Policy, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -192,6 +192,18 @@ pub enum Event {
         id: JobId,
         /// How.
         state: JobState,
+    },
+    /// Pending tasks of a job are to start, or are to start elsewhere or at another time than was planned.
+    StartPlanned {
+        /// The job.
+        job: JobId,
+        /// When and where.
+        planned: PlannedStart,
+    },
+    /// What was planned for a job's pending tasks cannot be, and nothing else is planned for them.
+    StartUnplanned {
+        /// The job.
+        job: JobId,
     },
     /// An ended job is no longer kept.
     JobForgotten {

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 23] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -32,6 +32,8 @@ const KINDS: [&str; 21] = [
     "owner_updated",
     "owner_turned",
     "advisory_given",
+    "start_planned",
+    "start_unplanned",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -202,5 +204,7 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
+        Event::StartPlanned { .. } => 21,
+        Event::StartUnplanned { .. } => 22,
     })
 }

@@ -1,4 +1,4 @@
-//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
+//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, planned starts, what is asked for and remembered answers,
 //! objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
@@ -12,6 +12,7 @@ use super::{
     bounds::bounds_message,
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
+    event::planned_to_message,
     format::{self, EntryKind},
     outcome,
     runs::tasks_to_runs,
@@ -54,6 +55,8 @@ pub fn encode_checkpoint<E>(
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
         put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
+    let starts = state.planned_starts().map(|(job, planned)| planned_to_message(job, &planned));
+    in_pieces(starts, |starts| put(EntryKind::PlannedStarts(format::PlannedStarts { starts })))?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;

@@ -20,6 +20,7 @@ use super::{
     check_version,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
+    event::planned_from_message,
     format::{self, EntryKind},
     model::name,
     outcome,
@@ -66,6 +67,13 @@ impl CheckpointReader {
                 message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
             }
             EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::PlannedStarts(message) => {
+                for message in &message.starts {
+                    let (job, planned) = planned_from_message(message);
+                    restore.planned(job, planned)?;
+                }
+                Ok(())
+            }
             EntryKind::Demand(message) => {
                 for kind in message.kinds {
                     self.task_kinds.push(task_kind(kind)?);

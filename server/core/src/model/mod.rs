@@ -11,6 +11,7 @@ mod node;
 mod owner;
 mod policy;
 mod resources;
+mod start;
 mod tasks;
 mod tenant;
 mod time;
@@ -33,6 +34,7 @@ pub use owner::{
 };
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use start::PlannedStart;
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -93,7 +93,11 @@ impl Reasons {
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
-        self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish)
+        let mut reasons = self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish);
+        if state.planned_start(job.id).is_some() {
+            reasons.push(PendingReason::of(Blocker::PlannedStart));
+        }
+        reasons
     }
 
     /// Notes which pages are not those of the last question.

@@ -26,6 +26,7 @@ mod queue;
 mod room;
 mod shape;
 mod spread;
+mod starts;
 mod wake;
 
 use std::{
@@ -38,6 +39,7 @@ use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
 pub use shape::ShapeId;
+pub use starts::{Round, started};
 
 use crate::{
     event::{Event, Placement},
@@ -105,6 +107,8 @@ pub enum Blocker {
     Capacity,
     /// More than the node's headroom now.
     Headroom,
+    /// A start is planned and has not come yet.
+    PlannedStart,
 }
 
 /// One blocker and how much it blocks.
@@ -159,13 +163,16 @@ pub struct Scheduler {
     batching: batching::Batching,
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
+    starts: starts::Starts,
+    /// Live allocations of jobs with a `max_runtime`: when they are gone is known.
+    bounded: u64,
 }
 
 impl Scheduler {
     /// A scheduler for a state that it has not followed.
     #[must_use]
-    pub fn new(state: &State) -> Self {
-        let mut scheduler = Self::default();
+    pub fn new(state: &State, now: Time) -> Self {
+        let mut scheduler = Self { starts: starts::Starts::new(now), ..Self::default() };
         for node in state.nodes() {
             scheduler.fleet = scheduler.fleet.saturating_add(&node.spec.capacity);
             scheduler.index.refresh(state, node.id);
@@ -182,7 +189,9 @@ impl Scheduler {
             } else {
                 scheduler.leaving += 1;
             }
+            scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
         }
+        scheduler.hold_planned(state);
         scheduler
     }
 
@@ -202,6 +211,7 @@ impl Scheduler {
                     self.leaving -= 1;
                 }
                 let job = state.job(at.job).expect("invariant: a live allocation has a job");
+                self.bounded -= u64::from(job.spec.max_runtime.is_some());
                 let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
                 let shape = key.and_then(|key| self.index.known_shape(key));
                 let want = self.index.want_of(&job.spec);
@@ -220,6 +230,12 @@ impl Scheduler {
 
     /// Follows an event that has been applied to the state.
     pub fn after(&mut self, state: &State, event: &Event) {
+        self.starts.follow(event);
+        self.follow(state, event);
+        self.hold_planned(state);
+    }
+
+    fn follow(&mut self, state: &State, event: &Event) {
         match event {
             Event::NodeRegistered { id, spec } => {
                 self.fleet = self.fleet.saturating_add(&spec.capacity);
@@ -286,6 +302,8 @@ impl Scheduler {
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::AdvisoryGiven { .. }
+            | Event::StartPlanned { .. }
+            | Event::StartUnplanned { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }
             | Event::RequestRemembered { .. }
@@ -349,6 +367,9 @@ impl Scheduler {
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
+        if job.spec.max_runtime.is_some() {
+            self.bounded += u64::from(tasks);
+        }
         self.unmeasured.insert(job.tenant);
         if job.counts.pending == 0 {
             self.dequeue(state, id);
@@ -376,6 +397,10 @@ impl Scheduler {
         if job.counts.pending == 0 {
             return;
         }
+        if job.spec.is_timed() {
+            self.starts.add(id);
+            return;
+        }
         if let Some(lane) = self.queue.lane_of(id) {
             self.ask_for_more(state, lane);
             return;
@@ -393,6 +418,7 @@ impl Scheduler {
     }
 
     fn dequeue(&mut self, state: &State, id: JobId) {
+        self.starts.remove(id);
         let Some((lane, last)) = self.queue.remove(id) else { return };
         if last {
             let shape = self.index.shape_mut(lane.shape);
@@ -428,6 +454,11 @@ impl Scheduler {
         let share = share.into_iter().max().unwrap_or(0);
         self.queue.set_share(id, share / u64::from(tenant.spec.weight.max(1)));
     }
+}
+
+fn is_bounded(state: &State, id: JobId) -> bool {
+    let job = state.job(id).expect("invariant: a live allocation has a job");
+    job.spec.max_runtime.is_some()
 }
 
 /// Billionths of the whole.

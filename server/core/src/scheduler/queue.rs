@@ -16,6 +16,9 @@ use rustc_hash::FxBuildHasher;
 use super::shape::ShapeId;
 use crate::model::{JobId, Priority, TenantId};
 
+/// Parked shapes that are asked for the job at their front.
+const PARKED_ASKED: usize = 1_024;
+
 /// Where a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Lane {
@@ -263,6 +266,17 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// The oldest job of the highest priority of each parked shape, the highest priority first, then the oldest.
+    pub(super) fn parked_heads(&self, limit: usize) -> Vec<JobId> {
+        let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
+        for shape in self.parked.iter().take(PARKED_ASKED) {
+            let of_shape = self.heads(*shape).into_iter();
+            heads.extend(of_shape.map(|(lane, job)| (Reverse(lane.priority), job)).min());
+        }
+        heads.sort_unstable();
+        heads.into_iter().map(|(_, job)| job).take(limit).collect()
     }
 
     /// The highest priority of any job of a shape.

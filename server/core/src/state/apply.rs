@@ -56,7 +56,10 @@ impl State {
             Event::NodeModeChanged { id, mode, .. } => self.change_node_mode(*id, *mode),
             Event::NodeLost { id } => self.change_node_lost(*id, true),
             Event::NodeFound { id, .. } => self.change_node_lost(*id, false),
-            Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
+            Event::NodeRemoved { id, name, .. } => {
+                self.remove_node(*id, name);
+                self.unplan_node(*id);
+            }
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
             Event::OwnerUpdated { spec, windows } => self.update_owner(spec, windows),
             Event::WindowsRenewed { owner, windows } => {
@@ -79,17 +82,23 @@ impl State {
                 self.add_job(*id, *tenant, name, spec);
             }
             Event::JobResized { id, count } => self.resize_job(*id, *count),
-            Event::TasksPlaced { job, placements } => self.place(*job, placements),
+            Event::TasksPlaced { job, placements } => {
+                self.place(*job, placements);
+                self.unplan_start(*job);
+            }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
             Event::TasksDropped { job, first, count, end } => {
                 self.drop_tasks(*job, *first, *count, *end);
+                self.unplan_ended(*job);
             }
             Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
             Event::NoticeWithdrawn { at } => self.give_notice(at, None),
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
             Event::TaskEvicted { at, .. } => self.evict(at),
+            Event::StartPlanned { job, planned } => self.plan_start(*job, *planned),
+            Event::StartUnplanned { job } => self.unplan_start(*job),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),
             Event::RequestRemembered { id, fingerprint, outcome } => {

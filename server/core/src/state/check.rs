@@ -13,6 +13,7 @@ impl State {
         self.check_jobs();
         self.check_tenants();
         self.check_owners();
+        self.check_planned_starts();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 

@@ -11,6 +11,7 @@ mod hold;
 mod owners;
 mod profile;
 mod restore;
+mod starts;
 
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ pub use restore::{
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
-        Resources, Revision, Tenant, TenantId, Time,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner,
+        PlannedStart, Policy, Resources, Revision, Tenant, TenantId, Time,
     },
     table::Table,
 };
@@ -55,6 +56,8 @@ pub struct State {
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
     profile: Arc<Profile>,
+    /// What is planned for pending tasks.
+    planned: OrdMap<JobId, PlannedStart>,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -80,6 +83,7 @@ impl Default for State {
             waiting: Default::default(),
             requested: Default::default(),
             profile: Default::default(),
+            planned: Default::default(),
         }
     }
 }

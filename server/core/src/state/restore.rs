@@ -8,8 +8,8 @@ use super::{Profile, Remembered, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
     JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Owner,
-    OwnerSpec, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tasks,
-    Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    OwnerSpec, PlannedStart, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex,
+    TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -38,6 +38,11 @@ pub enum RestoreError {
     /// An owner that is there already, or that comes after nodes that need it.
     #[error("owner {0:?} is there twice in the checkpoint, or comes too late")]
     BadOwner(Name),
+    /// A planned start of a job or on a node that is not there, or a second one.
+    #[error(
+        "the planned start of job {0} is there twice, or its job or node is not in the checkpoint"
+    )]
+    BadPlan(JobId),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -263,6 +268,16 @@ impl Restore {
             allocation.start(started);
         }
         self.state.insert_allocation(allocation);
+        Ok(())
+    }
+
+    /// Adds what is planned for a job.
+    pub fn planned(&mut self, job: JobId, planned: PlannedStart) -> Result<(), RestoreError> {
+        let known = self.state.job(job).is_some() && self.state.node(planned.node).is_some();
+        if !known || self.state.planned_start(job).is_some() {
+            return Err(RestoreError::BadPlan(job));
+        }
+        self.state.plan_start(job, planned);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 mod naive;
 mod ops;
 mod reasons;
+mod starts;
 
 use naive::Naive;
 use offpeak_core::{

@@ -27,8 +27,8 @@ pub(crate) use calendar::calendar;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
     allocation, eviction_reason, job, job_description, job_state, load_sample, node,
-    node_description, node_state, node_state_in, notice, resources as amounts, span, tenant,
-    tenant_description, timestamp,
+    node_description, node_state, node_state_in, notice, planned_start, resources as amounts, span,
+    tenant, tenant_description, timestamp,
 };
 pub(crate) use owner::{owner, owner_description, window};
 pub(crate) use pending::pending_reason;

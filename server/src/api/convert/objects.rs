@@ -6,8 +6,8 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources,
-        SelectorOperator, Tenant, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PlannedStart, Quota,
+        Resources, SelectorOperator, Tenant, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -186,6 +186,10 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         create_time: Some(timestamp(job.created)),
         end_time: job.ended.map(|(time, _)| timestamp(time)),
         revision: job.revision.0,
+        planned_start: state.planned_start(job.id).map(|planned| {
+            let node = state.node(planned.node).expect("invariant: a start is planned on a node");
+            planned_start(&planned, &node.spec.name)
+        }),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
     }
 }
@@ -207,6 +211,7 @@ pub(crate) fn job_description(tenant: &Name, name: &Name, spec: &JobSpec) -> v1:
             min_runtime: (spec.min_runtime.0 > 0).then(|| span(spec.min_runtime)),
             max_runtime: spec.max_runtime.map(span),
             deadline: spec.deadline.map(timestamp),
+            complete_by: spec.complete_by.map(timestamp),
             gang: spec.gang,
             labels: labels(&spec.labels),
             notice: spec.notice.map(span),
@@ -291,6 +296,15 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
         place_time: Some(timestamp(allocation.placed)),
         start_time: allocation.started().map(timestamp),
         notice: allocation.notice.map(notice),
+    }
+}
+
+/// When and where tasks are to start.
+pub(crate) fn planned_start(planned: &PlannedStart, node: &Name) -> v1::PlannedStart {
+    v1::PlannedStart {
+        start_time: Some(timestamp(planned.start)),
+        node: node.to_string(),
+        tasks: planned.tasks,
     }
 }
 

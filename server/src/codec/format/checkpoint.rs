@@ -1,14 +1,14 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
-    Resources, TenantSpec, Windows,
+    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, PlannedStart, Policy, RequestRemembered,
+    ResourceColumns, Resources, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -27,6 +27,9 @@ pub(crate) enum EntryKind {
     Jobs(Jobs),
     #[prost(message, tag = "5")]
     Allocations(Allocations),
+    /// Absent, as they are in checkpoints of releases that did not plan any.
+    #[prost(message, tag = "13")]
+    PlannedStarts(PlannedStarts),
     #[prost(message, tag = "7")]
     Demand(Demand),
     #[prost(message, tag = "6")]
@@ -74,6 +77,13 @@ pub(crate) struct Header {
     /// Absent in checkpoints of releases that did not know of owners.
     #[prost(uint64, tag = "16")]
     pub(crate) owners: u64,
+}
+
+/// Starts that lie ahead, in the order of their jobs' ids.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PlannedStarts {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) starts: Vec<PlannedStart>,
 }
 
 /// Owners of whom something was asked.

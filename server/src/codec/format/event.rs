@@ -62,7 +62,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -128,6 +128,23 @@ pub(crate) enum EventKind {
     ForecastMade(ForecastMade),
     #[prost(message, tag = "29")]
     AdvisoryGiven(AdvisoryGiven),
+    #[prost(message, tag = "30")]
+    StartPlanned(PlannedStart),
+    #[prost(uint64, tag = "31")]
+    StartUnplanned(u64),
+}
+
+/// When and where pending tasks of a job are to start.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct PlannedStart {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) start: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) node: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) tasks: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -11,13 +11,13 @@ mod owner;
 
 pub(crate) use checkpoint::{
     Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner, Owners,
-    Remembered, Requests, TaskKind, Tenant, Tenants,
+    PlannedStarts, Remembered, Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten,
     JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven,
-    OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded,
-    TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
+    OwnerDescribed, PlannedStart, Record, RecordPiece, Removed, RequestRemembered, Samples,
+    TaskEnded, TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

@@ -147,6 +147,8 @@ pub(crate) struct JobSpec {
     pub(crate) labels: Vec<Pair>,
     #[prost(uint64, optional, tag = "10")]
     pub(crate) notice_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "11")]
+    pub(crate) complete_by: Option<u64>,
 }
 
 /// Where tasks may go.
