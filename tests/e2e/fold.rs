@@ -210,6 +210,9 @@ impl Fold {
             }
             Kind::NodeRemoved(e) => {
                 self.objects.nodes.remove(&e.node).expect("a removed node exists");
+                for job in self.objects.jobs.values_mut() {
+                    job.planned_start.take_if(|planned| planned.node == e.node);
+                }
             }
             // Owners follow from nothing else, and nothing that is folded here follows from them.
             Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) => {}
@@ -267,6 +270,8 @@ impl Fold {
             Kind::TaskEnded(e) => self.end(e),
             Kind::NoticeGiven(e) => self.allocation(e.allocation_id).notice = e.notice,
             Kind::AdvisoryGiven(_) => {}
+            Kind::StartPlanned(e) => self.job(&(e.tenant, e.job)).planned_start = e.planned,
+            Kind::StartUnplanned(e) => self.job(&(e.tenant, e.job)).planned_start = None,
             Kind::NoticeWithdrawn(e) => self.allocation(e.allocation_id).notice = None,
             Kind::TaskEvicted(e) => {
                 self.release(e.allocation_id);
@@ -308,6 +313,7 @@ impl Fold {
             counts.pending -= placement.count;
             counts.placed += placement.count;
         }
+        self.job(&key).planned_start = None;
     }
 
     fn end(&mut self, ended: TaskEnded) {
@@ -315,6 +321,10 @@ impl Fold {
         let key = (ended.tenant, ended.job);
         if ended.allocation_id == 0 {
             self.counts(&key).pending -= ended.count;
+            let pending = self.counts(&key).pending;
+            let planned = &mut self.job(&key).planned_start;
+            planned.take_if(|_| pending == 0);
+            planned.iter_mut().for_each(|planned| planned.tasks = planned.tasks.min(pending));
         } else {
             assert_eq!(ended.count, 1, "an allocation is of one task");
             self.release(ended.allocation_id);

@@ -279,6 +279,11 @@ pub(crate) fn line(event: &Event) -> String {
             format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
+        Kind::StartPlanned(e) => {
+            let planned = e.planned.as_ref().expect("a plan");
+            format!("planned {} of {}/{} on {}", planned.tasks, e.tenant, e.job, planned.node)
+        }
+        Kind::StartUnplanned(e) => format!("unplanned {}/{}", e.tenant, e.job),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

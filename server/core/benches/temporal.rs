@@ -170,7 +170,19 @@ impl<'d> Play<'d> {
             let load = resources([cpu, memory, gpus]);
             LoadReport { node: name(&format!("node-{at}")), time: None, load }
         });
-        let mut requests = vec![ask(Command::ReportLoad(loads.collect()))];
+        // Of a slot that is here the load tells, and no expectation.
+        let state = self.engine.state();
+        let passed = state.owners().map(|owner| {
+            let mut windows = owner.windows.as_ref().clone();
+            windows.list.retain(|window| window.start > now);
+            ask(Command::RenewWindows {
+                owner: owner.spec.name.clone(),
+                of: owner.revision,
+                windows,
+            })
+        });
+        let mut requests: Vec<Request> = passed.collect();
+        requests.push(ask(Command::ReportLoad(loads.collect())));
         let arriving = (0..day.work.len()).filter(|at| day.work[*at].release == slot);
         let arriving: Vec<usize> = arriving.collect();
         requests.extend(arriving.into_iter().filter_map(|at| self.submit(at)));

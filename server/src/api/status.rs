@@ -293,6 +293,7 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
         Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
         Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
+        Rejection::CannotComplete => ("CANNOT_COMPLETE", "job.spec.complete_by"),
         Rejection::GpuModelMismatch(_) => ("GPU_MODEL_MISMATCH", "node.gpu_model"),
         Rejection::ReservationAboveCapacity { .. } => {
             ("RESERVATION_ABOVE_CAPACITY", "node.reservation")

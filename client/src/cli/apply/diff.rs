@@ -97,6 +97,7 @@ pub(crate) fn changed_fixed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<Stri
         ("spec.min_runtime", !same_span(old.min_runtime.as_ref(), new.min_runtime.as_ref())),
         ("spec.max_runtime", old.max_runtime != new.max_runtime),
         ("spec.deadline", old.deadline != new.deadline),
+        ("spec.complete_by", old.complete_by != new.complete_by),
         ("spec.gang", old.gang != new.gang),
         ("spec.labels", old.labels != new.labels),
         // Left out, it is the cell's default, whatever that is.

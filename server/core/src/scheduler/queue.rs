@@ -16,8 +16,9 @@ use rustc_hash::FxBuildHasher;
 use super::shape::ShapeId;
 use crate::model::{JobId, Priority, TenantId};
 
-/// Parked shapes that are asked for the job at their front.
-const PARKED_ASKED: usize = 1_024;
+/// Parked shapes that are asked for the jobs at their front, and how many jobs of a lane are looked at.
+const PARKED_ASKED: usize = 256;
+const ASKED_OF_LANE: usize = 64;
 
 /// Where a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -268,12 +269,25 @@ impl Queue {
         }
     }
 
-    /// The oldest job of the highest priority of each parked shape, the highest priority first, then the oldest.
-    pub(super) fn parked_heads(&self, limit: usize) -> Vec<JobId> {
+    /// Jobs of parked shapes, the highest priority first, then the oldest: of those of one lane that `alike` cannot tell
+    /// apart only the first, and only among the first few.
+    pub(super) fn parked_heads<K: Eq>(
+        &self,
+        limit: usize,
+        alike: impl Fn(JobId) -> K,
+    ) -> Vec<JobId> {
         let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
         for shape in self.parked.iter().take(PARKED_ASKED) {
-            let of_shape = self.heads(*shape).into_iter();
-            heads.extend(of_shape.map(|(lane, job)| (Reverse(lane.priority), job)).min());
+            for (lane, jobs) in self.backlogs_of(*shape) {
+                let mut seen: Vec<K> = Vec::new();
+                for job in jobs.iter().take(ASKED_OF_LANE) {
+                    let kind = alike(*job);
+                    if !seen.contains(&kind) {
+                        seen.push(kind);
+                        heads.push((Reverse(lane.priority), *job));
+                    }
+                }
+            }
         }
         heads.sort_unstable();
         heads.into_iter().map(|(_, job)| job).take(limit).collect()

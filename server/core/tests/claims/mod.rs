@@ -10,5 +10,6 @@ mod nodes;
 mod owner;
 mod preemption;
 mod requests;
+mod starts;
 mod tenants;
 mod windows;

@@ -35,6 +35,9 @@ pub(super) fn submit(
     if spec.deadline.is_some_and(|deadline| deadline <= now) {
         return Err(Rejection::DeadlinePassed);
     }
+    if spec.latest_start().is_some_and(|latest| latest <= now) {
+        return Err(Rejection::CannotComplete);
+    }
     check_quota(state, tenant, &spec.request, spec.count)?;
     let detail = Detail::Job { id, name: name.clone() };
     events.push(Event::JobSubmitted { id, tenant: tenant.id, name, spec });

@@ -7,8 +7,8 @@
 //!
 //! A node on which a start is planned is kept out of the index, so that nothing takes the room that is counted on. What
 //! would be gone before, or fits beside, still goes there: it is laid out here, too, against the node's steps in time
-//! (`profile.rs`). That is reservation-based backfill (Lifka 1995; Mu'alem and Feitelson 2001), for the first of every
-//! shape that waits.
+//! (`profile.rs`). That is reservation-based backfill (Lifka 1995; Mu'alem and Feitelson 2001), for the first jobs of
+//! every shape that waits, one of each length.
 //!
 //! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
 //! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
@@ -43,10 +43,10 @@ const LOOKS_PER_MILLI: u64 = 5_000;
 const LOOKS: u64 = 40_000_000;
 
 /// Starts that are planned at a time.
-const PLANNED: usize = 64;
+const PLANNED: usize = 128;
 
-/// Shapes that wait of which the first job is looked at, and jobs that must be complete by a time.
-const HEADS: usize = 16;
+/// Jobs that wait in the queue and jobs that must be complete by a time.
+const HEADS: usize = 64;
 const TIMED: usize = 2_048;
 
 /// Nodes that are looked at, and those that are asked whether they should be.
@@ -248,7 +248,10 @@ impl Scheduler {
         let planned = state.planned_starts().map(|(job, _)| job);
         let queued: BTreeSet<JobId> = self
             .queue
-            .parked_heads(HEADS)
+            .parked_heads(HEADS, |job| {
+                let spec = &state.job(job).expect("invariant: a waiting job exists").spec;
+                (spec.min_runtime, spec.max_runtime)
+            })
             .into_iter()
             .chain(planned.filter(|job| !self.starts.timed.contains(job)))
             .collect();

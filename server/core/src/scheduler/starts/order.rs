@@ -11,7 +11,7 @@ use crate::model::{Millis, Time};
 const GRAIN: Millis = Millis(15 * Millis::MINUTE.0);
 
 /// Work that starts so much later is worth half, for what is planned may not come to pass.
-const HALF: Millis = Millis(8 * Millis::HOUR.0);
+const HALF: Millis = Millis(4 * Millis::HOUR.0);
 
 /// What an order looks at.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +32,12 @@ pub(super) enum Order {
     Balanced,
     /// Worth an hour over slack.
     Rate,
+    /// As `Balanced`, over the root of slack: a little less in a hurry.
+    Calm,
 }
 
 impl Order {
-    pub(super) const ALL: [Self; 3] = [Self::Value, Self::Balanced, Self::Rate];
+    pub(super) const ALL: [Self; 4] = [Self::Value, Self::Balanced, Self::Rate, Self::Calm];
 
     /// Higher goes first.
     pub(super) fn urgency(self, claim: &Claim, now: Time) -> u128 {
@@ -47,6 +49,7 @@ impl Order {
             Self::Balanced => {
                 share * u128::from(run.isqrt()) * 1000 / u128::from(slack + 3 * GRAIN.0)
             }
+            Self::Calm => share * u128::from(run.isqrt()) / u128::from((slack + GRAIN.0).isqrt()),
             Self::Rate => share * 1_000_000 / u128::from(slack + 3 * GRAIN.0),
         }
     }
