@@ -10,7 +10,7 @@
 
 mod days;
 
-use std::{collections::BTreeMap, fs, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 use days::{Amounts, Day, Node, Solution, Work};
 use offpeak_core::{
@@ -290,21 +290,18 @@ impl<'d> Play<'d> {
 
 fn play<'d>(day: &'d Day, what: &str) -> Play<'d> {
     let mut play = Play::new(day);
-    let begun = Instant::now();
     for slot in 0..day.slots {
         play.slot(slot);
     }
     // What ends with the day.
     play.step(day.slots, begins(day, day.slots), Vec::new());
-    let took = begun.elapsed();
     let solution = play.solution();
     let (value, work) = (day.score(&solution), day.work.len());
     let Play { evictions, slots_lost, plans, .. } = &play;
     println!(
         "{what}: value {value:.3}, complete {} of {work}, evictions {evictions}, slots lost {slots_lost}, \
-         starts planned or moved {plans}, {:.1} s",
-        solution.len(),
-        took.as_secs_f64()
+         starts planned or moved {plans}",
+        solution.len()
     );
     play
 }

@@ -86,8 +86,8 @@ impl Day {
             release: at % 3,
             deadline: 16,
             slots: 1 + at % 3,
-            demand: [2_000, 2_048, u64::from(at % 5 == 0)],
-            resumes: at % 2 == 0,
+            demand: [2_000, 2_048, u64::from(at.is_multiple_of(5))],
+            resumes: at.is_multiple_of(2),
             value: 1.0,
         };
         Self {

@@ -11,6 +11,7 @@
 mod amounts;
 mod batch;
 mod batching;
+mod before;
 mod changes;
 mod classes;
 mod explain;
@@ -34,6 +35,7 @@ use std::{
     mem,
 };
 
+use before::is_bounded;
 pub use explain::Reasons;
 use index::{Ended, Index};
 use queue::{Lane, Queue};
@@ -193,39 +195,6 @@ impl Scheduler {
         }
         scheduler.hold_planned(state);
         scheduler
-    }
-
-    /// What must be known before an event is applied.
-    pub fn before(&mut self, state: &State, event: &Event) {
-        match event {
-            Event::NodeUpdated { id, .. } | Event::NodeRemoved { id, .. } => {
-                let node = state.node(*id).expect("invariant: the event's node exists");
-                self.fleet = self.fleet.saturating_sub(&node.spec.capacity);
-            }
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
-                let allocation = state.allocation(at.id).expect("invariant: it is live");
-                let devices = allocation.devices;
-                if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
-                } else {
-                    self.leaving -= 1;
-                }
-                let job = state.job(at.job).expect("invariant: a live allocation has a job");
-                self.bounded -= u64::from(job.spec.max_runtime.is_some());
-                let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
-                let shape = key.and_then(|key| self.index.known_shape(key));
-                let want = self.index.want_of(&job.spec);
-                self.ended = Some(Ended { shape, want, devices });
-            }
-            Event::NoticeGiven { at, .. } => {
-                let allocation = state.allocation(at.id).expect("invariant: it is live");
-                if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
-                    self.leaving += 1;
-                }
-            }
-            _ => {}
-        }
     }
 
     /// Follows an event that has been applied to the state.
@@ -431,15 +400,6 @@ impl Scheduler {
         }
     }
 
-    fn count_running(&mut self, state: &State, id: JobId, more: bool) {
-        let job = state.job(id).expect("invariant: a live allocation has a job");
-        let count = self.running.entry(job.spec.priority).or_default();
-        *count = if more { *count + 1 } else { *count - 1 };
-        if *count == 0 {
-            self.running.remove(&job.spec.priority);
-        }
-    }
-
     /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
     fn refresh_share(&mut self, state: &State, id: TenantId) {
         let Some(tenant) = state.tenant(id) else { return };
@@ -454,11 +414,6 @@ impl Scheduler {
         let share = share.into_iter().max().unwrap_or(0);
         self.queue.set_share(id, share / u64::from(tenant.spec.weight.max(1)));
     }
-}
-
-fn is_bounded(state: &State, id: JobId) -> bool {
-    let job = state.job(id).expect("invariant: a live allocation has a job");
-    job.spec.max_runtime.is_some()
 }
 
 /// Billionths of the whole.

@@ -28,7 +28,8 @@ fn what_waits_for_bounded_work_has_a_planned_start() {
           +2h forgot acme/first
           +3h ended acme/next/0 TimedOut
           +3h done acme/next Failed
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/first cpu=3 max=1h
@@ -69,7 +70,8 @@ fn work_that_is_gone_before_goes_first_and_longer_work_does_not() {
           +1h ended acme/first/0 TimedOut
           +1h done acme/first Failed
           +1h placed acme/wide/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/first cpu=3 max=1h
@@ -115,7 +117,8 @@ fn a_start_moves_with_the_work_that_it_waits_for() {
           done acme/first Succeeded
           planned 1 of acme/next on a at +2h20s
         > at +40s
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          node b cpu=4
          tenant acme
@@ -156,7 +159,8 @@ fn a_start_waits_for_the_end_of_a_window() {
           +48m turned owner
           +4h turned owner
           +4h placed acme/night/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          owner owner 1h-3h:1000
@@ -192,7 +196,8 @@ fn a_planned_start_outlives_a_restart_and_is_not_planned_twice() {
           +1h ended acme/first/0 TimedOut
           +1h done acme/first Failed
           +1h placed acme/next/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/first cpu=4 max=1h
@@ -226,7 +231,8 @@ fn what_cannot_be_complete_in_time_is_not_started() {
           +1h done acme/first Failed
           +1h30m forgot acme/late
           +2h forgot acme/first
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/never cpu=1 max=3h complete=2h
@@ -257,7 +263,8 @@ fn work_that_ends_before_a_window_starts_although_its_horizon_reaches_it() {
           +3h advised acme/plain/0 on a by +4h
           +3h1s ended acme/plain/0 TimedOut
           +3h1s done acme/plain Failed
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          owner owner 4h-8h:1000
@@ -286,7 +293,8 @@ fn timed_work_goes_by_worth_and_by_how_little_it_can_wait() {
           +1h1s ended acme/urgent/0 TimedOut
           +1h1s done acme/urgent Failed
           +1h1s placed acme/patient/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/patient cpu=4 max=1h complete=20h
@@ -317,7 +325,8 @@ fn a_cancelled_job_gives_up_its_planned_start() {
           submitted acme/other
           planned 1 of acme/other on a at +1h
         > at +10s
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "node a cpu=4
          tenant acme
          job acme/first cpu=4 max=1h

@@ -11,7 +11,7 @@ use crate::model::{Millis, Time};
 const GRAIN: Millis = Millis(15 * Millis::MINUTE.0);
 
 /// Work that starts so much later is worth half, for what is planned may not come to pass.
-const HALF: Millis = Millis(4 * Millis::HOUR.0);
+const HALF: Millis = Millis(8 * Millis::HOUR.0);
 
 /// What an order looks at.
 #[derive(Clone, Copy, Debug)]

@@ -106,6 +106,12 @@ impl Part {
             })
     }
 
+    /// Of what has a column of its own and of devices.
+    fn row(&self) -> [i64; 5] {
+        let [cpu, memory, disk, network] = self.amounts.columns;
+        [cpu, memory, disk, network, self.devices]
+    }
+
     fn add(&mut self, need: &Need, times: i64) {
         self.amounts.add(&need.want, times);
         self.devices += need.devices * times;
@@ -207,10 +213,25 @@ impl Profile {
         place
     }
 
+    /// What the owner keeps in a step, its windows aside.
+    fn kept(&self, step: &Step, need: &Need) -> &Part {
+        if step.from < self.soon { &self.at_once } else { &self.later[need.horizon().index()] }
+    }
+
     fn fits_step(&self, step: &Step, need: &Need) -> bool {
-        let kept =
-            if step.from < self.soon { &self.at_once } else { &self.later[need.horizon().index()] };
-        step.taken.fits_beside(&self.capacity, [kept, &step.windows], need)
+        step.taken.fits_beside(&self.capacity, [self.kept(step, need), &step.windows], need)
+    }
+
+    /// What is free beside a task in a step, whole devices last.
+    fn left_in(&self, step: &Step, need: &Need) -> [u64; 5] {
+        let (all, taken) = (self.capacity.row(), step.taken.row());
+        let (kept, windows) = (self.kept(step, need).row(), step.windows.row());
+        let [cpu, memory, disk, network] = need.want.columns;
+        let wanted = [cpu, memory, disk, network, need.devices];
+        std::array::from_fn(|at| {
+            let left = all[at] - taken[at] - kept[at].max(windows[at]) - wanted[at];
+            u64::try_from(left).unwrap_or(0)
+        })
     }
 
     /// The first step in which a task that starts with step `first` would lack room, if there is one.
@@ -262,30 +283,8 @@ impl Profile {
             if until <= from {
                 continue;
             }
-            let kept = if step.from < self.soon {
-                &self.at_once
-            } else {
-                &self.later[need.horizon().index()]
-            };
-            let free = |all: i64, taken: i64, kept: i64, windows: i64, wanted: i64| {
-                u64::try_from(all - taken - kept.max(windows) - wanted).unwrap_or(0)
-            };
-            let mut left = scaled(
-                free(
-                    self.capacity.devices,
-                    step.taken.devices,
-                    kept.devices,
-                    step.windows.devices,
-                    need.devices,
-                ),
-                scale[4],
-            );
-            for column in 0..4 {
-                let of = |part: &Part| part.amounts.columns[column];
-                let (all, taken) = (of(&self.capacity), of(&step.taken));
-                let free = free(all, taken, of(kept), of(&step.windows), need.want.columns[column]);
-                left = left.saturating_add(scaled(free, scale[column]));
-            }
+            let left = self.left_in(step, need).into_iter().zip(scale);
+            let left: u64 = left.map(|(left, scale)| scaled(left, *scale)).sum();
             let length = u128::from(until.since(from).0);
             sum += u128::from(left) * length;
             span += length;
@@ -311,9 +310,6 @@ impl Profile {
 
 /// Billionths of the fleet.
 fn scaled(amount: u64, fleet: u64) -> u64 {
-    if fleet == 0 {
-        return 0;
-    }
-    let part = u128::from(amount) * 1_000_000_000 / u128::from(fleet);
-    u64::try_from(part).unwrap_or(u64::MAX)
+    let part = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(fleet));
+    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(0)
 }
