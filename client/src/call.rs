@@ -105,6 +105,7 @@ unary! {
         get_owner(GetOwnerRequest) -> GetOwnerResponse;
         list_owners(ListOwnersRequest) -> ListOwnersResponse;
         update_owner(UpdateOwnerRequest) -> UpdateOwnerResponse request_id;
+        list_scorecards(ListScorecardsRequest) -> ListScorecardsResponse;
         preview_calendar(PreviewCalendarRequest) -> PreviewCalendarResponse;
     }
     tenants {
@@ -117,6 +118,8 @@ unary! {
     jobs {
         submit_job(SubmitJobRequest) -> SubmitJobResponse request_id;
         get_job(GetJobRequest) -> GetJobResponse;
+        explain_job(ExplainJobRequest) -> ExplainJobResponse;
+        plan_job(PlanJobRequest) -> PlanJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse request_id;
         cancel_job(CancelJobRequest) -> CancelJobResponse request_id;

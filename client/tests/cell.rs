@@ -1,5 +1,6 @@
 //! The command line tool, run as a process against a real cell: what it prints and with which code it ends.
 
+mod answers;
 mod owners;
 mod tool;
 

@@ -485,6 +485,8 @@ async fn help_shows_the_way() {
           cell        Show what the fleet has, uses and lends
           forecast    Show what is idle, and for how long
           submit      Submit a job (short for `job submit`)
+          plan        Say what submitting a job would come to
+          why         Say why a job waits, and what would let it start
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
           admin       For whoever runs the cell

@@ -5,6 +5,7 @@
 //! [`server`] puts these together; the binary `offpeakd` and the tests start it. [`simulate`] drives the same core on a
 //! virtual clock, from files, and [`backtest`] its forecast alone.
 
+mod advice;
 mod calendar;
 mod feed;
 mod reason;

@@ -31,6 +31,23 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
     }
 }
 
+/// One blocker of a single node.
+pub(crate) fn sentence_of_one(reason: &PendingReason) -> String {
+    let by = reason.smallest_shortfall;
+    let dimension = reason.dimension.as_ref().map(ToString::to_string).unwrap_or_default();
+    match reason.blocker {
+        Blocker::NodeState => "is cordoned, draining or lost".to_owned(),
+        Blocker::Region => "is in another region".to_owned(),
+        Blocker::Zone => "is in another zone".to_owned(),
+        Blocker::Labels => "has not the labels asked for".to_owned(),
+        Blocker::Taints => "has a taint that is not tolerated".to_owned(),
+        Blocker::GpuModel => "has another GPU model or none".to_owned(),
+        Blocker::Capacity => format!("is too small by {by} {dimension}"),
+        Blocker::Headroom => format!("lacks {by} {dimension} now"),
+        _ => sentence(reason),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use offpeak_core::{

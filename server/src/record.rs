@@ -159,6 +159,7 @@ impl Mentioned {
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. }
             | Event::ForecastMade { .. }
             | Event::RequestRemembered { .. }
             | Event::RequestsForgotten { .. } => {}

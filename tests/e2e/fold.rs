@@ -215,7 +215,7 @@ impl Fold {
                 }
             }
             // Owners follow from nothing else, and nothing that is folded here follows from them.
-            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) => {}
+            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) | Kind::RiskCurbed(_) => {}
             Kind::LoadReported(e) => {
                 for sample in e.samples {
                     let node = self.node(&sample.node);

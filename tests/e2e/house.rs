@@ -284,6 +284,7 @@ pub(crate) fn line(event: &Event) -> String {
             format!("planned {} of {}/{} on {}", planned.tasks, e.tenant, e.job, planned.node)
         }
         Kind::StartUnplanned(e) => format!("unplanned {}/{}", e.tenant, e.job),
+        Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

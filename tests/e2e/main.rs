@@ -6,10 +6,12 @@
 mod fold;
 mod house;
 
+mod answers;
 mod capacity;
 mod jobs;
 mod kill;
 mod nodes;
 mod owners;
 mod restarts;
+mod starts;
 mod watches;

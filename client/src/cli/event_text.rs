@@ -30,6 +30,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::JobForgotten(_)) => "job_forgotten",
         Some(Kind::OwnerUpdated(_)) => "owner_updated",
         Some(Kind::OwnerTurned(_)) => "owner_turned",
+        Some(Kind::RiskCurbed(_)) => "risk_curbed",
         None => "unknown",
     }
 }
@@ -111,6 +112,10 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             event.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone())
         }
         Some(Kind::OwnerTurned(event)) => event.owner.clone(),
+        Some(Kind::RiskCurbed(event)) => {
+            let quarters = event.curbed_quarters;
+            format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)
+        }
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),
     };

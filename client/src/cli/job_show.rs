@@ -1,6 +1,6 @@
 //! How jobs are printed.
 
-use offpeak::v1::{Constraints, Job, JobState, PlannedStart, TaskCounts};
+use offpeak::v1::{Constraints, Job, JobState, PendingReason, PlannedStart, TaskCounts};
 
 use super::{
     human,
@@ -115,8 +115,17 @@ pub(crate) fn planned(start: &PlannedStart) -> String {
 }
 
 /// One line a blocker, for people.
+pub(crate) fn reason_lines(reasons: &[PendingReason], tone: Tone) -> Vec<Cell> {
+    reason_texts(reasons).into_iter().map(|line| Cell::toned(line, tone)).collect()
+}
+
+/// One line a blocker of a job, for people.
 pub(crate) fn reasons(job: &Job) -> Vec<String> {
-    job.pending_reasons
+    reason_texts(&job.pending_reasons)
+}
+
+fn reason_texts(reasons: &[PendingReason]) -> Vec<String> {
+    reasons
         .iter()
         .map(|reason| {
             let blocker = human::enum_word(reason.blocker().as_str_name(), "BLOCKER_");

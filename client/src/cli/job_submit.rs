@@ -24,7 +24,8 @@ use super::{
 Examples:
   offpeak submit --tenant acme --name render --count 100 --cpu 500m --memory 1GiB
   offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
-  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait")]
+  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait
+  offpeak submit --tenant acme --name report --cpu 4 --max-runtime 90m --complete-by 2026-01-31T06:00:00Z")]
 pub(crate) struct Submit {
     /// Its name, unique among the tenant's jobs [default: the cell chooses one]
     #[arg(long)]
@@ -124,7 +125,7 @@ pub(crate) async fn run(
 }
 
 impl Submit {
-    fn job(&self, tenant: &str) -> Job {
+    pub(crate) fn job(&self, tenant: &str) -> Job {
         let manner = &self.manner;
         let spec = JobSpec {
             count: self.count,

@@ -27,10 +27,13 @@ mod node_show;
 mod output;
 mod owner;
 mod owner_calendar;
+mod owner_scorecard;
 mod page;
+mod plan;
 mod session;
 mod table;
 mod tenant;
+mod why;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -112,6 +115,10 @@ enum Command {
     Forecast(forecast::Show),
     /// Submit a job (short for `job submit`)
     Submit(Box<job_submit::Submit>),
+    /// Say what submitting a job would come to
+    Plan(Box<plan::Plan>),
+    /// Say why a job waits, and what would let it start
+    Why(why::Why),
     /// List allocations (short for `alloc list`)
     Ps(alloc::List),
     /// Make the cell have what files describe
@@ -187,6 +194,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
             let client = session.connect().await?;
             job_submit::run(&submit, &client, session).await
         }
+        Command::Plan(plan) => plan::run(&plan, session).await,
+        Command::Why(why) => why::run(why, session).await,
         Command::Ps(list) => {
             let client = session.connect().await?;
             alloc::list(&list, &client, session).await

@@ -1,5 +1,7 @@
 //! `offpeak owner`: whoever lends nodes.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use offpeak::v1::{GetOwnerRequest, ListOwnersRequest, Owner, UpdateOwnerRequest};
 use offpeak_client::Client;
@@ -10,7 +12,7 @@ use super::{
     failure::Failure,
     human,
     output::Show,
-    owner_calendar,
+    owner_calendar, owner_scorecard,
     page::{self, Limit},
     session::Session,
     table::{Cell, Column, left, right},
@@ -23,7 +25,8 @@ const DEFAULT_RISK_PPM: u32 = 10_000;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  offpeak owner update shop --risk 0.1%
+  offpeak owner update shop --risk 0.1% --shortfall-budget 30m
+  offpeak owner scorecard shop
   offpeak owner calendar shop add sale --yearly 11-20 --for 11d --zone Europe/Berlin --share 60%
   offpeak owner calendar shop preview
   offpeak owner list")]
@@ -39,6 +42,8 @@ pub(crate) enum Command {
     },
     /// Change an owner; what is not given stays. It may be one that no node names yet
     Update(Description),
+    /// Show how owners have fared over the last thirty days
+    Scorecard(owner_scorecard::Show),
     /// When an owner holds back a share of its nodes
     Calendar(owner_calendar::Calendar),
 }
@@ -51,6 +56,9 @@ pub(crate) struct Description {
     /// How often its load may exceed what the cell bounded, in percent of the time [default: 1%]
     #[arg(long, value_parser = parse_risk, value_name = "PERCENT")]
     risk: Option<u32>,
+    /// For how long in thirty days its nodes may have too little room for it, all of them together; "none" counts nothing
+    #[arg(long, value_parser = parse_budget, value_name = "DURATION")]
+    shortfall_budget: Option<Budget>,
     /// Check only; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -73,8 +81,12 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             let old = get_or_new(&client, &description.name).await?;
             let mut owner = old.clone();
             owner.risk_ppm = description.risk.or(owner.risk_ppm);
+            if let Some(Budget(budget)) = description.shortfall_budget {
+                owner.shortfall_budget = budget.map(human::to_wire);
+            }
             update(&old, owner, description.dry_run, &client, session).await
         }
+        Command::Scorecard(show) => owner_scorecard::run(&show, &client, session).await,
         Command::Calendar(calendar) => owner_calendar::run(calendar, &client, session).await,
     }
 }
@@ -119,6 +131,17 @@ pub(crate) async fn get_or_new(client: &Client, name: &str) -> Result<Owner, Fai
 
 pub(crate) fn plain(name: &str) -> &str {
     name.strip_prefix("owner/").unwrap_or(name)
+}
+
+/// A budget, or none.
+#[derive(Clone, Copy, Debug)]
+struct Budget(Option<Duration>);
+
+fn parse_budget(text: &str) -> Result<Budget, String> {
+    if text == "none" {
+        return Ok(Budget(None));
+    }
+    human::parse_duration(text).map(|budget| Budget(Some(budget)))
 }
 
 /// Percent as parts per million.
@@ -184,6 +207,12 @@ impl Show for Owner {
             ("Nodes", human::count(self.nodes).into()),
             ("Risk", percent(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into()),
         ];
+        if let Some(budget) = &self.shortfall_budget {
+            let left = human::wire_span(self.shortfall_budget_left.as_ref());
+            let of = human::wire_span(Some(budget));
+            details.push(("Shortfall", format!("{left} left of {of} in thirty days").into()));
+            details.push(("Risk now", percent(self.current_risk_ppm, 4).into()));
+        }
         let mut label = "Calendar";
         for entry in &self.calendar {
             let text = format!("{}: {}", entry.name, owner_calendar::sentence(entry));

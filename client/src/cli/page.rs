@@ -45,6 +45,7 @@ macro_rules! list {
 list! {
     ListNodesRequest: Node in nodes,
     ListOwnersRequest: Owner in owners,
+    ListScorecardsRequest: Scorecard in scorecards,
     ListTenantsRequest: Tenant in tenants,
     ListJobsRequest: Job in jobs,
     ListAllocationsRequest: Allocation in allocations,

@@ -40,6 +40,12 @@ pub(crate) const fn right(name: &'static str) -> Column {
     Column { name, to_the_right: true }
 }
 
+impl Column {
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+}
+
 impl Cell {
     pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self { text: text.into(), tone }

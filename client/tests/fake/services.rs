@@ -248,6 +248,20 @@ impl TenantService for Fake {
 
 #[tonic::async_trait]
 impl JobService for Fake {
+    async fn explain_job(
+        &self,
+        _: Request<ExplainJobRequest>,
+    ) -> Result<Response<ExplainJobResponse>, Status> {
+        Err(Status::unimplemented("explain_job"))
+    }
+
+    async fn plan_job(
+        &self,
+        _: Request<PlanJobRequest>,
+    ) -> Result<Response<PlanJobResponse>, Status> {
+        Err(Status::unimplemented("plan_job"))
+    }
+
     type SubmitJobsStream = Boxed<SubmitJobsResponse>;
 
     async fn submit_job(

@@ -1,6 +1,7 @@
 //! Owners and their calendars on the command line.
 
 use expect_test::expect;
+use offpeak_core::model::Millis;
 
 use crate::Cell;
 
@@ -68,13 +69,14 @@ async fn an_owner_is_listed_shown_and_changed() {
     cell.run("owner get bank -o json")
         .await
         .prints(&expect![[r#"
-        {
-          "name": "bank",
-          "riskPpm": 1000,
-          "nodes": "1",
-          "revision": "6"
-        }
-    "#]])
+            {
+              "name": "bank",
+              "riskPpm": 1000,
+              "nodes": "1",
+              "revision": "6",
+              "currentRiskPpm": 1000
+            }
+        "#]])
         .ends_with(0);
     cell.run("owner list -o name")
         .await
@@ -236,5 +238,46 @@ async fn owners_are_applied_from_files() {
         2         2100-01-01T00:00:00Z  owner_updated       shop
     "#]])
         .ends_with(0);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn a_scorecard_tells_what_lending_came_to() {
+    let cell = cell().await;
+    cell.run("owner update shop --shortfall-budget 1h").await.ends_with(0);
+    cell.run("tenant create acme").await.ends_with(0);
+    cell.run("node report-load a --cpu 1").await.ends_with(0);
+    cell.run("submit -t acme --count 2 --cpu 1 --region eu").await.ends_with(0);
+    cell.clock.advance(Millis(30 * Millis::MINUTE.0));
+    cell.run("node report-load a --cpu 1").await.ends_with(0);
+    cell.clock.advance(Millis(20 * Millis::MINUTE.0));
+    cell.run("node report-load a --cpu 3").await.ends_with(0);
+    cell.run("owner scorecard shop -o wide").await.prints(&expect![[r#"
+        OWNER   REGION   PROMISED   REALISED   SHORT    BY       IDLE     LENT   REPORTS   EXCEEDED   SHORT REPORTS
+        shop    eu         0.075%        50%     20m   25%   1 core h   72.72%         2          1               1
+    "#]]).ends_with(0);
+    cell.run("owner get shop")
+        .await
+        .prints(&expect![[r#"
+        Name:       shop
+        Nodes:      1
+        Risk:       1%
+        Shortfall:  40m left of 60m in thirty days
+        Risk now:   0.75%
+        Revision:   3
+    "#]])
+        .ends_with(0);
+    cell.run("owner update shop --shortfall-budget none").await.ends_with(0);
+    cell.run("owner get shop")
+        .await
+        .prints(&expect![[r#"
+        Name:      shop
+        Nodes:     1
+        Risk:      1%
+        Revision:  10
+    "#]])
+        .ends_with(0);
+    cell.run("owner scorecard nobody").await.prints(&expect![[r#""#]]).ends_with(0);
+    cell.run("owner update shop --shortfall-budget some").await.ends_with(2);
     cell.stop().await;
 }

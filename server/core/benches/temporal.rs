@@ -116,6 +116,7 @@ fn calendar(day: &Day, node: &Node) -> OwnerPatch {
     }
     OwnerPatch {
         risk: None,
+        shortfall_budget: None,
         calendar: Some((entries, Windows { through: begins(day, day.slots), list })),
     }
 }
@@ -185,11 +186,12 @@ impl<'d> Play<'d> {
         requests.push(ask(Command::ReportLoad(loads.collect())));
         let arriving = (0..day.work.len()).filter(|at| day.work[*at].release == slot);
         let arriving: Vec<usize> = arriving.collect();
-        requests.extend(arriving.into_iter().filter_map(|at| self.submit(at)));
+        requests.extend(arriving.into_iter().filter_map(|at| self.submit(at, now)));
         let mut resuming = self.step(slot, now, requests);
         for round in ROUNDS {
-            let again = resuming.into_iter().flat_map(|at| self.resubmit(at)).collect();
-            resuming = self.step(slot, now.after(round), again);
+            let now = now.after(round);
+            let again = resuming.into_iter().flat_map(|at| self.resubmit(at, now)).collect();
+            resuming = self.step(slot, now, again);
         }
     }
 
@@ -250,10 +252,14 @@ impl<'d> Play<'d> {
     }
 
     /// The rest of the work as a job, unless it can no longer be complete.
-    fn submit(&mut self, at: usize) -> Option<Request> {
+    fn submit(&mut self, at: usize, now: Time) -> Option<Request> {
         let (work, progress): (&Work, &mut Progress) = (&self.day.work[at], &mut self.progress[at]);
         let rest = work.slots - progress.done + self.day.overhead * progress.runs.len();
         let run = Millis(rest as u64 * self.day.slot_minutes * Millis::MINUTE.0 - LESS.0);
+        let complete_by = begins(self.day, work.deadline);
+        if now.after(run) >= complete_by {
+            return None;
+        }
         let spec = JobSpec {
             count: 1,
             request: resources(work.demand),
@@ -262,7 +268,7 @@ impl<'d> Play<'d> {
             min_runtime: if work.resumes { Millis(0) } else { run },
             max_runtime: Some(run),
             deadline: None,
-            complete_by: Some(begins(self.day, work.deadline)),
+            complete_by: Some(complete_by),
             gang: false,
             labels: Labels::new(),
             notice: None,
@@ -272,14 +278,14 @@ impl<'d> Play<'d> {
         Some(ask(Command::SubmitJob { tenant: self::name("tenant"), name, spec: Arc::new(spec) }))
     }
 
-    fn resubmit(&mut self, at: usize) -> Vec<Request> {
+    fn resubmit(&mut self, at: usize, now: Time) -> Vec<Request> {
         let name = name(&format!("{at}.{}", self.progress[at].submissions));
         let job = self.progress[at].job.and_then(|id| self.engine.state().job(id));
         let cancel = job.filter(|job| job.ended.is_none()).map(|_| {
             let target = Target { name, expected: None };
             ask(Command::CancelJob { tenant: self::name("tenant"), target })
         });
-        cancel.into_iter().chain(self.submit(at)).collect()
+        cancel.into_iter().chain(self.submit(at, now)).collect()
     }
 
     fn solution(&self) -> Solution {

@@ -31,7 +31,7 @@ fn calendar() -> OwnerPatch {
         labels: Labels::new(),
     };
     let windows = Windows { through: window.end, list: vec![window] };
-    OwnerPatch { risk: None, calendar: Some((vec![entry], windows)) }
+    OwnerPatch { calendar: Some((vec![entry], windows)), ..OwnerPatch::default() }
 }
 
 /// Machines of one owner that are full of tasks of one tenant.

@@ -150,6 +150,8 @@ pub struct NodePatch {
 pub struct OwnerPatch {
     /// As in `OwnerSpec`.
     pub risk: Option<Risk>,
+    /// The new budget, or none.
+    pub shortfall_budget: Option<Option<Millis>>,
     /// The whole calendar, and its entries as stretches of time.
     pub calendar: Option<(Vec<CalendarEntry>, Windows)>,
 }

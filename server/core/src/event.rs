@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     command::Outcome,
     model::{
-        AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
+        AllocationId, AllocationRef, Curb, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
         LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, PlannedStart,
         Policy, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
@@ -83,6 +83,13 @@ pub enum Event {
     OwnerTurned {
         /// The owner.
         owner: Name,
+    },
+    /// More or less of an owner's risk is taken, because more or less of its shortfall budget is spent.
+    RiskCurbed {
+        /// The owner.
+        owner: Name,
+        /// From now on.
+        curb: Curb,
     },
     /// A forecaster bounded what owners will use.
     ForecastMade {
@@ -271,7 +278,9 @@ impl Event {
     pub fn owner(&self) -> Option<&Name> {
         match self {
             Self::OwnerUpdated { spec, .. } => Some(&spec.name),
-            Self::WindowsRenewed { owner, .. } | Self::OwnerTurned { owner } => Some(owner),
+            Self::WindowsRenewed { owner, .. }
+            | Self::OwnerTurned { owner }
+            | Self::RiskCurbed { owner, .. } => Some(owner),
             _ => None,
         }
     }

@@ -12,8 +12,8 @@ use crate::{
     event::{Batch, Event},
     forecast::{Fleet, NodeForecast, Risk, Risks, Share},
     model::{
-        Bounds, Dimension, Horizon, LoadSample, Millis, Name, NodeBounds, NodeId, NodeSpec,
-        OwnerSpec, Revision, Time,
+        self, Bounds, Curb, Dimension, Horizon, LoadSample, Millis, Name, NodeBounds, NodeId,
+        NodeSpec, Revision, Time,
     },
     state::State,
 };
@@ -26,8 +26,8 @@ const YOUTH: Millis = Millis(24 * Millis::HOUR.0);
 pub struct Forecaster {
     revision: Revision,
     owners: BTreeMap<Name, Owner>,
-    /// What owners accept; the default for those that are not here.
-    risks: BTreeMap<Name, Risks>,
+    /// What owners accept, and how much less is risked; the default for those that are not here.
+    accepted: BTreeMap<Name, (model::Risk, Curb)>,
     nodes: BTreeMap<NodeId, Known>,
 }
 
@@ -80,7 +80,7 @@ impl Piece {
 }
 
 /// What an owner accepts for each horizon: what is decided anew with every report is exceeded ten times as seldom.
-fn risks(accepted: crate::model::Risk) -> Risks {
+fn risks(accepted: model::Risk) -> Risks {
     let ppm = accepted.parts_per_million();
     Risks { five_minutes: Risk::ppm(ppm / 10), ..Risks::all(Risk::ppm(ppm)) }
 }
@@ -117,9 +117,7 @@ impl Forecaster {
         for node in state.nodes() {
             forecaster.meet(node.id, &node.spec);
         }
-        for owner in state.owners() {
-            forecaster.promise(&owner.spec);
-        }
+        forecaster.promise_all(state);
         forecaster
     }
 
@@ -140,7 +138,14 @@ impl Forecaster {
                     Event::NodeRegistered { id, spec } | Event::NodeUpdated { id, spec } => {
                         self.meet(*id, spec);
                     }
-                    Event::OwnerUpdated { spec, .. } => self.promise(spec),
+                    Event::OwnerUpdated { spec, .. } => {
+                        let curb = self.accepted.get(&spec.name).map_or(Curb::default(), |a| a.1);
+                        self.promise(&spec.name, spec.risk, curb);
+                    }
+                    Event::RiskCurbed { owner, curb } => {
+                        let risk = self.accepted.get(owner).map_or(model::Risk::default(), |a| a.0);
+                        self.promise(owner, risk, *curb);
+                    }
                     Event::NodeRemoved { id, .. } => {
                         self.nodes.remove(id);
                         changed.remove(id);
@@ -168,6 +173,7 @@ impl Forecaster {
                 | Event::NodeUpdated { .. }
                 | Event::NodeRemoved { .. }
                 | Event::OwnerUpdated { .. }
+                | Event::RiskCurbed { .. }
                 | Event::LoadReported { .. }
         )
     }
@@ -225,7 +231,7 @@ impl Forecaster {
                 }
             }
         }
-        state.owners().for_each(|owner| forecaster.promise(&owner.spec));
+        forecaster.promise_all(state);
         Some(forecaster)
     }
 
@@ -233,10 +239,16 @@ impl Forecaster {
         self.nodes.entry(id).or_default().spec = Some(Arc::clone(spec));
     }
 
-    fn promise(&mut self, spec: &OwnerSpec) {
-        let risks = risks(spec.risk);
-        self.risks.insert(spec.name.clone(), risks);
-        if let Some(owner) = self.owners.get_mut(&spec.name) {
+    fn promise_all(&mut self, state: &State) {
+        for owner in state.owners() {
+            self.promise(&owner.spec.name, owner.spec.risk, owner.record.curb);
+        }
+    }
+
+    fn promise(&mut self, owner: &Name, accepted: model::Risk, curb: Curb) {
+        self.accepted.insert(owner.clone(), (accepted, curb));
+        let risks = risks(accepted.curbed(curb));
+        if let Some(owner) = self.owners.get_mut(owner) {
             owner.fleets.values_mut().for_each(|fleet| fleet.promise(risks));
         }
     }
@@ -249,7 +261,8 @@ impl Forecaster {
             .owners
             .entry(spec.owner.clone())
             .or_insert_with(|| Owner { since: sample.time, fleets: BTreeMap::new() });
-        let risks = self.risks.get(&spec.owner).copied().unwrap_or_default();
+        let accepted = self.accepted.get(&spec.owner);
+        let risks = accepted.map(|(risk, curb)| risks(risk.curbed(*curb))).unwrap_or_default();
         for (dimension, _) in sample.load.amounts() {
             known.forecasts.entry(dimension).or_default();
         }

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -34,6 +34,7 @@ const KINDS: [&str; 23] = [
     "advisory_given",
     "start_planned",
     "start_unplanned",
+    "risk_curbed",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -206,5 +207,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::AdvisoryGiven { .. } => 20,
         Event::StartPlanned { .. } => 21,
         Event::StartUnplanned { .. } => 22,
+        Event::RiskCurbed { .. } => 23,
     })
 }

@@ -1,16 +1,18 @@
 use std::pin::Pin;
 
 use offpeak::v1::{
-    AllocationFilter, CancelJobRequest, CancelJobResponse, GetAllocationRequest,
-    GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter, JobState,
-    ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
-    ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
-    SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
+    AllocationFilter, CancelJobRequest, CancelJobResponse, ExplainJobRequest, ExplainJobResponse,
+    GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter,
+    JobState, ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
+    PlanJobRequest, PlanJobResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest,
+    SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
     job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
-    model::{Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, TaskPhase, TenantId},
+    model::{
+        Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, Revision, TaskPhase, TenantId,
+    },
     rejection::Rejection,
     state::State,
 };
@@ -21,6 +23,7 @@ use crate::cell::Cell;
 
 use super::{
     Api,
+    answers::{Plan, Why, aside},
     convert::{self, At, Violations},
     job_stream::Submissions,
     node::{any_of, has_all},
@@ -74,6 +77,32 @@ impl JobService for Api {
         // Reasons may have to be counted over all nodes, which is too long for a thread that serves connections.
         let explained = tokio::task::spawn_blocking(move || explain(&cell, &tenant, &name));
         Ok(Response::new(explained.await.map_err(ApiError::from)??))
+    }
+
+    async fn explain_job(
+        &self,
+        request: Request<ExplainJobRequest>,
+    ) -> Result<Response<ExplainJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let why = Why::parse(&message)?;
+        let revision = Revision(message.min_revision);
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        let answer = aside(&self.cell, fork, move |cell, fork| why.answer(cell, fork));
+        Ok(Response::new(answer.await?))
+    }
+
+    async fn plan_job(
+        &self,
+        request: Request<PlanJobRequest>,
+    ) -> Result<Response<PlanJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let revision = Revision(message.min_revision);
+        let plan = Plan::parse(message)?;
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        let answer = aside(&self.cell, fork, move |cell, fork| plan.answer(cell, fork));
+        Ok(Response::new(answer.await?))
     }
 
     async fn list_jobs(
@@ -161,7 +190,7 @@ fn job_named(message: &GetJobRequest) -> Result<(Name, Name), ApiError> {
     Ok(violations.check((tenant, name))?)
 }
 
-fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, ApiError> {
+pub(super) fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&'s Job, ApiError> {
     let owner = state.tenant_named(tenant.as_str());
     owner.and_then(|owner| state.job_named(owner.id, name)).ok_or_else(|| {
         let (tenant, job) = (tenant.to_string(), name.to_string());

@@ -3,13 +3,15 @@
 //! A request that changes something is checked and made a command (`convert/`), handed to the [`Cell`], and answered
 //! when the command is durable. A request that reads looks at the cell's committed state and tells its revision. A
 //! watch renders committed records (`render.rs`) that pass its filter (`filter.rs`). Whatever goes wrong becomes a
-//! status in `status.rs`, the only place that chooses codes. One file a service, `idle.rs` beside `capacity.rs`;
+//! status in `status.rs`, the only place that chooses codes. One file a service, `idle.rs` beside `capacity.rs`
+//! and `answers.rs` beside `job.rs`;
 //! `paging.rs` and `deadline.rs` serve all of them.
 //!
 //! Deliberately absent: decisions, authorization, TLS, and CORS. A page of another origin that may call a cell on
 //! this machine is a hole, so browsers reach it through a proxy that says who may.
 
 mod admin;
+mod answers;
 mod capacity;
 mod convert;
 mod deadline;

@@ -1,7 +1,7 @@
 use offpeak::v1::{
     GetOwnerRequest, GetOwnerResponse, ListOwnersRequest, ListOwnersResponse,
-    PreviewCalendarRequest, PreviewCalendarResponse, UpdateOwnerRequest, UpdateOwnerResponse,
-    owner_service_server::OwnerService,
+    ListScorecardsRequest, ListScorecardsResponse, PreviewCalendarRequest, PreviewCalendarResponse,
+    UpdateOwnerRequest, UpdateOwnerResponse, owner_service_server::OwnerService,
 };
 use offpeak_core::{
     command::{Command, OwnerPatch},
@@ -43,7 +43,7 @@ impl OwnerService for Api {
         let through = owner.windows.through;
         let to_come = owner.windows.list.iter().filter(|window| window.end > now);
         Ok(Response::new(GetOwnerResponse {
-            owner: Some(convert::owner(&owner)),
+            owner: Some(convert::owner(&owner, now)),
             windows: windows(&owner.spec.calendar, to_come)?,
             windows_through: (through > Time(0)).then(|| convert::timestamp(through)),
             revision: revision.0,
@@ -58,7 +58,18 @@ impl OwnerService for Api {
         let message = request.into_inner();
         let list = OwnerList::parse(&message)?;
         self.reach(message.min_revision, patience).await?;
-        Ok(Response::new(list.read(&self.cell.snapshot())))
+        Ok(Response::new(list.read(&self.cell.snapshot(), self.cell.now())))
+    }
+
+    async fn list_scorecards(
+        &self,
+        request: Request<ListScorecardsRequest>,
+    ) -> Result<Response<ListScorecardsResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let list = ScorecardList::parse(&message)?;
+        self.reach(message.min_revision, patience).await?;
+        Ok(Response::new(list.read(&self.cell.snapshot(), self.cell.now())))
     }
 
     async fn update_owner(
@@ -165,15 +176,62 @@ impl OwnerList {
         Ok(violations.check(Self { page, after })?)
     }
 
-    fn read(&self, state: &State) -> ListOwnersResponse {
+    fn read(&self, state: &State, now: Time) -> ListOwnersResponse {
         let gathered = self.page.gather(
             state.owners_by_name(&self.after),
             |_| true,
             |owner: &Owner| owner.spec.name.as_str().as_bytes().to_vec(),
-            convert::owner,
+            |owner| convert::owner(owner, now),
         );
         ListOwnersResponse {
             owners: gathered.objects,
+            next_page_token: gathered.next_page_token,
+            revision: state.revision().0,
+        }
+    }
+}
+
+/// A checked request for the scorecards of a page of owners.
+struct ScorecardList {
+    page: Page,
+    after: String,
+    owner: Option<Name>,
+    region: Option<Name>,
+}
+
+impl ScorecardList {
+    fn parse(message: &ListScorecardsRequest) -> Result<Self, ApiError> {
+        let mut violations = Violations::default();
+        let at = At::Root;
+        let place = (message.page_size, message.page_token.as_str());
+        let asked = ListScorecardsRequest {
+            owner: message.owner.clone(),
+            region: message.region.clone(),
+            ..ListScorecardsRequest::default()
+        };
+        let page = Page::parse(&mut violations, "ListScorecards", Some(&asked), place);
+        let list = Self {
+            after: page.after_name(&mut violations),
+            page,
+            owner: convert::given_name(&mut violations, &at.field("owner"), &message.owner),
+            region: convert::given_name(&mut violations, &at.field("region"), &message.region),
+        };
+        Ok(violations.check(list)?)
+    }
+
+    fn read(&self, state: &State, now: Time) -> ListScorecardsResponse {
+        let gathered = self.page.gather(
+            state.owners_by_name(&self.after),
+            |owner| self.owner.as_ref().is_none_or(|name| *name == owner.spec.name),
+            |owner: &Owner| owner.spec.name.as_str().as_bytes().to_vec(),
+            |owner| {
+                let regions = owner.record.scorecards.keys();
+                let asked = regions.filter(|r| self.region.as_ref().is_none_or(|name| name == *r));
+                asked.map(|region| convert::scorecard(owner, region, now)).collect::<Vec<_>>()
+            },
+        );
+        ListScorecardsResponse {
+            scorecards: gathered.objects.into_iter().flatten().collect(),
             next_page_token: gathered.next_page_token,
             revision: state.revision().0,
         }

@@ -160,6 +160,10 @@ impl Renderer<'_> {
             Event::OwnerTurned { owner } => {
                 Some(Kind::OwnerTurned(v1::OwnerTurned { owner: owner.to_string() }))
             }
+            Event::RiskCurbed { owner, curb } => Some(Kind::RiskCurbed(v1::RiskCurbed {
+                owner: owner.to_string(),
+                curbed_quarters: curb.quarters().into(),
+            })),
             _ => None,
         }
     }

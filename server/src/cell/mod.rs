@@ -16,8 +16,9 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
+    engine::Fork,
     model::{Job, Revision, Time},
-    scheduler::PendingReason,
+    scheduler::{Explanation, PendingReason},
     state::State,
 };
 use tokio::{sync::oneshot, time::timeout};
@@ -28,7 +29,7 @@ pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
-        Ask,
+        Ask, forks,
         queue::{Queue, Refused, Waiter},
     },
     feed::Feed,
@@ -127,6 +128,25 @@ impl Cell {
         }
     }
 
+    /// A copy of the engine as of a committed revision that is new, and no older than `min_revision`, to ask what would
+    /// come of a command. Waits for at most `limit`.
+    ///
+    /// # Errors
+    /// [`CellError::Overloaded`], [`CellError::NotYet`] after `limit`, [`CellError::Stopping`].
+    pub async fn fork(
+        &self,
+        min_revision: Revision,
+        limit: Duration,
+    ) -> Result<Arc<Fork>, CellError> {
+        self.wait_for(min_revision, limit).await?;
+        let (answer, rx) = oneshot::channel();
+        let waiter = forks::Waiter { min_revision, answer };
+        self.shared.queue.ask_for_fork(waiter).map_err(|refused| self.refusal(refused, 1))?;
+        let fork = rx.await.map_err(|_| CellError::Stopping)?;
+        self.wait_for(fork.state().revision(), limit).await?;
+        Ok(fork)
+    }
+
     /// Waits until the view has reached `revision`, for at most `limit`.
     ///
     /// # Errors
@@ -156,7 +176,13 @@ impl Cell {
     /// Why a job of this state waits. Counts over the nodes, as far as they were not counted for an earlier question.
     #[must_use]
     pub fn explain(&self, state: &State, job: &Job) -> Vec<PendingReason> {
-        self.shared.view.explain(|reasons| reasons.explain(state, job))
+        self.explain_fully(state, job).reasons
+    }
+
+    /// The same, and how near they are to a place.
+    #[must_use]
+    pub fn explain_fully(&self, state: &State, job: &Job) -> Explanation {
+        self.shared.view.explain(|reasons| reasons.explain_fully(state, job))
     }
 
     /// Everything committed after `after`, from the log and then live.
@@ -206,13 +232,17 @@ impl Cell {
         waiter: Waiter,
     ) -> Result<(), CellError> {
         let count = requests.len();
-        self.shared.queue.push(requests, waiter).map_err(|refused| match refused {
+        self.shared.queue.push(requests, waiter).map_err(|refused| self.refusal(refused, count))
+    }
+
+    fn refusal(&self, refused: Refused, count: usize) -> CellError {
+        match refused {
             Refused::Closed => CellError::Stopping,
             Refused::Full => {
                 self.shared.metrics.overloaded(count as u64);
                 CellError::Overloaded { retry_after: self.shared.retry_after }
             }
-        })
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     event::planned_to_message,
     format::{self, EntryKind},
     outcome,
+    owner::scorecards,
     runs::tasks_to_runs,
 };
 
@@ -118,8 +119,8 @@ fn header(state: &State) -> format::Header {
 }
 
 /// Owners that do not follow from the nodes that name them.
-fn described(state: &State) -> impl Iterator<Item = &Owner> {
-    state.owners().filter(|owner| owner.revision.0 > 0)
+pub(super) fn described(state: &State) -> impl Iterator<Item = &Owner> {
+    state.owners().filter(|owner| owner.revision.0 > 0 || !owner.record.scorecards.is_empty())
 }
 
 fn owner(owner: &Owner) -> format::Owner {
@@ -128,6 +129,8 @@ fn owner(owner: &Owner) -> format::Owner {
         windows: owner.windows.as_ref().into(),
         turned: owner.turned.0,
         revision: owner.revision.0,
+        curbed_quarters: owner.record.curb.quarters().into(),
+        scorecards: scorecards(&owner.record),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     model::name,
     names::{fill, omit},
     outcome,
-    owner::windows,
+    owner::{curb, windows},
     runs::{placements_from_runs, placements_to_runs},
 };
 use crate::record::Names;
@@ -50,6 +50,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::WindowsRenewed(format::WindowsRenewed { owner, windows })
         }
         Event::OwnerTurned { owner } => EventKind::OwnerTurned(owner.to_string()),
+        Event::RiskCurbed { owner, curb } => EventKind::RiskCurbed(format::RiskCurbed {
+            owner: owner.to_string(),
+            quarters: curb.quarters().into(),
+        }),
         Event::ForecastMade { bounds } => {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
@@ -147,6 +151,9 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             windows: Arc::new(windows(&renewed.windows, usize::MAX)?),
         },
         EventKind::OwnerTurned(owner) => Event::OwnerTurned { owner: name("owner", &owner)? },
+        EventKind::RiskCurbed(curbed) => {
+            Event::RiskCurbed { owner: name("owner", &curbed.owner)?, curb: curb(curbed.quarters)? }
+        }
         EventKind::TenantCreated(tenant) => Event::TenantCreated {
             id: TenantId(tenant.id),
             spec: Arc::new(tenant.spec.try_into()?),

@@ -1,12 +1,13 @@
 //! Owners, their calendars and windows.
 
 use offpeak_core::model::{
-    CalendarEntry, Days, HeldShare, OwnerSpec, Risk, Time, WallTime, When, Window, Windows,
+    CalendarEntry, Curb, Days, HeldShare, LendingRecord, Lent, Millis, OwnerSpec, Risk, Scorecard,
+    Time, WallTime, When, Window, Windows,
 };
 
 use super::{
     CodecError,
-    columns::{column, deltas, narrow, sums},
+    columns::{cell, column, deltas, narrow, sums},
     format,
     model::{labels, labels_back, name, names, strings},
 };
@@ -17,6 +18,7 @@ impl From<&OwnerSpec> for format::OwnerSpec {
             name: spec.name.to_string(),
             risk_ppm: spec.risk.parts_per_million(),
             calendar: spec.calendar.iter().map(format::CalendarEntry::from).collect(),
+            shortfall_budget_ms: spec.shortfall_budget.map(|budget| budget.0),
         }
     }
 }
@@ -30,9 +32,56 @@ impl TryFrom<format::OwnerSpec> for OwnerSpec {
         Ok(Self {
             name: name("owner", &message.name)?,
             risk: Risk::new(value).ok_or(no_risk)?,
+            shortfall_budget: message.shortfall_budget_ms.map(Millis),
             calendar: message.calendar.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
+}
+
+pub(super) fn curb(quarters: u32) -> Result<Curb, CodecError> {
+    let out_of_range = CodecError::Range { what: "a curb", value: quarters.into() };
+    u8::try_from(quarters).ok().and_then(Curb::new).ok_or(out_of_range)
+}
+
+/// How an owner has fared, region by region.
+pub(super) fn scorecards(record: &LendingRecord) -> Vec<format::Scorecard> {
+    let card = |(region, card): (&offpeak_core::model::Name, &Scorecard)| {
+        let amounts = |of: fn(&Lent) -> u64| column(card.days().iter().map(|(_, lent)| of(lent)));
+        format::Scorecard {
+            region: region.to_string(),
+            days: deltas(card.days().iter().map(|(day, _)| *day)),
+            samples: amounts(|lent| lent.samples),
+            exceeded: amounts(|lent| lent.exceeded),
+            short: amounts(|lent| lent.short),
+            short_for_ms: amounts(|lent| lent.short_for.0),
+            missing_ppm: amounts(|lent| lent.missing_ppm),
+            idle: amounts(|lent| lent.idle),
+            harvested: amounts(|lent| lent.harvested),
+        }
+    };
+    record.scorecards.iter().map(card).collect()
+}
+
+pub(super) fn lending_record(
+    quarters: u32,
+    cards: &[format::Scorecard],
+) -> Result<LendingRecord, CodecError> {
+    let mut record = LendingRecord { curb: curb(quarters)?, ..LendingRecord::default() };
+    for card in cards {
+        let lent = |row: usize| Lent {
+            samples: cell(&card.samples, row),
+            exceeded: cell(&card.exceeded, row),
+            short: cell(&card.short, row),
+            short_for: Millis(cell(&card.short_for_ms, row)),
+            missing_ppm: cell(&card.missing_ppm, row),
+            idle: cell(&card.idle, row),
+            harvested: cell(&card.harvested, row),
+        };
+        let days = sums(&card.days).enumerate().map(|(row, day)| (day, lent(row))).collect();
+        let region = name("region", &card.region)?;
+        record.scorecards.insert(region, Scorecard::of(days));
+    }
+    Ok(record)
 }
 
 impl From<&CalendarEntry> for format::CalendarEntry {
@@ -151,7 +200,7 @@ pub(super) fn windows(message: &format::Windows, calendar: usize) -> Result<Wind
     }
     let mut list = Vec::with_capacity(rows);
     for (row, (start, length)) in sums(&message.starts).zip(&message.lengths).enumerate() {
-        let entry = super::columns::cell(&message.entries, row);
+        let entry = cell(&message.entries, row);
         let is_known = usize::try_from(entry).is_ok_and(|entry| entry < calendar);
         if !is_known {
             return Err(CodecError::Range { what: "an entry of a calendar", value: entry.into() });

@@ -18,13 +18,14 @@ use super::{
     CodecError,
     bounds::bounds,
     check_version,
+    checkpoint::described,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
     event::planned_from_message,
     format::{self, EntryKind},
     model::name,
     outcome,
-    owner::windows,
+    owner::{lending_record, windows},
     runs::tasks_from_runs,
 };
 
@@ -107,7 +108,7 @@ impl CheckpointReader {
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
         let state = restore.finish();
         let counts = [
-            ("owners", header.owners, state.owners().filter(|o| o.revision.0 > 0).count()),
+            ("owners", header.owners, described(&state).count()),
             ("nodes", header.nodes, state.node_count()),
             ("tenants", header.tenants, state.tenant_count()),
             ("jobs", header.jobs, state.job_count()),
@@ -143,6 +144,7 @@ fn add_owner(restore: &mut Restore, owner: format::Owner) -> Result<(), CodecErr
     restore.owner(RestoredOwner {
         spec: Arc::new(spec),
         windows,
+        record: lending_record(owner.curbed_quarters, &owner.scorecards)?,
         turned: Time(owner.turned),
         revision: Revision(owner.revision),
     })?;

@@ -6,6 +6,7 @@ use std::{
 use offpeak_core::{engine::Engine, model::Time};
 
 use super::{
+    forks::Forks,
     group::Stepped,
     planner::Desk,
     queue::{Queue, Taken},
@@ -33,6 +34,7 @@ pub(super) struct Decider {
     pub(super) last: Time,
     /// Where the planner is, unless there is none.
     pub(super) desk: Option<Desk>,
+    pub(super) forks: Forks,
     pub(super) metrics: Metrics,
 }
 
@@ -41,10 +43,14 @@ impl Decider {
     pub(super) fn run(mut self) {
         let mut shortest_wait = Duration::ZERO;
         loop {
-            let wait = self.until_due().max(shortest_wait);
-            let Some(taken) = self.queue.take(self.batch_limit_requests, wait) else { return };
+            let mut wait = self.until_due().max(shortest_wait);
+            wait = self.forks.wait().map_or(wait, |soon| soon.min(wait));
+            let taken = self.queue.take(self.batch_limit_requests, wait);
+            let Some(mut taken) = taken else { return };
+            self.forks.add(std::mem::take(&mut taken.forks));
             self.last = self.last.max(self.clock.now());
             if !taken.requests.is_empty() || self.is_due() {
+                self.forks.outdate();
                 let stepped = self.step(taken);
                 let idle = stepped.is_idle();
                 shortest_wait = if idle { IDLE_WAIT } else { Duration::ZERO };
@@ -55,6 +61,7 @@ impl Decider {
                     return;
                 }
             }
+            self.forks.give(&self.engine);
             // The step is on its way to the log while a problem is stated.
             if let Some(desk) = &self.desk {
                 desk.offer(&mut self.engine);
@@ -63,7 +70,7 @@ impl Decider {
     }
 
     fn step(&mut self, taken: Taken) -> Stepped {
-        let Taken { requests, waiters } = taken;
+        let Taken { requests, waiters, .. } = taken;
         let kinds: Vec<Kind> = requests.iter().map(|request| Kind::of(&request.command)).collect();
         let started = Instant::now();
         let step = self.engine.step(self.last, requests);

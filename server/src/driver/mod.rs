@@ -12,8 +12,9 @@
 //! what has come meanwhile into one record. All answers pass through the committer, refusals too, so that nobody is
 //! told of anything that is not durable. The planner works beside the engine, one problem at a time, and its promises
 //! come back as requests that nobody waits for: they leave no trace in the log. So do the forecaster's bounds, which are
-//! facts and stand in the log; it learns from what is committed. If a thread cannot go on, the process
-//! stops: memory is ahead of the disk.
+//! facts and stand in the log; it learns from what is committed. Whoever asks what would come of a command gets a copy
+//! of the engine (`forks.rs`) between two steps. If a thread cannot go on, the process stops: memory is ahead of the
+//! disk.
 //!
 //! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
 
@@ -22,6 +23,7 @@ mod committer;
 mod decider;
 mod fatal;
 mod forecasts;
+pub(crate) mod forks;
 mod group;
 mod planner;
 pub(crate) mod queue;
@@ -54,6 +56,7 @@ use committer::Committer;
 use decider::Decider;
 use fatal::Guard;
 use forecasts::Forecasts;
+use forks::Forks;
 use planner::Planner;
 use queue::Queue;
 
@@ -147,6 +150,7 @@ impl Driver {
             batch_limit_requests: config.batch_limit_requests,
             last,
             desk,
+            forks: Forks::new(),
             metrics,
         };
 

@@ -16,6 +16,7 @@ use offpeak_core::{
 };
 use tokio::sync::oneshot;
 
+use super::forks;
 use crate::cell::CellError;
 
 /// What a command comes to.
@@ -35,6 +36,8 @@ pub(crate) enum Waiter {
 pub(crate) struct Taken {
     pub(crate) requests: Vec<Request>,
     pub(crate) waiters: Vec<Waiter>,
+    /// Of copies of the engine.
+    pub(crate) forks: Vec<forks::Waiter>,
 }
 
 /// Why an entry was not taken.
@@ -62,6 +65,7 @@ struct Inner {
     /// One an entry.
     waiters: VecDeque<Waiter>,
     aside: Aside,
+    forks: Vec<forks::Waiter>,
     /// The engine sleeps: waking it costs a system call, so it is done only then.
     asleep: bool,
     woken: bool,
@@ -127,6 +131,20 @@ impl Queue {
         if inner.closed { Err(Refused::Closed) } else { Ok(()) }
     }
 
+    /// Asks for a copy of the engine.
+    pub(crate) fn ask_for_fork(&self, waiter: forks::Waiter) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(Refused::Closed);
+        }
+        if inner.forks.len() >= self.limit_requests {
+            return Err(Refused::Full);
+        }
+        inner.forks.push(waiter);
+        self.rouse(inner);
+        Ok(())
+    }
+
     /// Waits for entries, at most `wait`, and takes whole ones until they make `limit` requests, and last the request
     /// that nobody waits for. Nothing is taken when the time is up or [`Queue::wake`] was called. `None`: the queue is
     /// closed and has no entry.
@@ -160,7 +178,7 @@ impl Queue {
             requests.push(*request);
             waiters.push(Waiter::Nobody);
         }
-        Some(Taken { requests, waiters })
+        Some(Taken { requests, waiters, forks: mem::take(&mut inner.forks) })
     }
 
     /// Has the engine look at the time again.
@@ -184,6 +202,7 @@ impl Queue {
         inner.closed = true;
         inner.aside = Aside::None;
         inner.requests.clear();
+        inner.forks.clear();
         self.aside_done.notify_one();
         let dropped = mem::take(&mut inner.waiters);
         self.rouse(inner);
@@ -211,7 +230,11 @@ impl Queue {
 impl Inner {
     fn is_idle(&self) -> bool {
         let nothing_aside = !matches!(self.aside, Aside::Waits(_));
-        self.waiters.is_empty() && nothing_aside && !self.closed && !self.woken
+        self.waiters.is_empty()
+            && self.forks.is_empty()
+            && nothing_aside
+            && !self.closed
+            && !self.woken
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn changed_owner_fields(old: &Owner, new: &Owner) -> Vec<String> {
     let risk = |owner: &Owner| owner.risk_ppm.unwrap_or(10_000);
     paths([
         ("risk_ppm", risk(old) != risk(new)),
+        ("shortfall_budget", old.shortfall_budget != new.shortfall_budget),
         ("calendar", spelled(&old.calendar) != spelled(&new.calendar)),
     ])
 }

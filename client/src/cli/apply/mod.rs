@@ -189,6 +189,25 @@ impl Document {
     }
 }
 
+/// The jobs of a file, which must describe nothing else.
+pub(crate) async fn jobs_of(file: &str, session: &Session) -> Result<Vec<Job>, Failure> {
+    let documents = document::parse(input::shown(file), &input::read(file).await?)?;
+    let job = |document| match document {
+        Document::Job(mut job) => {
+            if job.tenant.is_empty() {
+                session.tenant()?.clone_into(&mut job.tenant);
+            }
+            Ok(job)
+        }
+        other => {
+            let message = format!("{}: {} is not a job", input::shown(file), other.reference());
+            Err(Failure::new(exit::USAGE, message)
+                .hint("only documents with `kind: Job` can be planned"))
+        }
+    };
+    documents.into_iter().map(job).collect()
+}
+
 /// The object, or `None` when the cell does not have it.
 pub(crate) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
     match answer {

@@ -1,13 +1,16 @@
 //! What events demand: room for owners, the end of jobs, the fate of gangs.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use super::Engine;
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, EvictionReason, Horizon, JobId, NodeId, Notice, Owner, TaskEnd,
-        TaskPhase, Time,
+        Allocation, AllocationId, EvictionReason, Horizon, JobId, Name, NodeId, Notice, Owner,
+        TaskEnd, TaskPhase, Time,
     },
     state::State,
 };
@@ -31,6 +34,14 @@ fn touch_owner(nodes: &mut BTreeMap<NodeId, Touched>, state: &State, id: NodeId,
     touched.reported |= reported;
 }
 
+/// Remembers the owner of a node if it counts shortfalls.
+fn touch_budget(touched: &mut BTreeSet<Name>, state: &State, node: NodeId) {
+    let owner = state.node(node).and_then(|node| state.owner(&node.spec.owner));
+    if let Some(owner) = owner.filter(|owner| owner.spec.shortfall_budget.is_some()) {
+        touched.insert(owner.spec.name.clone());
+    }
+}
+
 impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
@@ -46,6 +57,9 @@ impl Engine {
                 for node in owner.into_iter().flat_map(Owner::nodes) {
                     touch_owner(&mut self.touched_nodes, &self.state, node, false);
                 }
+                if let Event::OwnerUpdated { spec, .. } = event {
+                    self.touched_budgets.insert(spec.name.clone());
+                }
             }
             Event::NoticeWithdrawn { at } => {
                 self.touched_nodes.entry(at.node).or_default();
@@ -55,6 +69,7 @@ impl Engine {
             }
             Event::LoadReported { samples } => {
                 for sample in samples {
+                    touch_budget(&mut self.touched_budgets, &self.state, sample.node);
                     touch_owner(&mut self.touched_nodes, &self.state, sample.node, true);
                 }
             }
@@ -82,6 +97,9 @@ impl Engine {
 
     /// Draws the consequences of all events since the last call.
     pub(super) fn follow_up(&mut self) {
+        for owner in mem::take(&mut self.touched_budgets) {
+            self.curb_risk(owner);
+        }
         for (node, touched) in mem::take(&mut self.touched_nodes) {
             self.reclaim(node, touched);
         }
@@ -96,6 +114,15 @@ impl Engine {
             if self.touched_jobs.is_empty() {
                 self.touched_jobs = jobs;
             }
+        }
+    }
+
+    /// Takes as much of an owner's risk as what is left of its shortfall budget allows.
+    fn curb_risk(&mut self, name: Name) {
+        let Some(owner) = self.state.owner(&name) else { return };
+        let curb = owner.curb_due(self.now);
+        if curb != owner.record.curb {
+            self.emit(Event::RiskCurbed { owner: name, curb });
         }
     }
 

@@ -10,20 +10,25 @@
 mod decide;
 mod due;
 mod follow;
+mod fork;
 mod reclaim;
 mod starts;
 mod timers;
 mod windows;
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use follow::Touched;
+pub use fork::Fork;
 use timers::Timers;
 
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, Revision, Time},
+    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, Time},
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -59,6 +64,8 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Owners with a shortfall budget of which more may have been spent, or less may count.
+    touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
@@ -87,6 +94,7 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
             room: Vec::new(),
         }

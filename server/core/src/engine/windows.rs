@@ -60,7 +60,8 @@ mod tests {
         };
         let (start, end) = (Time(hour * 3_600_000), Time((hour + 1) * 3_600_000));
         let windows = Windows { through: end, list: vec![Window { start, end, entry: 0 }] };
-        let patch = OwnerPatch { risk: None, calendar: Some((vec![entry], windows)) };
+        let calendar = Some((vec![entry], windows));
+        let patch = OwnerPatch { calendar, ..OwnerPatch::default() };
         let command = Command::UpdateOwner { target: Target { name, expected: None }, patch };
         Request { command, request_id: None, validate_only: false }
     }

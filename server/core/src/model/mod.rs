@@ -11,6 +11,7 @@ mod node;
 mod owner;
 mod policy;
 mod resources;
+mod scorecard;
 mod start;
 mod tasks;
 mod tenant;
@@ -34,6 +35,7 @@ pub use owner::{
 };
 pub use policy::Policy;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use start::PlannedStart;
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    GPU_MILLIS_PER_DEVICE, Horizon, Labels, Millis, Name, NodeId, NodeSpec, Resources, Revision,
-    Time,
+    Curb, GPU_MILLIS_PER_DEVICE, Horizon, Labels, LendingRecord, Millis, Name, NodeId, NodeSpec,
+    Resources, Revision, Time,
 };
 
 /// How often an owner's load may exceed what the cell bounded, in parts per million of the time.
@@ -18,6 +18,9 @@ pub struct OwnerSpec {
     pub name: Name,
     /// How often its load may exceed what the cell bounded.
     pub risk: Risk,
+    /// For how long in thirty days its nodes may have too little room for it, all of them together; then ever less is
+    /// risked. `None` counts nothing.
+    pub shortfall_budget: Option<Millis>,
     /// When it holds back more than else, in the order of the entries' names.
     pub calendar: Vec<CalendarEntry>,
 }
@@ -120,6 +123,8 @@ pub struct Owner {
     pub spec: Arc<OwnerSpec>,
     /// The calendar as stretches of time.
     pub windows: Arc<Windows>,
+    /// How it has fared.
+    pub record: LendingRecord,
     /// As of when windows count or not.
     pub turned: Time,
     /// The last change of its description; 0 if nothing was ever asked of it.
@@ -148,6 +153,13 @@ impl Risk {
     pub fn parts_per_million(self) -> u32 {
         self.0
     }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn curbed(self, curb: Curb) -> Self {
+        let quarters = u32::from(4_u8.saturating_sub(curb.quarters()));
+        Self(self.0 * quarters / 4).max(Self::LEAST)
+    }
 }
 
 /// One in a hundred.
@@ -161,11 +173,11 @@ impl OwnerSpec {
     /// What is taken of an owner that was never described.
     #[must_use]
     pub fn of(name: Name) -> Self {
-        Self { name, risk: Risk::default(), calendar: Vec::new() }
+        Self { name, risk: Risk::default(), shortfall_budget: None, calendar: Vec::new() }
     }
 
     fn is_default(&self) -> bool {
-        self.risk == Risk::default() && self.calendar.is_empty()
+        *self == Self::of(self.name.clone())
     }
 }
 
@@ -241,11 +253,25 @@ impl Owner {
         Self {
             spec: Arc::new(OwnerSpec::of(name)),
             windows: Arc::default(),
+            record: LendingRecord::default(),
             turned: Time(0),
             revision: Revision(0),
             nodes: Arc::default(),
             near: Vec::new(),
         }
+    }
+
+    /// What is risked now: what it accepts, or less as its shortfall budget shrinks.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        self.spec.risk.curbed(self.record.curb)
+    }
+
+    /// How much less than it accepts should be risked.
+    #[must_use]
+    pub fn curb_due(&self, now: Time) -> Curb {
+        let budget = self.spec.shortfall_budget;
+        budget.map_or(Curb::default(), |budget| Curb::of(budget, self.record.up_to(now).short_for))
     }
 
     /// How many nodes name it.

@@ -12,7 +12,7 @@ use super::{
     shape::{KeyRef, ShapeKey},
 };
 use crate::{
-    model::{Constraints, Dimension, Horizon, Job, JobSpec, Node, Resources},
+    model::{Constraints, Dimension, Horizon, Job, JobSpec, Node, NodeId, Resources},
     state::State,
     table::Table,
 };
@@ -43,6 +43,19 @@ pub struct Reasons {
     kept: HashMap<ShapeKey, Kept, FxBuildHasher>,
 }
 
+/// Why tasks wait, and how near they are to a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Every blocker at once.
+    pub reasons: Vec<PendingReason>,
+    /// Nodes that would take the tasks, were they empty or not.
+    pub allowed: u32,
+    /// Those of them whose whole capacity is enough for one task.
+    pub large_enough: u32,
+    /// The node that lacks least for one task, as a part of what is asked for; of those that are large enough if any is.
+    pub nearest: Option<NodeId>,
+}
+
 /// What was counted for a shape.
 #[derive(Clone, Debug, Default)]
 struct Kept {
@@ -66,11 +79,17 @@ struct Tally {
     ruled_out: [u32; RULES_END],
     /// By amount asked for: the nodes that are too small and, in those that are not, too full.
     lacks: Vec<[Lack; 2]>,
+    allowed: u32,
+    large_enough: u32,
+    nearest: Option<Nearness>,
     /// Some node has no blocker.
     has_free: bool,
     /// On some node room is being made.
     makes_room: bool,
 }
+
+/// Least is nearest: too small or not, what is missing in millionths of what is asked for, which node.
+type Nearness = (bool, u64, NodeId);
 
 /// Nodes that lack something, and how much those of them lack that lack least.
 #[derive(Clone, Copy, Debug)]
@@ -85,19 +104,31 @@ impl Reasons {
     /// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
     /// between tasks: the gang, the spread, the evictions under way, the queue.
     pub fn explain(&mut self, state: &State, job: &Job) -> Vec<PendingReason> {
+        self.explain_fully(state, job).reasons
+    }
+
+    /// The same, and how near the tasks are to a place.
+    pub fn explain_fully(&mut self, state: &State, job: &Job) -> Explanation {
         if job.counts.pending == 0 {
-            return Vec::new();
+            return Explanation::default();
         }
         if state.node_count() == 0 {
-            return vec![PendingReason::of(Blocker::NoNodes)];
+            let reasons = vec![PendingReason::of(Blocker::NoNodes)];
+            return Explanation { reasons, ..Explanation::default() };
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
-        let mut reasons = self.count(state, KeyRef::alike(job), &wish).reasons(&job.spec, &wish);
+        let sum = self.count(state, KeyRef::alike(job), &wish);
+        let mut reasons = sum.reasons(&job.spec, &wish);
         if state.planned_start(job.id).is_some() {
             reasons.push(PendingReason::of(Blocker::PlannedStart));
         }
-        reasons
+        Explanation {
+            reasons,
+            allowed: sum.allowed,
+            large_enough: sum.large_enough,
+            nearest: sum.nearest.map(|(.., node)| node),
+        }
     }
 
     /// Notes which pages are not those of the last question.
@@ -141,6 +172,15 @@ impl Reasons {
     }
 }
 
+/// What keeps a task of such a job off one node, and how much is missing there; nothing if it could go there.
+#[must_use]
+pub fn blockers_on(state: &State, node: &Node, spec: &JobSpec) -> Vec<PendingReason> {
+    let wish = Wish::of(spec);
+    let mut tally = Tally::of(&wish);
+    tally.count(state, node, &wish);
+    if tally.has_free { Vec::new() } else { tally.reasons(spec, &wish) }
+}
+
 impl<'a> Wish<'a> {
     fn of(spec: &'a JobSpec) -> Self {
         let (request, constraints) = (&spec.request, &spec.constraints);
@@ -160,16 +200,30 @@ impl Tally {
             self.ruled_out[blocker as usize] += 1;
             allowed = false;
         }
-        let lacks = self.count_lacks(node, wish);
+        let (too_small, missing) = self.count_lacks(node, wish);
+        let lacks = missing > 0;
         self.has_free |= allowed && !lacks;
         self.makes_room |= allowed && lacks && state.is_preempting(node);
+        if allowed {
+            self.allowed += 1;
+            self.large_enough += u32::from(!too_small);
+            self.approach(Some((too_small, missing, node.id)));
+        }
     }
 
-    /// Counts in what the node is too small, or else in what it is too full. Whether it is either.
-    fn count_lacks(&mut self, node: &Node, wish: &Wish<'_>) -> bool {
+    fn approach(&mut self, other: Option<Nearness>) {
+        self.nearest = match (self.nearest, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Counts in what the node is too small, or else in what it is too full. Whether it is too small, and the greatest
+    /// part that is missing of anything asked for, in millionths.
+    fn count_lacks(&mut self, node: &Node, wish: &Wish<'_>) -> (bool, u64) {
         let whole = &node.spec.capacity;
         let fits = wish.request.fits_in(whole);
-        let mut lacks = false;
+        let mut missing = 0;
         for ((dimension, wanted), counted) in wish.amounts.iter().zip(&mut self.lacks) {
             let available = match dimension {
                 _ if !fits => whole.amount(dimension),
@@ -184,10 +238,10 @@ impl Tally {
                 let lack = &mut counted[usize::from(fits)];
                 lack.nodes += 1;
                 lack.least = lack.least.min(wanted - available);
-                lacks = true;
+                missing = missing.max(millionths(wanted - available, *wanted));
             }
         }
-        lacks
+        (!fits, missing)
     }
 
     fn add(&mut self, other: &Self) {
@@ -198,6 +252,9 @@ impl Tally {
             sum.nodes += more.nodes;
             sum.least = sum.least.min(more.least);
         }
+        self.allowed += other.allowed;
+        self.large_enough += other.large_enough;
+        self.approach(other.nearest);
         self.has_free |= other.has_free;
         self.makes_room |= other.makes_room;
     }
@@ -230,4 +287,10 @@ impl Tally {
         }
         reasons
     }
+}
+
+/// At least 1 when anything is missing.
+fn millionths(missing: u64, of: u64) -> u64 {
+    let part = u128::from(missing) * 1_000_000 / u128::from(of.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX).max(1)
 }

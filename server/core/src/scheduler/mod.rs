@@ -8,6 +8,7 @@
 //! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
 //! anew from it.
 
+mod advice;
 mod amounts;
 mod batch;
 mod batching;
@@ -35,8 +36,9 @@ use std::{
     mem,
 };
 
+pub use advice::{Advice, Change};
 use before::is_bounded;
-pub use explain::Reasons;
+pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 use shape::KeyRef;
@@ -270,6 +272,7 @@ impl Scheduler {
             Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
+            | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
             | Event::StartPlanned { .. }
             | Event::StartUnplanned { .. }

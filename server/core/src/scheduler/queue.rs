@@ -3,7 +3,7 @@
 //! Jobs of one priority and tenant are a group. A new job waits at the end of its group; when it comes to the front and
 //! its shape is parked, it goes to the backlog of its lane: the jobs of the group that have that shape. A lane whose
 //! shape wakes offers the oldest of its backlog. So a million tasks that cannot be placed cost nothing, and a job that
-//! is placed at once is pushed and popped.
+//! is placed at once is pushed and popped. What grows with the number of jobs is shared between copies until written.
 
 use std::{
     cmp::Reverse,
@@ -11,10 +11,14 @@ use std::{
 };
 
 use hashbrown::HashMap;
+use imbl::OrdSet;
 use rustc_hash::FxBuildHasher;
 
 use super::shape::ShapeId;
-use crate::model::{JobId, Priority, TenantId};
+use crate::{
+    model::{JobId, Priority, TenantId},
+    table::Table,
+};
 
 /// Parked shapes that are asked for the jobs at their front, and how many jobs of a lane are looked at.
 const PARKED_ASKED: usize = 256;
@@ -33,10 +37,10 @@ type GroupKey = (TenantId, Priority);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     /// The lane in which a job waits.
-    waiting: HashMap<JobId, Lane, FxBuildHasher>,
+    waiting: Table<Lane>,
     groups: HashMap<GroupKey, Group, FxBuildHasher>,
     /// Jobs that have been at the front of their groups, by lane.
-    backlogs: BTreeMap<Lane, BTreeSet<JobId>>,
+    backlogs: BTreeMap<Lane, OrdSet<JobId>>,
     /// Groups that may have somebody to offer, by priority, the highest first, and share, the least last. Lists are short
     /// or change little, and a sorted list takes no memory for what comes and goes.
     order: Vec<Level>,
@@ -64,7 +68,7 @@ struct Group {
 
 impl Queue {
     pub(super) fn lane_of(&self, job: JobId) -> Option<Lane> {
-        self.waiting.get(&job).copied()
+        self.waiting.get(job.0).copied()
     }
 
     /// Shapes that are out of the order.
@@ -74,7 +78,7 @@ impl Queue {
 
     /// Adds a job that does not wait yet.
     pub(super) fn push(&mut self, lane: Lane, job: JobId) {
-        self.waiting.insert(job, lane);
+        self.waiting.insert(job.0, lane);
         self.count(lane);
         let parked = !self.parked.is_empty() && self.parked.contains(&lane.shape);
         let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
@@ -100,7 +104,7 @@ impl Queue {
 
     /// Removes a job. Whether it was the last of its shape.
     pub(super) fn remove(&mut self, job: JobId) -> Option<(Lane, bool)> {
-        let lane = self.waiting.remove(&job)?;
+        let lane = self.waiting.remove(job.0)?;
         let priorities = &mut self.shapes[lane.shape.0 as usize];
         let at = priorities.binary_search_by_key(&lane.priority, |(priority, _)| *priority);
         let at = at.expect("invariant: the job waited");
@@ -155,7 +159,7 @@ impl Queue {
             }
             let waiting = group.fresh.iter().filter(|(job, shape)| {
                 let lane = Lane { shape: *shape, priority, tenant: *tenant };
-                self.waiting.get(job) == Some(&lane)
+                self.waiting.get(job.0) == Some(&lane)
             });
             jobs.extend(waiting);
         }
@@ -172,7 +176,7 @@ impl Queue {
                 return head;
             }
             let lane = Lane { shape, priority, tenant };
-            if self.waiting.get(&job) != Some(&lane) {
+            if self.waiting.get(job.0) != Some(&lane) {
                 group.fresh.pop_front();
             } else if self.parked.contains(&shape) {
                 group.fresh.pop_front();
@@ -185,7 +189,7 @@ impl Queue {
 
     fn put_back(&mut self, lane: Lane, job: JobId) {
         let backlog = self.backlogs.entry(lane).or_default();
-        let head = backlog.first().copied();
+        let head = backlog.get_min().copied();
         backlog.insert(job);
         if !self.parked.contains(&lane.shape) && head.is_none_or(|head| job < head) {
             let group = self.groups.entry((lane.tenant, lane.priority)).or_default();
@@ -200,7 +204,7 @@ impl Queue {
     fn take_back(&mut self, lane: Lane, job: JobId) {
         let Some(backlog) = self.backlogs.get_mut(&lane) else { return };
         backlog.remove(&job);
-        let next = backlog.first().copied();
+        let next = backlog.get_min().copied();
         if next.is_none() {
             self.backlogs.remove(&lane);
         }
@@ -262,7 +266,7 @@ impl Queue {
                 fresh.iter().copied().partition(|(_, known)| *known == shape);
             *fresh = kept;
             for (job, _) in moved {
-                if self.waiting.get(&job) == Some(&lane) {
+                if self.waiting.get(job.0) == Some(&lane) {
                     self.put_back(lane, job);
                 }
             }
@@ -313,13 +317,13 @@ impl Queue {
     }
 
     fn heads(&self, shape: ShapeId) -> Vec<(Lane, JobId)> {
-        self.backlogs_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.first()?))).collect()
+        self.backlogs_of(shape).filter_map(|(lane, jobs)| Some((*lane, *jobs.get_min()?))).collect()
     }
 
     fn backlogs_of(
         &self,
         shape: ShapeId,
-    ) -> impl DoubleEndedIterator<Item = (&Lane, &BTreeSet<JobId>)> {
+    ) -> impl DoubleEndedIterator<Item = (&Lane, &OrdSet<JobId>)> {
         let lane = |priority, tenant| Lane { shape, priority, tenant };
         let first = lane(Priority(i32::MIN), TenantId(0));
         self.backlogs.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))

@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use super::{
     AHEAD, Remembered, State,
     hold::{become_pending, counter},
+    owners::record_lent,
 };
 use crate::{
     event::{Batch, Event},
@@ -66,6 +67,7 @@ impl State {
                 self.change_owner(owner, |owner| owner.windows = Arc::clone(windows));
             }
             Event::OwnerTurned { owner } => self.change_owner(owner, |_| {}),
+            Event::RiskCurbed { owner, curb } => self.curb_risk(owner, *curb),
             Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
             Event::TenantUpdated { id, spec } => {
@@ -193,6 +195,9 @@ impl State {
     fn report_load(&mut self, sample: &LoadSample) {
         let now = self.now;
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
+        if let Some(owner) = self.owners.get_mut(&node.spec.owner) {
+            record_lent(&mut owner.record, node, sample);
+        }
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
         node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));

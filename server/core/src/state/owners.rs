@@ -6,7 +6,10 @@ use super::{
     State,
     apply::{held_back, held_back_by},
 };
-use crate::model::{HeldBack, Name, Node, NodeId, Owner, OwnerSpec, Windows};
+use crate::model::{
+    Curb, HeldBack, Horizon, LendingRecord, Lent, LoadSample, Millis, Name, Node, NodeId, Owner,
+    OwnerSpec, Resources, Windows,
+};
 
 impl State {
     pub(super) fn update_owner(&mut self, spec: &Arc<OwnerSpec>, windows: &Arc<Windows>) {
@@ -51,6 +54,11 @@ impl State {
         }
     }
 
+    pub(super) fn curb_risk(&mut self, name: &Name, curb: Curb) {
+        let owner = self.owners.get_mut(name).expect("invariant: the event's owner is kept");
+        owner.record.curb = curb;
+    }
+
     fn forget_idle(&mut self, name: &Name) {
         if self.owners.get(name).is_some_and(Owner::is_idle) {
             self.owners.remove(name);
@@ -63,4 +71,37 @@ impl State {
         let windows = owner.and_then(|owner| owner.held_back_now(&node.spec, self.now));
         held_back_by(node, &self.policy, windows)
     }
+}
+
+/// The longest time for which a report speaks.
+const SPEAKS_FOR: Millis = Millis::HOUR;
+
+/// Adds what a report tells of the time since the one before, as of what is lent now.
+pub(super) fn record_lent(record: &mut LendingRecord, node: &Node, sample: &LoadSample) {
+    let Some((before, _)) = &node.history.newest else { return };
+    let spoken = sample.time.since(*before).min(SPEAKS_FOR);
+    let (capacity, load) = (&node.spec.capacity, &sample.load);
+    let is_short = node.exceeds(&node.lent, &node.devices, load);
+    let idle = capacity.cpu_millis.saturating_sub(load.cpu_millis);
+    let lent = Lent {
+        samples: 1,
+        exceeded: u64::from(!load.fits_in(node.held_back.over(Horizon::FiveMinutes))),
+        short: u64::from(is_short),
+        short_for: if is_short { spoken } else { Millis(0) },
+        missing_ppm: if is_short { missing_ppm(node, load) } else { 0 },
+        idle: idle.saturating_mul(spoken.0),
+        harvested: idle.min(node.lent.cpu_millis).saturating_mul(spoken.0),
+    };
+    let region = node.spec.region.clone();
+    record.scorecards.entry(region).or_default().add(sample.time, &lent);
+}
+
+/// What is missing beside what is lent, in millionths of the capacity of what is shortest.
+fn missing_ppm(node: &Node, load: &Resources) -> u64 {
+    let wanted = node.lent.saturating_add(load);
+    let parts = wanted.shortfalls(&node.spec.capacity).into_iter().map(|(dimension, missing)| {
+        let capacity = node.spec.capacity.amount(&dimension);
+        u128::from(missing) * 1_000_000 / u128::from(capacity.max(1))
+    });
+    u64::try_from(parts.max().unwrap_or(0)).unwrap_or(u64::MAX)
 }

@@ -7,9 +7,9 @@ use imbl::OrdMap;
 use super::{Profile, Remembered, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
-    JobIds, JobSpec, JobState, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec, Notice, Owner,
-    OwnerSpec, PlannedStart, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex,
-    TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec,
+    Notice, Owner, OwnerSpec, PlannedStart, Policy, Resources, Revision, Task, TaskCounts, TaskEnd,
+    TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -83,6 +83,7 @@ pub struct RestoredNode {
 pub struct RestoredOwner {
     pub spec: Arc<OwnerSpec>,
     pub windows: Arc<Windows>,
+    pub record: LendingRecord,
     pub turned: Time,
     pub revision: Revision,
 }
@@ -157,6 +158,7 @@ impl Restore {
         let mut restored = Owner::new(name);
         restored.spec = owner.spec;
         restored.windows = owner.windows;
+        restored.record = owner.record;
         restored.revision = owner.revision;
         restored.turn(owner.turned);
         self.state.insert_owner(restored);

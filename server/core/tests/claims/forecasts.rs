@@ -146,7 +146,7 @@ fn a_fleet_that_has_shown_its_nights_lends_more_of_them_than_the_greatest_of_a_d
 #[test]
 fn a_careful_owner_lends_less() {
     let mut house = House::new();
-    let patch = OwnerPatch { risk: Risk::new(1_000), calendar: None };
+    let patch = OwnerPatch { risk: Risk::new(1_000), ..OwnerPatch::default() };
     let target = Target { name: name("shop"), expected: None };
     let mut careful = House::new();
     careful.ask(Command::UpdateOwner { target, patch });

@@ -1,5 +1,6 @@
 //! Scenarios as text: what goes in, and what happens.
 
+mod budgets;
 mod constraints;
 mod forecasts;
 mod gangs;

@@ -1,17 +1,20 @@
 //! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
-//! that could be placed waits, why tasks wait is what a scan of all nodes says, and a fresh engine has nothing to add.
+//! that could be placed waits, why tasks wait is what a scan of all nodes says, a fresh engine has nothing to add, and
+//! what a fork foretells comes true.
 
 mod naive;
 mod ops;
 mod reasons;
 mod starts;
+mod what_if;
 
 use naive::Naive;
 use offpeak_core::{
-    command::{Command, Request},
+    command::{Command, Outcome, Request},
     engine::Engine,
     event::Batch,
     model::{Millis, Time},
+    rejection::Rejection,
     scheduler::Reasons,
     state::State,
 };
@@ -50,15 +53,16 @@ impl Run {
                 let promises = self.engine.problem().map(|problem| problem.solve(20));
                 let command = Command::Promise;
                 let ask = |command| Request { command, request_id: None, validate_only: false };
-                self.step(promises.into_iter().flatten().map(command).map(ask).collect());
+                self.foretold_step(promises.into_iter().flatten().map(command).map(ask).collect());
             }
             Op::Wait(seconds) => self.advance(self.now.after(Millis(u64::from(*seconds) * 1000))),
             op => {
                 let requests = op.requests(&self.folded, &self.naive, self.now);
-                self.step(requests);
+                self.foretold_step(requests);
             }
         }
         self.settle();
+        self.check_advice();
     }
 
     fn advance(&mut self, until: Time) {
@@ -69,7 +73,7 @@ impl Run {
         self.now = until;
     }
 
-    fn step(&mut self, requests: Vec<Request>) {
+    fn step(&mut self, requests: Vec<Request>) -> Vec<Result<Outcome, Rejection>> {
         let step = self.engine.step(self.now, requests);
         self.naive.fold(&step.batch);
         self.folded.fold(&step.batch);
@@ -78,6 +82,7 @@ impl Run {
         self.naive.check_limits();
         self.check_reasons();
         self.batches.push(step.batch);
+        step.replies
     }
 
     /// Steps until nothing is left to do now.

@@ -151,7 +151,9 @@ impl Naive {
             Event::WindowsRenewed { owner, windows } => {
                 self.owners.get_mut(owner).expect("described").1 = Arc::clone(windows);
             }
-            Event::OwnerTurned { owner } => assert!(self.owners.contains_key(owner)),
+            Event::OwnerTurned { owner } | Event::RiskCurbed { owner, .. } => {
+                assert!(self.owners.contains_key(owner));
+            }
             Event::ForecastMade { bounds } => {
                 for found in bounds {
                     self.node(found.node).bounds = Some(Arc::clone(&found.bounds));

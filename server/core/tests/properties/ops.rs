@@ -328,7 +328,11 @@ impl Op {
             })],
             Self::Calendar(owner, stretches) => vec![Command::UpdateOwner {
                 target: target(name("owner", *owner)),
-                patch: OwnerPatch { risk: None, calendar: Some(calendar(stretches, now)) },
+                patch: OwnerPatch {
+                    calendar: Some(calendar(stretches, now)),
+                    shortfall_budget: Some((stretches.len() > 1).then_some(Millis(600_000))),
+                    ..OwnerPatch::default()
+                },
             }],
             Self::Renew(owner) => renewed(state, name("owner", *owner), now).into_iter().collect(),
         };

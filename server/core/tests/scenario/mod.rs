@@ -65,6 +65,11 @@ impl World {
                 let line = print::node(node);
                 self.say(&line);
             }
+            "scorecard" => {
+                let owner = self.engine.state().owner(&parse::name(rest)).expect("an owner");
+                let lines = print::scorecards(owner, self.now);
+                lines.iter().for_each(|line| self.say(line));
+            }
             "status" => {
                 let job = job(self.engine.state(), rest);
                 let line =

@@ -314,6 +314,9 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
             target: words.target(first),
             patch: OwnerPatch {
                 risk: words.get("risk").map(|risk| Risk::new(number(risk)).expect("a risk")),
+                shortfall_budget: words
+                    .get("budget")
+                    .map(|budget| (budget != "none").then(|| span(budget))),
                 calendar: match words.names[1..] {
                     [] => None,
                     ["none"] => Some(Default::default()),

@@ -6,7 +6,8 @@ use offpeak_core::{
     command::Detail,
     event::{Event, Placement},
     model::{
-        AllocationRef, Horizon, JobId, Millis, Node, NodeId, NodeMode, Resources, TaskIndex, Time,
+        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, Resources,
+        Scorecard, TaskIndex, Time,
     },
     scheduler::PendingReason,
     state::State,
@@ -52,6 +53,25 @@ fn longer(node: &Node) -> String {
         return String::new();
     }
     format!(", over a day {}", resources(node.held_back.over(Horizon::Day)))
+}
+
+/// What came of lending, in CPU hours where it is time.
+pub(crate) fn scorecards(owner: &Owner, now: Time) -> Vec<String> {
+    let card = |(region, card): (&Name, &Scorecard)| {
+        let lent = card.up_to(now);
+        let minutes = |core_time: u64| core_time / 60_000_000;
+        format!(
+            "in {region:?}: {} samples, {} exceeded, {} short for {} by {} ppm in all; of {} core minutes {} were lent",
+            lent.samples,
+            lent.exceeded,
+            lent.short,
+            span(lent.short_for),
+            lent.missing_ppm,
+            minutes(lent.idle),
+            minutes(lent.harvested),
+        )
+    };
+    owner.record.scorecards.iter().map(card).collect()
 }
 
 pub(crate) fn reason(reason: &PendingReason) -> String {
@@ -166,6 +186,9 @@ impl Printer<'_> {
                 format!("renewed {owner} to {} windows", windows.list.len())
             }
             Event::OwnerTurned { owner } => format!("turned {owner}"),
+            Event::RiskCurbed { owner, curb } => {
+                format!("curbed {owner} by {} quarters", curb.quarters())
+            }
             Event::TenantCreated { spec, .. } => format!("created {}", spec.name),
             Event::TenantUpdated { spec, .. } => format!("changed {}", spec.name),
             Event::TenantDeleted { name, .. } => format!("deleted {name}"),

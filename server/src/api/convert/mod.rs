@@ -26,12 +26,12 @@ use xxhash_rust::xxh3::Xxh3;
 pub(crate) use calendar::calendar;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
-    allocation, eviction_reason, job, job_description, job_state, load_sample, node,
+    allocation, eviction_reason, job, job_description, job_spec, job_state, load_sample, node,
     node_description, node_state, node_state_in, notice, planned_start, resources as amounts, span,
     tenant, tenant_description, timestamp,
 };
-pub(crate) use owner::{owner, owner_description, window};
-pub(crate) use pending::pending_reason;
+pub(crate) use owner::{owner, owner_description, scorecard, window};
+pub(crate) use pending::{node_reason, pending_reason};
 pub(crate) use scalars::{
     at_most, duration, enumerations, given_name, label_map, name, names, time,
 };

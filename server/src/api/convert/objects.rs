@@ -203,20 +203,25 @@ pub(crate) fn job_description(tenant: &Name, name: &Name, spec: &JobSpec) -> v1:
     v1::Job {
         tenant: tenant.to_string(),
         name: name.to_string(),
-        spec: Some(v1::JobSpec {
-            count: spec.count,
-            request: Some(resources(&spec.request)),
-            constraints: constraints(&spec.constraints),
-            priority: spec.priority.0,
-            min_runtime: (spec.min_runtime.0 > 0).then(|| span(spec.min_runtime)),
-            max_runtime: spec.max_runtime.map(span),
-            deadline: spec.deadline.map(timestamp),
-            complete_by: spec.complete_by.map(timestamp),
-            gang: spec.gang,
-            labels: labels(&spec.labels),
-            notice: spec.notice.map(span),
-        }),
+        spec: Some(job_spec(spec)),
         ..v1::Job::default()
+    }
+}
+
+/// What was asked for.
+pub(crate) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
+    v1::JobSpec {
+        count: spec.count,
+        request: Some(resources(&spec.request)),
+        constraints: constraints(&spec.constraints),
+        priority: spec.priority.0,
+        min_runtime: (spec.min_runtime.0 > 0).then(|| span(spec.min_runtime)),
+        max_runtime: spec.max_runtime.map(span),
+        deadline: spec.deadline.map(timestamp),
+        complete_by: spec.complete_by.map(timestamp),
+        gang: spec.gang,
+        labels: labels(&spec.labels),
+        notice: spec.notice.map(span),
     }
 }
 

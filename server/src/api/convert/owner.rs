@@ -3,20 +3,22 @@
 use offpeak::v1::{self, calendar_entry};
 use offpeak_core::{
     command::{Command, OwnerPatch},
-    model::{CalendarEntry, Days, HeldShare, Millis, Owner, OwnerSpec, Risk, When, Window},
+    model::{
+        CalendarEntry, Days, HeldShare, Millis, Name, Owner, OwnerSpec, Risk, Time, When, Window,
+    },
 };
 
 use super::{
     calendar::{WEEKDAYS, calendar},
     mutation,
     objects::{labels, span, texts, timestamp},
-    scalars::{mask, require, target},
+    scalars::{duration, mask, require, target},
     violations::{At, Violations},
 };
 use crate::calendar::{UnknownZone, local, show_minute, show_wall_time, zone};
 
 /// What may be changed of an owner.
-const OWNER_PATHS: [&str; 2] = ["risk_ppm", "calendar"];
+const OWNER_PATHS: [&str; 3] = ["risk_ppm", "shortfall_budget", "calendar"];
 
 mutation!(UpdateOwnerRequest, "UpdateOwner", update);
 
@@ -32,6 +34,12 @@ fn update(message: &v1::UpdateOwnerRequest, violations: &mut Violations) -> Comm
     for path in paths {
         match path {
             "risk_ppm" => patch.risk = Some(risk(violations, &at, owner)),
+            "shortfall_budget" => {
+                let at = at.field("shortfall_budget");
+                let budget = owner.shortfall_budget;
+                patch.shortfall_budget =
+                    Some(budget.map(|budget| duration(violations, &at, budget)));
+            }
             "calendar" => {
                 let entries = calendar(violations, &at.field("calendar"), &owner.calendar);
                 patch.calendar = Some((entries, Default::default()));
@@ -54,8 +62,14 @@ fn risk(violations: &mut Violations, at: &At<'_>, owner: &v1::Owner) -> Risk {
 }
 
 /// An owner with everything that is known of it, but for its windows.
-pub(crate) fn owner(owner: &Owner) -> v1::Owner {
+pub(crate) fn owner(owner: &Owner, now: Time) -> v1::Owner {
+    let left = owner
+        .spec
+        .shortfall_budget
+        .map(|budget| Millis(budget.0.saturating_sub(owner.record.up_to(now).short_for.0)));
     v1::Owner {
+        shortfall_budget_left: left.map(span),
+        current_risk_ppm: owner.risk().parts_per_million(),
         nodes: owner.node_count() as u64,
         revision: owner.revision.0,
         ..owner_description(&owner.spec)
@@ -67,8 +81,32 @@ pub(crate) fn owner_description(spec: &OwnerSpec) -> v1::Owner {
     v1::Owner {
         name: spec.name.to_string(),
         risk_ppm: Some(spec.risk.parts_per_million()),
+        shortfall_budget: spec.shortfall_budget.map(span),
         calendar: spec.calendar.iter().map(entry).collect(),
         ..v1::Owner::default()
+    }
+}
+
+/// How an owner has fared in a region.
+pub(crate) fn scorecard(owner: &Owner, region: &Name, now: Time) -> v1::Scorecard {
+    let lent = owner.record.scorecards.get(region).map(|card| card.up_to(now)).unwrap_or_default();
+    let ppm = |part: u64, all: u64| {
+        let ppm = u128::from(part) * 1_000_000 / u128::from(all.max(1));
+        u64::try_from(ppm).unwrap_or(u64::MAX)
+    };
+    v1::Scorecard {
+        owner: owner.spec.name.to_string(),
+        region: region.to_string(),
+        promised_ppm: owner.risk().parts_per_million() / 10,
+        samples: lent.samples,
+        exceeded_samples: lent.exceeded,
+        realised_ppm: ppm(lent.exceeded, lent.samples),
+        short_samples: lent.short,
+        shortfall: Some(span(lent.short_for)),
+        severity_ppm: lent.missing_ppm / lent.short.max(1),
+        idle_core_seconds: lent.idle / 1_000_000,
+        harvested_core_seconds: lent.harvested / 1_000_000,
+        harvested_ppm: ppm(lent.harvested, lent.idle),
     }
 }
 

@@ -3,7 +3,7 @@
 use offpeak::v1;
 use offpeak_core::scheduler::{Blocker, PendingReason};
 
-use crate::reason::sentence;
+use crate::reason::{sentence, sentence_of_one};
 
 /// One blocker.
 pub(crate) fn pending_reason(reason: &PendingReason) -> v1::PendingReason {
@@ -14,6 +14,11 @@ pub(crate) fn pending_reason(reason: &PendingReason) -> v1::PendingReason {
         smallest_shortfall: reason.smallest_shortfall,
         message: sentence(reason),
     }
+}
+
+/// One blocker of a single node.
+pub(crate) fn node_reason(reason: &PendingReason) -> v1::PendingReason {
+    v1::PendingReason { message: sentence_of_one(reason), ..pending_reason(reason) }
 }
 
 fn blocker(blocker: Blocker) -> v1::Blocker {

@@ -2,7 +2,7 @@ use prost::{Message, Oneof};
 
 use super::{
     Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, PlannedStart, Policy, RequestRemembered,
-    ResourceColumns, Resources, TenantSpec, Windows,
+    ResourceColumns, Resources, Scorecard, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
@@ -103,6 +103,10 @@ pub(crate) struct Owner {
     pub(crate) turned: u64,
     #[prost(uint64, tag = "4")]
     pub(crate) revision: u64,
+    #[prost(uint32, tag = "5")]
+    pub(crate) curbed_quarters: u32,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) scorecards: Vec<Scorecard>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,6 +1,8 @@
 use prost::{Message, Oneof};
 
-use super::{JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, TenantSpec, Windows};
+use super::{
+    JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, RiskCurbed, TenantSpec, Windows,
+};
 
 /// One group commit.
 #[derive(Clone, PartialEq, Message)]
@@ -62,7 +64,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 47"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -132,6 +134,8 @@ pub(crate) enum EventKind {
     StartPlanned(PlannedStart),
     #[prost(uint64, tag = "31")]
     StartUnplanned(u64),
+    #[prost(message, tag = "47")]
+    RiskCurbed(RiskCurbed),
 }
 
 /// When and where pending tasks of a job are to start.

@@ -24,7 +24,9 @@ pub(crate) use model::{
     Outcome, Pair, Policy, Quota, ResourceColumns, Resources, Selector, Spread, TenantSpec,
     Toleration,
 };
-pub(crate) use owner::{CalendarEntry, HeldShare, Once, OwnerSpec, When, Windows};
+pub(crate) use owner::{
+    CalendarEntry, HeldShare, Once, OwnerSpec, RiskCurbed, Scorecard, When, Windows,
+};
 
 /// The version of records that this release writes, and the newest that it reads.
 pub(crate) const RECORD_VERSION: u32 = 1;

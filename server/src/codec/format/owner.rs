@@ -11,6 +11,39 @@ pub(crate) struct OwnerSpec {
     pub(crate) risk_ppm: u32,
     #[prost(message, repeated, tag = "3")]
     pub(crate) calendar: Vec<CalendarEntry>,
+    #[prost(uint64, optional, tag = "4")]
+    pub(crate) shortfall_budget_ms: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RiskCurbed {
+    #[prost(string, tag = "1")]
+    pub(crate) owner: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) quarters: u32,
+}
+
+/// What came of lending in one region, as columns; the days are differences to the day before.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Scorecard {
+    #[prost(string, tag = "1")]
+    pub(crate) region: String,
+    #[prost(sint64, repeated, tag = "2")]
+    pub(crate) days: Vec<i64>,
+    #[prost(uint64, repeated, tag = "3")]
+    pub(crate) samples: Vec<u64>,
+    #[prost(uint64, repeated, tag = "4")]
+    pub(crate) exceeded: Vec<u64>,
+    #[prost(uint64, repeated, tag = "5")]
+    pub(crate) short: Vec<u64>,
+    #[prost(uint64, repeated, tag = "6")]
+    pub(crate) short_for_ms: Vec<u64>,
+    #[prost(uint64, repeated, tag = "7")]
+    pub(crate) missing_ppm: Vec<u64>,
+    #[prost(uint64, repeated, tag = "8")]
+    pub(crate) idle: Vec<u64>,
+    #[prost(uint64, repeated, tag = "9")]
+    pub(crate) harvested: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use offpeak_core::{
     event::Event,
     model::{
-        CalendarEntry, Days, HeldShare, Horizon, OwnerSpec, Risk, Time, WallTime, When, Window,
-        Windows,
+        CalendarEntry, Curb, Days, HeldShare, Horizon, Millis, OwnerSpec, Risk, Time, WallTime,
+        When, Window, Windows,
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -25,7 +25,10 @@ pub(super) fn event() -> BoxedStrategy<Event> {
         |(name, risk, calendar)| {
             windows(calendar.len()).prop_map(move |windows| {
                 let risk = Risk::new(risk).expect("within bounds");
-                let spec = OwnerSpec { name: name.clone(), risk, calendar: calendar.clone() };
+                let (name, calendar) = (name.clone(), calendar.clone());
+                let shortfall_budget =
+                    risk.parts_per_million().is_multiple_of(2).then_some(Millis(70));
+                let spec = OwnerSpec { name, risk, shortfall_budget, calendar };
                 Event::OwnerUpdated { spec: Arc::new(spec), windows: Arc::new(windows) }
             })
         },
@@ -33,7 +36,11 @@ pub(super) fn event() -> BoxedStrategy<Event> {
     let renewed = (any_name(), windows(9))
         .prop_map(|(owner, windows)| Event::WindowsRenewed { owner, windows: Arc::new(windows) });
     let turned = any_name().prop_map(|owner| Event::OwnerTurned { owner });
-    prop_oneof![updated, renewed, turned].boxed()
+    let curbed = (any_name(), 0..=4_u8).prop_map(|(owner, quarters)| Event::RiskCurbed {
+        owner,
+        curb: Curb::new(quarters).expect("within bounds"),
+    });
+    prop_oneof![updated, renewed, turned, curbed].boxed()
 }
 
 fn entry() -> BoxedStrategy<CalendarEntry> {
@@ -106,6 +113,7 @@ fn owned() -> Cell {
     let mut cell = Cell::default();
     let once = When::Once { start: WallTime(28_333_000), end: WallTime(28_333_600) };
     let spec = OwnerSpec {
+        shortfall_budget: None,
         name: name("web"),
         risk: Risk::new(1_000).expect("within bounds"),
         calendar: vec![

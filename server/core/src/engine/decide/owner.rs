@@ -23,6 +23,7 @@ pub(super) fn update(
     let mut spec = owner.spec.as_ref().clone();
     let mut windows = Arc::clone(&owner.windows);
     spec.risk = patch.risk.unwrap_or(spec.risk);
+    spec.shortfall_budget = patch.shortfall_budget.unwrap_or(spec.shortfall_budget);
     if let Some((calendar, of_it)) = patch.calendar
         && calendar != spec.calendar
     {

@@ -1,0 +1,116 @@
+//! `offpeak plan`: what submitting a job would come to.
+
+use clap::Args;
+use offpeak::v1::{
+    EvictionReason, Job, PlanJobRequest, PlanJobResponse, PlannedEviction, PlannedPlacement,
+};
+use offpeak_client::Client;
+
+use super::{
+    apply::jobs_of,
+    failure::Failure,
+    human,
+    job_show::reason_lines,
+    job_submit::Submit,
+    json,
+    output::{Format, Out},
+    session::Session,
+    table::{self, Cell, Tone},
+    why::suggestions,
+};
+
+/// Placements that are listed one by one.
+const LISTED: usize = 20;
+
+/// Say what submitting a job would come to, without submitting it.
+///
+/// The server decides on a copy of itself: where the tasks would be placed, who would have to go for them, and what would
+/// wait for what. Takes a file as `apply` does, or the options of `submit`. Of several jobs each is looked at by itself.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  offpeak plan -f job.yaml
+  offpeak plan --tenant acme --count 8 --cpu 4 --memory 16GiB")]
+pub(crate) struct Plan {
+    /// A file with jobs, `-` for stdin
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+    #[command(flatten)]
+    submit: Submit,
+}
+
+pub(crate) async fn run(plan: &Plan, session: &Session) -> Result<(), Failure> {
+    let jobs = match &plan.file {
+        Some(file) => jobs_of(file, session).await?,
+        None => vec![plan.submit.job(session.tenant()?)],
+    };
+    let client = session.connect().await?;
+    for job in jobs {
+        one(job, &client, session.out).await?;
+    }
+    Ok(())
+}
+
+async fn one(job: Job, client: &Client, out: Out) -> Result<(), Failure> {
+    let tenant = job.tenant.clone();
+    let request = PlanJobRequest { job: Some(job), min_revision: 0 };
+    let answer = client.call(request).await?;
+    match out.format {
+        Format::Table | Format::Wide => {
+            out.print(&table::render_details(&page(&tenant, &answer), out.color))
+        }
+        Format::Name => out.print(&format!("job/{tenant}/{}\n", answer.name)),
+        _ => out.object(&json::dynamic(&answer)),
+    }
+}
+
+fn page(tenant: &str, answer: &PlanJobResponse) -> Vec<(&'static str, Cell)> {
+    let placed: u32 = answer.placements.iter().map(|placement| placement.tasks).sum();
+    let mut lines: Vec<(&'static str, Cell)> = vec![
+        ("Job", format!("{tenant}/{}", answer.name).into()),
+        ("Tasks", format!("{placed} would be placed, {} would wait", answer.pending).into()),
+    ];
+    let mut add = |name: &'static str, cells: Vec<Cell>| {
+        for (at, cell) in cells.into_iter().enumerate() {
+            lines.push((if at == 0 { name } else { "" }, cell));
+        }
+    };
+    add("Placed", listed(&answer.placements, placement));
+    add("Must go", listed(&answer.evictions, eviction));
+    add("Waits for", reason_lines(&answer.pending_reasons, Tone::Warning));
+    add("Starts now", suggestions(&answer.suggestions));
+    let usage = answer.usage.clone().unwrap_or_default();
+    add("Tenant asks for", vec![human::resources(usage.requested.as_ref()).into()]);
+    add("As of", vec![format!("revision {}", answer.revision).into()]);
+    lines
+}
+
+fn listed<T>(items: &[T], show: fn(&T) -> String) -> Vec<Cell> {
+    let mut lines: Vec<Cell> = items.iter().take(LISTED).map(|item| show(item).into()).collect();
+    if let Some(more) = items.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more").into());
+    }
+    lines
+}
+
+fn placement(placement: &PlannedPlacement) -> String {
+    let PlannedPlacement { node, first_task, tasks, gpu_devices, .. } = placement;
+    let which = match tasks {
+        1 => format!("task {first_task}"),
+        _ => format!("tasks {first_task} to {}", first_task + tasks - 1),
+    };
+    let devices: Vec<String> = gpu_devices.iter().map(ToString::to_string).collect();
+    match devices.as_slice() {
+        [] => format!("{which} on {node}"),
+        devices => format!("{which} on {node}, GPU {}", devices.join(", ")),
+    }
+}
+
+fn eviction(eviction: &PlannedEviction) -> String {
+    let PlannedEviction { tenant, job, task, node, notice, .. } = eviction;
+    let notice = notice.unwrap_or_default();
+    let reason = EvictionReason::try_from(notice.reason).unwrap_or_default();
+    let reason = human::enum_word(reason.as_str_name(), "EVICTION_REASON_");
+    let by = human::time(notice.deadline.as_ref());
+    format!("task {task} of {tenant}/{job} on {node} by {by}: {reason}")
+}

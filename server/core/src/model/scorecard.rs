@@ -1,0 +1,165 @@
+use std::ops::AddAssign;
+
+use imbl::OrdMap;
+
+use super::{Millis, Name, Time};
+
+/// What came of lending an owner's nodes of one region, by day, over the last thirty days that had load reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scorecard {
+    /// Ascending by day.
+    days: Vec<(u64, Lent)>,
+}
+
+/// What came of lending between load reports. Each report speaks for the time since the one before, an hour at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lent {
+    /// Load reports of nodes that had reported before.
+    pub samples: u64,
+    /// Of them, those whose load was more than what was held back.
+    pub exceeded: u64,
+    /// Of them, those that found too little room beside what was lent.
+    pub short: u64,
+    /// The time for which those speak, all nodes together.
+    pub short_for: Millis,
+    /// What was missing at those, in millionths of the capacity of what was shortest; a sum.
+    pub missing_ppm: u64,
+    /// CPU that owners left unused, in thousandths of a core times milliseconds.
+    pub idle: u64,
+    /// The part of it that was lent.
+    pub harvested: u64,
+}
+
+/// Days that are kept.
+const DAYS: u64 = 30;
+
+const DAY: u64 = 24 * Millis::HOUR.0;
+
+impl Scorecard {
+    /// One of these days, as kept.
+    #[must_use]
+    pub fn of(days: Vec<(u64, Lent)>) -> Self {
+        Self { days }
+    }
+
+    /// The days since the epoch that are kept, ascending.
+    #[must_use]
+    pub fn days(&self) -> &[(u64, Lent)] {
+        &self.days
+    }
+
+    /// Adds what a report at a time tells.
+    pub(crate) fn add(&mut self, time: Time, lent: &Lent) {
+        let day = time.0 / DAY;
+        match self.days.binary_search_by_key(&day, |(day, _)| *day) {
+            Ok(at) => self.days[at].1 += *lent,
+            Err(at) => self.days.insert(at, (day, *lent)),
+        }
+        let newest = self.days.last().map_or(day, |(day, _)| *day);
+        self.days.retain(|(day, _)| day + DAYS > newest);
+    }
+
+    /// The thirty days up to a time.
+    #[must_use]
+    pub fn up_to(&self, now: Time) -> Lent {
+        let mut sum = Lent::default();
+        for (day, lent) in &self.days {
+            if day + DAYS > now.0 / DAY {
+                sum += *lent;
+            }
+        }
+        sum
+    }
+}
+
+impl AddAssign for Lent {
+    fn add_assign(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.exceeded += other.exceeded;
+        self.short += other.short;
+        self.short_for = Millis(self.short_for.0.saturating_add(other.short_for.0));
+        self.missing_ppm = self.missing_ppm.saturating_add(other.missing_ppm);
+        self.idle = self.idle.saturating_add(other.idle);
+        self.harvested = self.harvested.saturating_add(other.harvested);
+    }
+}
+
+/// How an owner has fared with what it lends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LendingRecord {
+    /// By region.
+    pub scorecards: OrdMap<Name, Scorecard>,
+    /// How much less than it accepts is risked.
+    pub curb: Curb,
+}
+
+/// Quarters of an owner's risk that are not taken, because so much of its shortfall budget is spent; 4: as little is
+/// risked as can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Curb(u8);
+
+impl LendingRecord {
+    /// The thirty days up to a time, all regions together.
+    #[must_use]
+    pub fn up_to(&self, now: Time) -> Lent {
+        let mut sum = Lent::default();
+        self.scorecards.values().for_each(|card| sum += card.up_to(now));
+        sum
+    }
+}
+
+impl Curb {
+    /// None, if at least three quarters of the budget are left, and one for each further quarter that is begun.
+    #[must_use]
+    pub fn of(budget: Millis, spent: Millis) -> Self {
+        let left = u128::from(budget.0.saturating_sub(spent.0)) * 4;
+        Self(match () {
+            () if left == 0 => 4,
+            () if left < u128::from(budget.0) => 3,
+            () if left < u128::from(budget.0) * 2 => 2,
+            () if left < u128::from(budget.0) * 3 => 1,
+            () => 0,
+        })
+    }
+
+    /// From 0 to 4 quarters.
+    #[must_use]
+    pub fn quarters(self) -> u8 {
+        self.0
+    }
+
+    /// So many quarters, if they are no more than 4.
+    #[must_use]
+    pub fn new(quarters: u8) -> Option<Self> {
+        (quarters <= 4).then_some(Self(quarters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Curb, DAY, Lent, Scorecard};
+    use crate::model::{Millis, Time};
+
+    #[test]
+    fn what_is_older_than_thirty_days_is_forgotten() {
+        let mut card = Scorecard::default();
+        let one = Lent { samples: 1, ..Lent::default() };
+        for day in 0..40 {
+            card.add(Time(day * DAY + 5), &one);
+            card.add(Time(day * DAY + 7), &one);
+        }
+        card.add(Time(3 * DAY), &one);
+        assert_eq!(card.days().len(), 30);
+        assert_eq!(card.up_to(Time(39 * DAY)).samples, 60);
+        assert_eq!(card.up_to(Time(44 * DAY)).samples, 50);
+        assert_eq!(card.up_to(Time(200 * DAY)), Lent::default());
+    }
+
+    #[test]
+    fn less_is_risked_with_every_quarter_of_the_budget_that_is_spent() {
+        let curbs = [0, 25, 26, 50, 51, 75, 76, 99, 100, 200]
+            .map(|spent| Curb::of(Millis(100), Millis(spent)).quarters());
+        assert_eq!(curbs, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+        assert_eq!(Curb::of(Millis(0), Millis(0)).quarters(), 4);
+    }
+}

@@ -1,0 +1,235 @@
+//! Questions about what would be: why a job waits and what would help, and what submitting one would come to.
+//!
+//! Both are asked of a fork of the engine, and the answers name its revision.
+
+use std::sync::Arc;
+
+use offpeak::v1::{
+    ExplainJobRequest, ExplainJobResponse, NodeFit, PlanJobRequest, PlanJobResponse,
+    PlannedEviction, PlannedPlacement, SubmitJobRequest, Suggestion, WaitTier,
+};
+use offpeak_core::{
+    command::Detail,
+    engine::{Fork, Step},
+    event::Event,
+    model::{Job, JobSpec, Name, TenantId},
+    rejection::Rejection,
+    scheduler::{Blocker, Explanation, blockers_on},
+    state::State,
+};
+
+use super::{
+    convert::{self, At, Violations},
+    job,
+    status::ApiError,
+};
+use crate::{advice, cell::Cell};
+
+/// Tasks of a job beyond which it is not worked out what to ask for instead: each guess would place all of them.
+const ADVISED_TASKS: u32 = 10_000;
+
+/// A checked question why a job waits.
+pub(super) struct Why {
+    tenant: Name,
+    name: Name,
+    node: Option<Name>,
+}
+
+impl Why {
+    pub(super) fn parse(message: &ExplainJobRequest) -> Result<Self, ApiError> {
+        let mut violations = Violations::default();
+        let root = At::Root;
+        let why = Self {
+            tenant: convert::name(&mut violations, &root.field("tenant"), &message.tenant),
+            name: convert::name(&mut violations, &root.field("name"), &message.name),
+            node: convert::given_name(&mut violations, &root.field("node"), &message.node),
+        };
+        Ok(violations.check(why)?)
+    }
+
+    pub(super) fn answer(&self, cell: &Cell, fork: &Fork) -> Result<ExplainJobResponse, ApiError> {
+        let state = fork.state();
+        let job = job::find(state, &self.tenant, &self.name)?;
+        let mut found = convert::job(state, job);
+        let mut answer = ExplainJobResponse {
+            revision: state.revision().0,
+            nodes: count(state.node_count()),
+            ..ExplainJobResponse::default()
+        };
+        let known = cell.explain_fully(state, job);
+        let nearest = match &self.node {
+            Some(name) => Some(
+                state
+                    .node_named(name.as_str())
+                    .ok_or_else(|| ApiError::from(Rejection::NodeNotFound(name.to_string())))?,
+            ),
+            None => known.nearest.and_then(|id| state.node(id)),
+        };
+        let fit = nearest.map(|node| {
+            let reasons = blockers_on(state, node, &job.spec);
+            NodeFit {
+                node: node.spec.name.to_string(),
+                fits: reasons.is_empty(),
+                reasons: reasons.iter().map(convert::node_reason).collect(),
+            }
+        });
+        if job.counts.pending > 0 {
+            let reasons = known.reasons.iter().map(convert::pending_reason);
+            found.pending_reasons = reasons.collect();
+            found.reasons_revision = answer.revision;
+            answer.suggestions = suggestions(fork, job.tenant, &waiting(job));
+            answer.tier = tier(&known, state.node_count()).into();
+            answer.allowed_nodes = known.allowed;
+            answer.large_enough_nodes = known.large_enough;
+        }
+        answer.summary = summary(job, &answer);
+        answer.nearest = fit.filter(|_| self.node.is_some() || job.counts.pending > 0);
+        answer.job = Some(found);
+        Ok(answer)
+    }
+}
+
+/// What of a job waits, as a job of its own.
+fn waiting(job: &Job) -> JobSpec {
+    JobSpec { count: job.counts.pending, ..(*job.spec).clone() }
+}
+
+fn suggestions(fork: &Fork, tenant: TenantId, spec: &JobSpec) -> Vec<Suggestion> {
+    if spec.count > ADVISED_TASKS {
+        return Vec::new();
+    }
+    let advised = fork.clone().advise(tenant, spec);
+    let suggestion = |advised: offpeak_core::scheduler::Advice| Suggestion {
+        message: advice::words(&advised.change, spec),
+        spec: Some(convert::job_spec(&advised.change.apply(spec))),
+        paths: vec![advice::path(&advised.change)],
+        tasks: advised.tasks,
+    };
+    advised.into_iter().map(suggestion).collect()
+}
+
+fn tier(known: &Explanation, nodes: usize) -> WaitTier {
+    let waits_for = |blockers: &[Blocker]| {
+        known.reasons.iter().any(|reason| blockers.contains(&reason.blocker))
+    };
+    let constraints =
+        [Blocker::Region, Blocker::Zone, Blocker::Labels, Blocker::Taints, Blocker::GpuModel];
+    if nodes == 0 {
+        WaitTier::Capacity
+    } else if known.allowed == 0 && waits_for(&constraints) {
+        WaitTier::Misconfigured
+    } else if known.allowed > 0 && known.large_enough == 0 {
+        WaitTier::ExceedsEveryNode
+    } else if waits_for(&[Blocker::Queue, Blocker::Preemption]) {
+        WaitTier::BehindOthers
+    } else {
+        WaitTier::Capacity
+    }
+}
+
+fn summary(job: &Job, answer: &ExplainJobResponse) -> String {
+    let tasks = match job.counts.pending {
+        0 => return "no task waits".to_owned(),
+        1 => "1 task waits".to_owned(),
+        pending => format!("{pending} tasks wait"),
+    };
+    let why = match answer.tier() {
+        WaitTier::Misconfigured => "no node meets the constraints",
+        WaitTier::ExceedsEveryNode => "a task is larger than every node that it may use",
+        WaitTier::BehindOthers => "others come first, or room is being made",
+        WaitTier::Capacity | WaitTier::Unspecified => "there is not enough room now",
+    };
+    let help = match answer.suggestions.first() {
+        Some(suggestion) => format!("; would start now: {}", suggestion.message),
+        None => String::new(),
+    };
+    format!("{tasks}: {why}{help}")
+}
+
+/// A checked question what submitting a job would come to.
+pub(super) struct Plan {
+    request: offpeak_core::command::Request,
+}
+
+impl Plan {
+    pub(super) fn parse(message: PlanJobRequest) -> Result<Self, ApiError> {
+        let submission = SubmitJobRequest { job: message.job, ..SubmitJobRequest::default() };
+        Ok(Self { request: convert::accept(submission)? })
+    }
+
+    pub(super) fn answer(self, cell: &Cell, fork: &Fork) -> Result<PlanJobResponse, ApiError> {
+        let revision = fork.state().revision().0;
+        let mut after = fork.clone();
+        let Step { replies, batch } = after.step(vec![self.request]);
+        let outcome = replies.into_iter().next().expect("invariant: one reply a request")?;
+        let Detail::Job { id, name } = outcome.detail else {
+            unreachable!("invariant: a submission is answered with its job");
+        };
+        let state = after.state();
+        let job = state.job(id).expect("invariant: it was just submitted");
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        let description = convert::tenant(tenant);
+        let reasons = cell.explain(state, job);
+        let suggestions = if job.counts.pending > 0 {
+            suggestions(fork, job.tenant, &job.spec)
+        } else {
+            Vec::new()
+        };
+        Ok(PlanJobResponse {
+            revision,
+            name: name.to_string(),
+            placements: placements(state, job, &batch.events),
+            evictions: batch.events.iter().filter_map(|event| eviction(state, event)).collect(),
+            pending: job.counts.pending,
+            pending_reasons: reasons.iter().map(convert::pending_reason).collect(),
+            suggestions,
+            usage: description.usage,
+            quota: description.quota,
+        })
+    }
+}
+
+fn placements(state: &State, job: &Job, events: &[Event]) -> Vec<PlannedPlacement> {
+    let own = events.iter().filter_map(|event| match event {
+        Event::TasksPlaced { job: placed, placements } if *placed == job.id => Some(placements),
+        _ => None,
+    });
+    let placement = |placement: &offpeak_core::event::Placement| {
+        let node = state.node(placement.node).expect("invariant: it was placed there");
+        PlannedPlacement {
+            node: node.spec.name.to_string(),
+            region: node.spec.region.to_string(),
+            first_task: placement.task.0,
+            tasks: placement.count,
+            gpu_devices: placement.devices.iter().collect(),
+        }
+    };
+    own.flatten().map(placement).collect()
+}
+
+fn eviction(state: &State, event: &Event) -> Option<PlannedEviction> {
+    let Event::NoticeGiven { at, notice } = event else { return None };
+    let job = state.job(at.job)?;
+    Some(PlannedEviction {
+        allocation_id: at.id.0,
+        tenant: state.tenant(job.tenant)?.spec.name.to_string(),
+        job: job.name.to_string(),
+        task: at.task.0,
+        node: state.node(at.node)?.spec.name.to_string(),
+        notice: Some(convert::notice(*notice)),
+    })
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Answers on a thread of its own: a look at all nodes is too long for one that serves connections.
+pub(super) async fn aside<T: Send + 'static>(
+    cell: &Cell,
+    fork: Arc<Fork>,
+    answer: impl FnOnce(&Cell, &Fork) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let cell = cell.clone();
+    tokio::task::spawn_blocking(move || answer(&cell, &fork)).await.map_err(ApiError::from)?
+}
