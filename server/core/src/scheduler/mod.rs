@@ -201,7 +201,7 @@ impl Scheduler {
 
     /// Follows an event that has been applied to the state.
     pub fn after(&mut self, state: &State, event: &Event) {
-        self.starts.follow(event);
+        self.starts.follow(event, state.now());
         self.follow(state, event);
         self.hold_planned(state);
     }

@@ -56,13 +56,13 @@ fn work_that_is_gone_before_goes_first_and_longer_work_does_not() {
           +1s planned 1 of acme/wide on a at +1h
         > job acme/long cpu=1 max=2h
           submitted acme/long
-          planned 1 of acme/long on a at +3h
         > job acme/short cpu=1 max=30m
           submitted acme/short
         > job acme/endless cpu=1
           submitted acme/endless
         > at +20s
           +11s placed acme/short/0 on a
+          +11s planned 1 of acme/long on a at +3h
           +11s planned 1 of acme/endless on a at +3h
         > at +1h
           +30m11s ended acme/short/0 TimedOut
@@ -106,8 +106,8 @@ fn a_start_moves_with_the_work_that_it_waits_for() {
           +1s planned 1 of acme/next on b at +4h
         > start acme/second/0
           started acme/second/0
-          planned 1 of acme/next on b at +4h10s
         > at +20s
+          +11s planned 1 of acme/next on b at +4h10s
         > job acme/third cpu=1 max=2h
           submitted acme/third
           placed acme/third/0 on a
@@ -115,8 +115,8 @@ fn a_start_moves_with_the_work_that_it_waits_for() {
         > succeed acme/first/0
           ended acme/first/0 Succeeded
           done acme/first Succeeded
-          planned 1 of acme/next on a at +2h20s
         > at +40s
+          +31s planned 1 of acme/next on a at +2h20s
     "#]]
     .assert_eq(&play(
         "node a cpu=4
@@ -153,8 +153,8 @@ fn a_start_waits_for_the_end_of_a_window() {
           PlannedStart
         > owner owner 1h-4h:900
           owner owner has 1 windows
-          planned 1 of acme/night on a at +4h
         > at +10s
+          +3s planned 1 of acme/night on a at +4h
         > at +4h
           +48m turned owner
           +4h turned owner
@@ -191,8 +191,8 @@ fn a_planned_start_outlives_a_restart_and_is_not_planned_twice() {
         > at +1m
         > job acme/short cpu=1 max=1m
           submitted acme/short
-          planned 1 of acme/short on a at +2h
         > at +1h
+          +1m1s planned 1 of acme/short on a at +2h
           +1h ended acme/first/0 TimedOut
           +1h done acme/first Failed
           +1h placed acme/next/0 on a
@@ -323,8 +323,8 @@ fn a_cancelled_job_gives_up_its_planned_start() {
           done acme/next Cancelled
         > job acme/other cpu=4 max=1h
           submitted acme/other
-          planned 1 of acme/other on a at +1h
         > at +10s
+          +6s planned 1 of acme/other on a at +1h
     "#]]
     .assert_eq(&play(
         "node a cpu=4

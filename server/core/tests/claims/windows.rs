@@ -125,8 +125,8 @@ fn long_tasks_stay_clear_of_windows_to_come() {
           +3h48m turned owner
           +3h48m notice acme/hour/0 on a at +3h59m OwnerExpected
           +3h48m notice acme/now/0 on a at +3h59m OwnerExpected
-          +3h48m planned 1 of acme/day on a at +5h
-          +3h48m planned 1 of acme/evening on a at +5h
+          +3h48m1s planned 1 of acme/day on a at +5h
+          +3h48m1s planned 1 of acme/evening on a at +5h
           +3h59m evicted acme/hour/0 from a OwnerExpected
           +3h59m evicted acme/now/0 from a OwnerExpected
           +5h turned owner

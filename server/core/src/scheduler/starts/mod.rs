@@ -65,8 +65,10 @@ pub(super) struct Starts {
     timed: BTreeSet<JobId>,
     /// Nodes on which starts are planned.
     held: BTreeSet<NodeId>,
-    /// Something happened since the last round.
-    changed: bool,
+    /// When the next round is due: a while after the first thing that happened since the last one, so that what is decided
+    /// at one moment never depends on when this module last looked.
+    due: Option<Time>,
+    /// The last round was so long that the next one is not due before.
     not_before: Time,
     /// Where the next look for nodes begins.
     scan_from: usize,
@@ -104,7 +106,7 @@ struct Layout {
 impl Starts {
     /// A scheduler that takes over looks only when it is time again, as one that has just looked does.
     pub(super) fn new(now: Time) -> Self {
-        Self { changed: true, not_before: now.after(EVERY), ..Self::default() }
+        Self { due: Some(now.after(EVERY)), ..Self::default() }
     }
 
     pub(super) fn add(&mut self, job: JobId) {
@@ -118,8 +120,8 @@ impl Starts {
     }
 
     /// Whether an event may change what can start when.
-    pub(super) fn follow(&mut self, event: &Event) {
-        self.changed |= !matches!(
+    pub(super) fn follow(&mut self, event: &Event, now: Time) {
+        let says_nothing = matches!(
             event,
             Event::StartPlanned { .. }
                 | Event::StartUnplanned { .. }
@@ -127,6 +129,9 @@ impl Starts {
                 | Event::RequestsForgotten { .. }
                 | Event::JobForgotten { .. }
         );
+        if self.due.is_none() && !says_nothing {
+            self.due = Some(now.after(EVERY).max(self.not_before));
+        }
     }
 }
 
@@ -138,7 +143,7 @@ impl Scheduler {
         let any = !self.starts.timed.is_empty()
             || state.planned_count() > 0
             || (waits && !self.queue.parked().is_empty());
-        let next = (any && self.starts.changed).then_some(self.starts.not_before);
+        let next = self.starts.due.filter(|_| any);
         let planned = state.planned_starts().map(|(_, planned)| planned.start);
         next.into_iter().chain(planned).min()
     }
@@ -176,15 +181,14 @@ impl Scheduler {
                 best = Some(layout);
             }
         }
-        self.starts.changed = false;
+        self.starts.due = None;
         self.starts.not_before = now.after(Millis(EVERY.0 + looks / LOOKS_PER_MILLI));
         round(state, best.unwrap_or(queued_layout))
     }
 
-    /// Tasks have started where this module said: the index has yet to see it. Another job of the shape may follow.
+    /// Tasks have started where this module said: the index has yet to see it.
     pub fn started(&mut self, state: &State, node: NodeId) {
         self.index.refresh(state, node);
-        self.starts.changed = true;
     }
 
     /// Keeps the nodes on which starts are planned out of the index, and no others.
