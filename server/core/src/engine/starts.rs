@@ -22,7 +22,11 @@ impl Engine {
 
     /// Plans starts if it is time to, and starts what can start now, as one commit.
     pub(super) fn plan_starts(&mut self) {
-        if self.next_round().is_none_or(|time| time > self.now) {
+        let Some(next) = self.next_round() else {
+            self.scheduler.rest();
+            return;
+        };
+        if next > self.now {
             return;
         }
         let coming = self.coming();

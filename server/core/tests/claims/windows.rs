@@ -36,7 +36,7 @@ fn a_window_is_cleared_before_it_begins_and_lent_again_when_it_ends() {
           +1d5h59m evicted acme/x/5 from a OwnerExpected
           +1d5h59m evicted acme/x/6 from a OwnerExpected
           +1d5h59m evicted acme/x/7 from a OwnerExpected
-          +1d5h59m planned 4 of acme/x on a at +1d7h
+          +1d5h59m1s planned 4 of acme/x on a at +1d7h
         > show a
           Open held back cpu_millis=4000; lent cpu_millis=4000; headroom nothing
         > at +31h
@@ -83,7 +83,7 @@ fn a_notice_of_ten_minutes_ends_before_the_window_begins() {
           +1h48m notice acme/quick/0 on a at +1h59m OwnerExpected
           +1h59m evicted acme/slow/0 from a OwnerExpected
           +1h59m evicted acme/quick/0 from a OwnerExpected
-          +1h59m planned 1 of acme/slow on a at +3h
+          +1h59m1s planned 1 of acme/slow on a at +3h
     "#]]
     .assert_eq(&play(
         "node a cpu=4

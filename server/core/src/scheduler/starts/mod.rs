@@ -148,6 +148,11 @@ impl Scheduler {
         next.into_iter().chain(planned).min()
     }
 
+    /// Nothing waits: what happened so far needs no round.
+    pub fn rest(&mut self) {
+        self.starts.due = None;
+    }
+
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
         let mut profiles = self.profiles(state, now, coming);

@@ -237,6 +237,9 @@ impl Profile {
     /// The first step in which a task that starts with step `first` would lack room, if there is one.
     fn conflict(&self, first: usize, need: &Need) -> Option<usize> {
         let start = self.steps[first].from;
+        if !self.leaves_lead(first, need) {
+            return Some(first);
+        }
         let alone = start.after(need.alone);
         let gone = need.bound.map_or(Time(u64::MAX), |bound| start.after(bound));
         (first..self.steps.len())
@@ -246,6 +249,15 @@ impl Profile {
                 step.from < alone || (step.is_reserved && step.from < gone)
             })
             .find(|at| !self.fits_step(&self.steps[*at], need))
+    }
+
+    /// Whether a task that starts with step `first` leaves all that windows hold back that begin so soon that those who are
+    /// in their way get notice: beside what is there when it starts.
+    fn leaves_lead(&self, first: usize, need: &Need) -> bool {
+        let step = &self.steps[first];
+        let (lead, kept) = (step.from.after(Window::LEAD), self.kept(step, need));
+        let mut soon = self.steps[first..].iter().take_while(|next| next.from <= lead);
+        soon.all(|next| step.taken.fits_beside(&self.capacity, [kept, &next.windows], need))
     }
 
     /// Whether a task could start at the time.
