@@ -253,27 +253,28 @@ async fn a_job_is_shown_with_what_it_waits_for() {
     "#]]).ends_with(0);
     without_distances(cell.run("job get acme/train").await)
         .prints(&expect![[r#"
-        Name:         train
-        Tenant:       acme
-        Id:           1
-        State:        running
-        Tasks:        1 pending, 2 placed
-        Evictions:    0
-        Each task:    cpu 3, memory 1GiB
-        Where:        anywhere
-        Priority:     0
-        Gang:         no
-        Min runtime:  -
-        Max runtime:  -
-        Notice:       -
-        Deadline:     -
-        Labels:       -
-        Created:      2100-01-01T00:00:00Z
-        Ended:        -
-        Revision:     4
-        Waits for:    2 nodes now without enough cpu_millis; at least 2000 more is needed
-                      as of revision 5
-    "#]])
+            Name:         train
+            Tenant:       acme
+            Id:           1
+            State:        running
+            Tasks:        1 pending, 2 placed
+            Evictions:    0
+            Each task:    cpu 3, memory 1GiB
+            Where:        anywhere
+            Priority:     0
+            Gang:         no
+            Min runtime:  -
+            Max runtime:  -
+            Notice:       -
+            Deadline:     -
+            Complete by:  -
+            Labels:       -
+            Created:      2100-01-01T00:00:00Z
+            Ended:        -
+            Revision:     4
+            Waits for:    2 nodes now without enough cpu_millis; at least 2000 more is needed
+                          as of revision 5
+        "#]])
         .ends_with(0);
     cell.run("job get acme/train -o json")
         .await

@@ -597,6 +597,7 @@ async fn a_job_says_what_it_waits_for() {
             Max runtime:  -
             Notice:       -
             Deadline:     -
+            Complete by:  -
             Labels:       -
             Created:      -
             Ended:        -

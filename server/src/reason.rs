@@ -21,6 +21,7 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
         Blocker::Dependency => "the job waits for others".to_owned(),
         Blocker::Backoff => "tasks that failed wait before they are tried again".to_owned(),
         Blocker::Preemption => "evictions that make room are under notice".to_owned(),
+        Blocker::PlannedStart => "a start is planned and has not come yet".to_owned(),
         Blocker::Queue => "other tasks are ahead in the queue".to_owned(),
         Blocker::NodeState => of_nodes("cordoned, draining or lost"),
         Blocker::Region => of_nodes("in another region"),

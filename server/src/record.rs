@@ -141,7 +141,12 @@ impl Mentioned {
                 self.jobs.push(*job);
                 self.nodes.extend(placements.iter().map(|placement| placement.node));
             }
-            Event::TasksDropped { job: id, .. }
+            Event::StartPlanned { job, planned } => {
+                self.jobs.push(*job);
+                self.nodes.push(planned.node);
+            }
+            Event::StartUnplanned { job: id }
+            | Event::TasksDropped { job: id, .. }
             | Event::TasksDelayed { job: id, .. }
             | Event::TasksResumed { job: id, .. }
             | Event::JobUpdated { id, .. }

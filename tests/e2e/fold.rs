@@ -244,6 +244,9 @@ impl Fold {
             }
             Kind::NodeRemoved(e) => {
                 self.objects.nodes.remove(&e.node).expect("a removed node exists");
+                for job in self.objects.jobs.values_mut() {
+                    job.planned_start.take_if(|planned| planned.node == e.node);
+                }
             }
             // Owners and prices follow from nothing else, and nothing that is folded here follows from them. No tenant
             // here has a budget: what it spends changes with time and not with events.
@@ -338,6 +341,8 @@ impl Fold {
             Kind::TaskEnded(e) => self.end(e),
             Kind::NoticeGiven(e) => self.allocation(e.allocation_id).notice = e.notice,
             Kind::AdvisoryGiven(_) => {}
+            Kind::StartPlanned(e) => self.job(&(e.tenant, e.job)).planned_start = e.planned,
+            Kind::StartUnplanned(e) => self.job(&(e.tenant, e.job)).planned_start = None,
             Kind::NoticeWithdrawn(e) => self.allocation(e.allocation_id).notice = None,
             Kind::TaskEvicted(e) => {
                 let notice = self.allocation(e.allocation_id).notice.clone().unwrap_or_default();
@@ -388,6 +393,7 @@ impl Fold {
             counts.pending -= placement.count;
             counts.placed += placement.count;
         }
+        self.job(&key).planned_start = None;
     }
 
     fn end(&mut self, ended: TaskEnded) {
@@ -398,6 +404,10 @@ impl Fold {
             let from = if ended.delayed { &mut counts.delayed } else { &mut counts.pending };
             *from -= ended.count;
             self.stop_waiting(&key, ended.task, ended.count);
+            let pending = self.counts(&key).pending;
+            let planned = &mut self.job(&key).planned_start;
+            planned.take_if(|_| pending == 0);
+            planned.iter_mut().for_each(|planned| planned.tasks = planned.tasks.min(pending));
         } else {
             assert_eq!(ended.count, 1, "an allocation is of one task");
             self.release(ended.allocation_id);

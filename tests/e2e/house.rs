@@ -287,6 +287,11 @@ pub(crate) fn line(event: &Event) -> String {
             format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
+        Kind::StartPlanned(e) => {
+            let planned = e.planned.as_ref().expect("a plan");
+            format!("planned {} of {}/{} on {}", planned.tasks, e.tenant, e.job, planned.node)
+        }
+        Kind::StartUnplanned(e) => format!("unplanned {}/{}", e.tenant, e.job),
         Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),

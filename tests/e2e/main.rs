@@ -15,4 +15,5 @@ mod kill;
 mod nodes;
 mod owners;
 mod restarts;
+mod starts;
 mod watches;

@@ -78,6 +78,7 @@ async fn a_window_is_announced_cleared_and_lent_again() {
     house.advance(11 * 60);
     lines.expect(&["evicted acme/train 1 from a: owner expected"]).await;
     house.advance(60);
+    lines.expect(&["planned 1 of acme/train on a"]).await;
     assert_eq!(house.node("a", 0).await.headroom, Some(cpu(0)));
     house.advance(3_600);
     lines.expect(&["turned shop", "placed acme/train 1 on a"]).await;

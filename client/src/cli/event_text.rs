@@ -23,6 +23,8 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::NoticeGiven(_)) => "notice_given",
         Some(Kind::NoticeWithdrawn(_)) => "notice_withdrawn",
         Some(Kind::AdvisoryGiven(_)) => "advisory_given",
+        Some(Kind::StartPlanned(_)) => "start_planned",
+        Some(Kind::StartUnplanned(_)) => "start_unplanned",
         Some(Kind::TaskEvicted(_)) => "task_evicted",
         Some(Kind::JobEnded(_)) => "job_ended",
         Some(Kind::JobForgotten(_)) => "job_forgotten",
@@ -112,6 +114,11 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
                 None => format!("{what} the owner may want it"),
             }
         }
+        Some(Kind::StartPlanned(event)) => {
+            let planned = event.planned.clone().unwrap_or_default();
+            format!("{}/{} {}", event.tenant, event.job, job_show::planned(&planned))
+        }
+        Some(Kind::StartUnplanned(event)) => format!("{}/{}", event.tenant, event.job),
         Some(Kind::NoticeWithdrawn(event)) => {
             task(&event.tenant, &event.job, event.task, &event.node)
         }

@@ -1,7 +1,8 @@
 //! How jobs are printed.
 
 use offpeak::v1::{
-    Constraints, Job, JobState, PendingReason, Preemption, PreemptionRight, TaskCounts,
+    Constraints, Job, JobState, PendingReason, PlannedStart, Preemption, PreemptionRight,
+    TaskCounts,
 };
 
 use super::{
@@ -89,6 +90,7 @@ impl Show for Job {
             ("Max runtime", human::wire_span(spec.max_runtime.as_ref()).into()),
             ("Notice", human::wire_span(spec.notice.as_ref()).into()),
             ("Deadline", human::time(spec.deadline.as_ref()).into()),
+            ("Complete by", human::time(spec.complete_by.as_ref()).into()),
             ("Labels", human::labels(&spec.labels).into()),
             ("Created", human::time(self.create_time.as_ref()).into()),
             ("Ended", human::time(self.end_time.as_ref()).into()),
@@ -97,6 +99,9 @@ impl Show for Job {
         details.extend(job_extras::details(self));
         if let Some(last) = &self.last_preemption {
             details.push(("Preempted", preempted(last).into()));
+        }
+        if let Some(start) = &self.planned_start {
+            details.push(("Planned start", planned(start).into()));
         }
         for (index, line) in reasons(self).into_iter().enumerate() {
             let name = if index == 0 { "Waits for" } else { "" };
@@ -121,6 +126,13 @@ pub(crate) fn right_words(right: PreemptionRight) -> &'static str {
         PreemptionRight::Guarantee => "which was guaranteed it",
         PreemptionRight::Priority | PreemptionRight::Unspecified => "of higher priority",
     }
+}
+
+/// When, where and how many.
+pub(crate) fn planned(start: &PlannedStart) -> String {
+    let time = human::time(start.start_time.as_ref());
+    let tasks = human::counted(u64::from(start.tasks), "task");
+    format!("{tasks} on {} at {time}", start.node)
 }
 
 /// One line a blocker, for people.

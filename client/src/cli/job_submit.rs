@@ -28,7 +28,8 @@ Examples:
   offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
   offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait
   offpeak submit --tenant acme --cpu 1 --after extract --retries 3 --array 1-100 -- render --frame {index}
-  offpeak job init > job.yaml && offpeak submit --tenant acme -f job.yaml --set scene=forest")]
+  offpeak job init > job.yaml && offpeak submit --tenant acme -f job.yaml --set scene=forest
+  offpeak submit --tenant acme --name report --cpu 4 --max-runtime 90m --complete-by 2026-01-31T06:00:00Z")]
 pub(crate) struct Submit {
     /// Its name, unique among the tenant's jobs [default: the cell chooses one]
     #[arg(long)]
@@ -110,6 +111,9 @@ struct Manner {
     /// Tasks not placed by then fail: a time such as 2026-01-31T18:00:00Z, or a duration from now
     #[arg(long, value_parser = parse_deadline, value_name = "TIME")]
     deadline: Option<Timestamp>,
+    /// Work that is not complete by then is of no use: what could not be, by its max or min runtime, is not started
+    #[arg(long, value_parser = parse_deadline, value_name = "TIME")]
+    complete_by: Option<Timestamp>,
     /// Place all tasks together or none
     #[arg(long)]
     gang: bool,
@@ -201,6 +205,7 @@ impl Submit {
             min_runtime: manner.min_runtime.map(human::to_wire),
             max_runtime: manner.max_runtime.map(human::to_wire),
             deadline: manner.deadline,
+            complete_by: manner.complete_by,
             gang: manner.gang,
             labels: manner.labels.iter().cloned().collect(),
             notice: manner.notice.map(human::to_wire),

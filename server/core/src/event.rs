@@ -7,8 +7,8 @@ use crate::{
     model::{
         Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason,
         JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, Policy, Preemptor, PriceBook, Revision, TaskEnd, TaskIndex, TenantId,
-        TenantSpec, Time, Windows,
+        OwnerSpec, PlannedStart, Policy, Preemptor, PriceBook, Revision, TaskEnd, TaskIndex,
+        TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -256,6 +256,18 @@ pub enum Event {
         id: JobId,
         /// How.
         state: JobState,
+    },
+    /// Pending tasks of a job are to start, or are to start elsewhere or at another time than was planned.
+    StartPlanned {
+        /// The job.
+        job: JobId,
+        /// When and where.
+        planned: PlannedStart,
+    },
+    /// What was planned for a job's pending tasks cannot be, and nothing else is planned for them.
+    StartUnplanned {
+        /// The job.
+        job: JobId,
     },
     /// An ended job is no longer kept.
     JobForgotten {

@@ -126,6 +126,9 @@ pub enum Rejection {
     /// The deadline has passed.
     #[error("the deadline has passed already")]
     DeadlinePassed,
+    /// Tasks that started now could not be complete in time.
+    #[error("tasks run longer than there is time left until complete_by")]
+    CannotComplete,
     /// The node still has allocations.
     #[error("node {node:?} has {allocations} allocations: drain it first, or force the removal")]
     NodeInUse {

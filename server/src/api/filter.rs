@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 29] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -37,6 +37,8 @@ const KINDS: [&str; 27] = [
     "task_delayed",
     "tasks_resumed",
     "tasks_delayed",
+    "start_planned",
+    "start_unplanned",
     "risk_curbed",
 ];
 
@@ -213,6 +215,8 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TaskDelayed { .. } => 23,
         Event::TasksResumed { .. } => 24,
         Event::TasksDelayed { .. } => 25,
-        Event::RiskCurbed { .. } => 26,
+        Event::StartPlanned { .. } => 26,
+        Event::StartUnplanned { .. } => 27,
+        Event::RiskCurbed { .. } => 28,
     })
 }

@@ -16,7 +16,8 @@ use offpeak_core::{
 use super::{
     convert::{
         budget_level, eviction_reason, job_description, job_state, kept_book, load_sample,
-        node_description, node_state_in, notice, owner_description, tenant_description, timestamp,
+        node_description, node_state_in, notice, owner_description, planned_start,
+        tenant_description, timestamp,
     },
     filter::{Filter, Subject},
 };
@@ -240,6 +241,23 @@ impl Renderer<'_> {
                     let v1::Job { tenant, name, spec: described, .. } = described;
                     let count = spec.count;
                     Kind::JobUpdated(v1::JobUpdated { tenant, job: name, count, spec: described })
+                })
+            }
+            Event::StartPlanned { job, planned } => {
+                let (job, node) = (self.job(*job), self.node(planned.node));
+                self.filter.admits(subject(job, node)).then(|| {
+                    Kind::StartPlanned(v1::StartPlanned {
+                        tenant: job.tenant.to_string(),
+                        job: job.name.to_string(),
+                        planned: Some(planned_start(planned, &node.name)),
+                    })
+                })
+            }
+            Event::StartUnplanned { job } => {
+                let job = self.job(*job);
+                self.admits_job(job).then(|| {
+                    let (tenant, job) = (job.tenant.to_string(), job.name.to_string());
+                    Kind::StartUnplanned(v1::StartUnplanned { tenant, job })
                 })
             }
             Event::JobEnded { id, state } => {

@@ -1,6 +1,6 @@
-//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, shares, what tasks have been
-//! through, what is asked for and remembered answers, objects in the order of their ids and as many an entry as make a
-//! good piece to write.
+//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, planned starts, shares, what
+//! tasks have been through, what is asked for and remembered answers, objects in the order of their ids and as many an
+//! entry as make a good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
@@ -13,6 +13,7 @@ use super::{
     bounds::bounds_message,
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
+    event::planned_to_message,
     extras::tries_message,
     format::{self, EntryKind},
     ledger, outcome,
@@ -77,6 +78,8 @@ pub fn encode_checkpoint<E>(
     in_pieces(shares::preemptions(state), |preemptions| {
         put(EntryKind::Preemptions(format::Preemptions { preemptions }))
     })?;
+    let starts = state.planned_starts().map(|(job, planned)| planned_to_message(job, &planned));
+    in_pieces(starts, |starts| put(EntryKind::PlannedStarts(format::PlannedStarts { starts })))?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;

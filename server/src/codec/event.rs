@@ -7,7 +7,7 @@ use offpeak_core::{
     event::Event,
     model::{
         AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, Revision, TaskIndex, TenantId, TenantSpec, Time,
+        OwnerSpec, PlannedStart, Revision, TaskIndex, TenantId, TenantSpec, Time,
     },
 };
 
@@ -117,6 +117,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             let (at, expected_by) = (at.into(), expected_by.0);
             EventKind::AdvisoryGiven(format::AdvisoryGiven { at, expected_by })
         }
+        Event::StartPlanned { job, planned } => {
+            EventKind::StartPlanned(planned_to_message(*job, planned))
+        }
+        Event::StartUnplanned { job } => EventKind::StartUnplanned(job.0),
         Event::TaskEvicted { at, reason } => {
             let reason = reason_code(*reason);
             EventKind::TaskEvicted(format::TaskEvicted { at: at.into(), reason })
@@ -240,6 +244,11 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::AdvisoryGiven(given) => {
             Event::AdvisoryGiven { at: given.at.into(), expected_by: Time(given.expected_by) }
         }
+        EventKind::StartPlanned(message) => {
+            let (job, planned) = planned_from_message(&message);
+            Event::StartPlanned { job, planned }
+        }
+        EventKind::StartUnplanned(job) => Event::StartUnplanned { job: JobId(job) },
         EventKind::TaskEvicted(task) => {
             Event::TaskEvicted { at: task.at.into(), reason: reason(task.reason)? }
         }
@@ -250,6 +259,16 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             Event::RequestsForgotten { through: Revision(revision) }
         }
     })
+}
+
+pub(super) fn planned_to_message(job: JobId, planned: &PlannedStart) -> format::PlannedStart {
+    let PlannedStart { start, node, tasks } = *planned;
+    format::PlannedStart { job: job.0, start: start.0, node: node.0, tasks }
+}
+
+pub(super) fn planned_from_message(message: &format::PlannedStart) -> (JobId, PlannedStart) {
+    let (start, node) = (Time(message.start), NodeId(message.node));
+    (JobId(message.job), PlannedStart { start, node, tasks: message.tasks })
 }
 
 impl From<&AllocationRef> for format::AllocationRef {

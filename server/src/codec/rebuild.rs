@@ -21,6 +21,7 @@ use super::{
     checkpoint::described,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
+    event::planned_from_message,
     extras::tries,
     format::{self, EntryKind},
     ledger::{self, LedgerReader},
@@ -89,6 +90,13 @@ impl CheckpointReader {
             EntryKind::Preemptions(message) => {
                 let mut preemptions = message.preemptions.into_iter();
                 preemptions.try_for_each(|found| shares::add_preemption(restore, found))
+            }
+            EntryKind::PlannedStarts(message) => {
+                for message in &message.starts {
+                    let (job, planned) = planned_from_message(message);
+                    restore.planned(job, planned)?;
+                }
+                Ok(())
             }
             EntryKind::Demand(message) => {
                 for kind in message.kinds {

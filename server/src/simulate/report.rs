@@ -232,5 +232,6 @@ fn blocker(blocker: Blocker) -> &'static str {
         Blocker::GpuModel => "gpu_model",
         Blocker::Capacity => "capacity",
         Blocker::Headroom => "headroom",
+        Blocker::PlannedStart => "planned_start",
     }
 }

@@ -122,6 +122,7 @@ pub(crate) fn changed_fixed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<Stri
         ("spec.constraints", sorted(old.constraints.as_ref()) != sorted(new.constraints.as_ref())),
         ("spec.min_runtime", !same_span(old.min_runtime.as_ref(), new.min_runtime.as_ref())),
         ("spec.deadline", old.deadline != new.deadline),
+        ("spec.complete_by", old.complete_by != new.complete_by),
         ("spec.gang", old.gang != new.gang),
         ("spec.retry", spelled_retry(old.retry) != spelled_retry(new.retry)),
         ("spec.dependencies", spelled_waits(&old.dependencies) != spelled_waits(&new.dependencies)),

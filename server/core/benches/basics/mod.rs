@@ -32,6 +32,7 @@ pub(crate) fn spec(request: &Resources, count: u32) -> JobSpec {
         min_runtime: Millis(0),
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: Labels::new(),
         notice: None,

@@ -158,11 +158,10 @@ impl Engine {
         }
     }
 
-    /// Drops pending tasks whose deadline has passed and ends the job if nothing of it is left.
+    /// Drops pending tasks that may not start any more and ends the job if nothing of it is left.
     fn settle_job(&mut self, id: JobId) {
         let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
-        if job.counts.pending > 0 && job.spec.deadline.is_some_and(|deadline| deadline <= self.now)
-        {
+        if job.counts.pending > 0 && job.spec.latest_start().is_some_and(|last| last <= self.now) {
             self.drop_waiting(id, TaskEnd::MissedDeadline);
         }
         let job = self.state.job(id).expect("invariant: it was just there");

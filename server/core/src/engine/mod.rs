@@ -1,7 +1,8 @@
 //! Decides. One thread calls [`Engine::step`] with the time and the commands that have come; what comes out is
 //! already applied to the engine's own state, must be made durable, and only then may be shown or answered.
 //!
-//! A step does, in this order: what has become due (`due.rs`), the commands (`decide/`), and a scheduling pass.
+//! A step does, in this order: what has become due (`due.rs`), the commands (`decide/`), a scheduling pass, and, now and
+//! then, a look at what can start later (`starts.rs`).
 //! `decide` only reads: it turns a command into events or refuses it. `emit` is the only way an event gets into
 //! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
 //! in `follow.rs` under the same revision.
@@ -13,6 +14,7 @@ mod follow;
 mod fork;
 mod grown;
 mod reclaim;
+mod starts;
 mod timers;
 mod windows;
 
@@ -93,7 +95,7 @@ impl Engine {
     pub fn new(state: State, now: Time) -> Self {
         let now = now.max(state.now());
         Self {
-            scheduler: Scheduler::new(&state),
+            scheduler: Scheduler::new(&state, now),
             timers: Timers::new(&state, now),
             state,
             since: now,
@@ -151,6 +153,7 @@ impl Engine {
         }
         self.run_due();
         self.pass();
+        self.plan_starts();
         Step { replies, batch: mem::take(&mut self.batch) }
     }
 
@@ -160,7 +163,8 @@ impl Engine {
         if self.unfinished {
             return Some(self.now);
         }
-        let next = [self.timers.next(), self.scheduler.next_wakeup()].into_iter().flatten().min();
+        let next = [self.timers.next(), self.scheduler.next_wakeup(), self.next_round()];
+        let next = next.into_iter().flatten().min();
         next.map(|time| time.max(self.now))
     }
 

@@ -20,7 +20,7 @@ pub(super) enum Due {
     Timeout(AllocationId),
     /// A task has waited out its back-off.
     Retry(JobId, TaskIndex),
-    /// A job's deadline.
+    /// Tasks of a job that have not been placed may not start any more.
     Deadline(JobId),
     /// A node should have reported.
     Report(NodeId),
@@ -110,6 +110,24 @@ impl Timers {
         let entry = self.entries.first().map(|(time, _)| *time);
         let turn = self.turns.first().map(|(time, _)| *time);
         entry.into_iter().chain(self.ended.next()).chain(turn).min()
+    }
+
+    /// Whether any owner turns at a known time.
+    pub(super) fn has_turns(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Owners in the order in which they turn.
+    pub(super) fn owners_turning(&self, limit: usize) -> impl Iterator<Item = &Name> {
+        self.turns.iter().take(limit).map(|(_, owner)| owner)
+    }
+
+    /// Allocations of which the end is known, the next first, among the first entries.
+    pub(super) fn allocations_ending(&self, limit: usize) -> impl Iterator<Item = AllocationId> {
+        self.entries.iter().take(limit).filter_map(|(_, due)| match due {
+            Due::Eviction(id) | Due::Timeout(id) => Some(*id),
+            _ => None,
+        })
     }
 
     /// The next owner that may turn, taken out.
@@ -247,7 +265,7 @@ impl Timers {
     }
 
     fn note_job(&mut self, state: &State, job: &Job) {
-        match (job.ended, job.spec.deadline) {
+        match (job.ended, job.spec.latest_start()) {
             (Some((ended, _)), _) => {
                 self.forget_at(ended.after(state.policy().job_retention), job.id);
             }

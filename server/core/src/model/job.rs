@@ -29,6 +29,8 @@ pub struct JobSpec {
     pub max_runtime: Option<Millis>,
     /// Tasks not placed by then fail.
     pub deadline: Option<Time>,
+    /// Work that is not complete by then is of no use: a task that cannot be any more is not started, and fails.
+    pub complete_by: Option<Time>,
     /// All tasks are placed together or none is.
     pub gang: bool,
     /// Free for the tenant's use.
@@ -79,6 +81,27 @@ impl JobSpec {
         Horizon::covering(
             self.max_runtime.map_or(self.min_runtime, |max| max.min(self.min_runtime)),
         )
+    }
+
+    /// How long a task runs as far as is known: `max_runtime`, or `min_runtime` if that is all that is said.
+    #[must_use]
+    pub fn runtime(&self) -> Millis {
+        self.max_runtime.unwrap_or(self.min_runtime)
+    }
+
+    /// When a task must have been placed: by the deadline, and so that it can run for its [`Self::runtime`] until it must
+    /// be complete.
+    #[must_use]
+    pub fn latest_start(&self) -> Option<Time> {
+        let completes = self.complete_by.map(|by| Time(by.0.saturating_sub(self.runtime().0)));
+        self.deadline.into_iter().chain(completes).min()
+    }
+
+    /// Whether its tasks are laid out over time, by what they are worth and how little they can wait: it says by when they
+    /// must be complete and how long they run, and each may start by itself.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.complete_by.is_some() && !self.gang && self.constraints.spreads.is_empty()
     }
 }
 

@@ -19,6 +19,7 @@ mod resources;
 mod retry;
 mod scorecard;
 mod spending;
+mod start;
 mod tasks;
 mod tenant;
 mod time;
@@ -51,6 +52,7 @@ pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resour
 pub use retry::{RetryPolicy, Tries};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use spending::Spending;
+pub use start::PlannedStart;
 pub use tasks::Tasks;
 pub use tenant::{MAX_TENANT_DEPTH, Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

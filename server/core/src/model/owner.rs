@@ -336,6 +336,20 @@ impl Owner {
         self.hold(node, &begun)
     }
 
+    /// The windows that hold on a node, begin before `until` and have not ended at `now`, each with what it holds back.
+    pub(crate) fn windows_on<'a>(
+        &'a self,
+        node: &'a NodeSpec,
+        now: Time,
+        until: Time,
+    ) -> impl Iterator<Item = (Window, Resources)> + 'a {
+        let begun = self.windows.list.iter().take_while(move |window| window.start < until);
+        begun.filter(move |window| window.end > now).filter_map(|window| {
+            let entry = self.entry(window.entry).filter(|entry| entry.admits(node))?;
+            Some((*window, entry.share.of(&node.capacity)))
+        })
+    }
+
     fn hold(
         &self,
         node: &NodeSpec,

@@ -112,8 +112,12 @@ impl Scheduler {
         advice
     }
 
-    /// How many tasks of a new job could be placed now if nobody else came first.
+    /// How many tasks of a new job could be placed now if nobody else came first. None of what is laid out over time: when
+    /// that starts, the index does not say.
     fn could_place(&mut self, state: &State, tenant: TenantId, spec: &JobSpec) -> u32 {
+        if spec.is_timed() {
+            return 0;
+        }
         let mut state = state.clone();
         let (_, _, id, _) = state.next_ids();
         let spec = Arc::new(spec.clone());

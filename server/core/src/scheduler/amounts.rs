@@ -95,6 +95,17 @@ impl Amounts {
         left
     }
 
+    /// Of each the larger amount.
+    pub(super) fn larger_of(&self, other: &Self) -> Self {
+        let mut larger = self.clone();
+        for (amount, theirs) in larger.columns.iter_mut().zip(&other.columns) {
+            *amount = (*amount).max(*theirs);
+        }
+        let counts = self.counts.len().max(other.counts.len());
+        larger.counts = (0..counts).map(|at| self.count(at).max(other.count(at))).collect();
+        larger
+    }
+
     /// How many tasks fit, `limit` at most.
     pub(super) fn fits_times(&self, want: &Want, limit: u32) -> u32 {
         let mut times = i64::from(limit);

@@ -136,6 +136,9 @@ impl Reasons {
         let between_tasks = |reason: &PendingReason| BETWEEN_TASKS.contains(&reason.blocker);
         let counted = sum.reasons(&job.spec, &wish).into_iter();
         reasons.extend(counted.filter(|reason| !is_stopped || !between_tasks(reason)));
+        if state.planned_start(job.id).is_some() {
+            reasons.push(PendingReason::of(Blocker::PlannedStart));
+        }
         Explanation {
             reasons,
             allowed: sum.allowed,

@@ -44,7 +44,7 @@ pub(super) struct Index {
     pub(super) dropped_shapes: u64,
     /// Changes when shapes come or their worth changes.
     pub(super) shapes_version: u32,
-    /// Nodes that take no tasks because a gang counts on their room, with the number of such gangs.
+    /// Nodes that take no tasks because somebody counts on their room: gangs, and starts that are planned.
     held: BTreeMap<NodeId, u32>,
     /// Whether rooms promise anything: then what ends leaves its room promised to its like.
     pub(super) promising: bool,
@@ -204,6 +204,11 @@ impl Index {
 
     pub(super) fn is_held(&self, node: NodeId) -> bool {
         self.held.contains_key(&node)
+    }
+
+    /// How many count on the node being kept free.
+    pub(super) fn holds_on(&self, node: NodeId) -> u32 {
+        self.held.get(&node).copied().unwrap_or(0)
     }
 
     /// Whether any node is held.

@@ -13,6 +13,7 @@ mod advice;
 mod amounts;
 mod batch;
 mod batching;
+mod before;
 mod changes;
 mod claims;
 mod classes;
@@ -33,6 +34,7 @@ mod room;
 mod shape;
 mod shares;
 mod spread;
+mod starts;
 mod take_back;
 mod wake;
 mod yielding;
@@ -43,12 +45,14 @@ use std::{
 };
 
 pub use advice::{Advice, Change};
+use before::is_bounded;
 pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
 pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
 pub use shape::ShapeId;
+pub use starts::{Round, started};
 use wake::gang_waits;
 
 use crate::{
@@ -134,13 +138,16 @@ pub struct Scheduler {
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
     yielding: yielding::Yielding,
+    starts: starts::Starts,
+    /// Live allocations of jobs with a `max_runtime`: when they are gone is known.
+    bounded: u64,
 }
 
 impl Scheduler {
     /// A scheduler for a state that it has not followed.
     #[must_use]
-    pub fn new(state: &State) -> Self {
-        let mut scheduler = Self::default();
+    pub fn new(state: &State, now: Time) -> Self {
+        let mut scheduler = Self { starts: starts::Starts::new(now), ..Self::default() };
         for node in state.nodes() {
             scheduler.index.refresh(state, node.id);
         }
@@ -155,45 +162,20 @@ impl Scheduler {
                 scheduler.leaving += 1;
             }
             scheduler.yielding.follow(allocation.at.id, allocation.notice);
+            scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
         }
+        scheduler.hold_planned(state);
         scheduler
-    }
-
-    /// What must be known before an event is applied.
-    pub fn before(&mut self, state: &State, event: &Event) {
-        match event {
-            Event::TaskEnded { at, .. }
-            | Event::TaskEvicted { at, .. }
-            | Event::TaskDelayed { at, .. } => {
-                self.yielding.follow(at.id, None);
-                let allocation = state.allocation(at.id).expect("invariant: it is live");
-                let devices = allocation.devices;
-                if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
-                } else {
-                    self.leaving -= 1;
-                }
-                let job = state.job(at.job).expect("invariant: a live allocation has a job");
-                let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
-                let shape = key.and_then(|key| self.index.known_shape(key));
-                let want = self.index.want_of(&job.spec);
-                self.ended = Some(Ended { shape, want, devices });
-            }
-            Event::JobUpdated { id, spec } => self.before_update(state, *id, spec.priority),
-            Event::NoticeGiven { at, notice, .. } => {
-                self.yielding.follow(at.id, Some(*notice));
-                let allocation = state.allocation(at.id).expect("invariant: it is live");
-                if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
-                    self.leaving += 1;
-                }
-            }
-            _ => {}
-        }
     }
 
     /// Follows an event that has been applied to the state.
     pub fn after(&mut self, state: &State, event: &Event) {
+        self.starts.follow(event, state.now());
+        self.follow(state, event);
+        self.hold_planned(state);
+    }
+
+    fn follow(&mut self, state: &State, event: &Event) {
         match event {
             Event::NodeRegistered { id, .. } => {
                 self.fleet_changed = true;
@@ -272,6 +254,8 @@ impl Scheduler {
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
+            | Event::StartPlanned { .. }
+            | Event::StartUnplanned { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }
             | Event::RequestRemembered { .. }
@@ -334,6 +318,9 @@ impl Scheduler {
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
         *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
+        if job.spec.max_runtime.is_some() {
+            self.bounded += u64::from(tasks);
+        }
         self.unmeasured.insert(job.tenant);
         if job.counts.pending == 0 {
             self.dequeue(state, id);
@@ -364,6 +351,10 @@ impl Scheduler {
         if !job.is_ready() || tenant.budget_level.stops_new() {
             return;
         }
+        if job.spec.is_timed() {
+            self.starts.add(id);
+            return;
+        }
         if let Some(lane) = self.queue.lane_of(id) {
             self.ask_for_more(state, lane);
             return;
@@ -382,6 +373,7 @@ impl Scheduler {
     }
 
     fn dequeue(&mut self, state: &State, id: JobId) {
+        self.starts.remove(id);
         let Some((lane, last)) = self.queue.remove(id) else { return };
         if last {
             let shape = self.index.shape_mut(lane.shape);

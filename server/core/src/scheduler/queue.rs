@@ -5,6 +5,7 @@
 //! shape wakes offers the oldest of its backlog. So a million tasks that cannot be placed cost nothing, and a job that
 //! is placed at once is pushed and popped. What grows with the number of jobs is shared between copies until written.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
@@ -19,6 +20,10 @@ use crate::{
     model::{JobId, Priority, TenantId},
     table::Table,
 };
+
+/// Parked shapes that are asked for the jobs at their front, and how many jobs of a lane are looked at.
+const PARKED_ASKED: usize = 256;
+const ASKED_OF_LANE: usize = 64;
 
 /// Where a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -250,6 +255,30 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Jobs of parked shapes, the highest priority first, then the oldest: of those of one lane that `alike` cannot tell
+    /// apart only the first, and only among the first few.
+    pub(super) fn parked_heads<K: Eq>(
+        &self,
+        limit: usize,
+        alike: impl Fn(JobId) -> K,
+    ) -> Vec<JobId> {
+        let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
+        for shape in self.parked.iter().take(PARKED_ASKED) {
+            for (lane, jobs) in self.backlogs_of(*shape) {
+                let mut seen: Vec<K> = Vec::new();
+                for job in jobs.iter().take(ASKED_OF_LANE) {
+                    let kind = alike(*job);
+                    if !seen.contains(&kind) {
+                        seen.push(kind);
+                        heads.push((Reverse(lane.priority), *job));
+                    }
+                }
+            }
+        }
+        heads.sort_unstable();
+        heads.into_iter().map(|(_, job)| job).take(limit).collect()
     }
 
     /// The highest priority of any job of a shape.

@@ -37,6 +37,8 @@ pub enum Blocker {
     Capacity,
     /// More than the node's headroom now.
     Headroom,
+    /// A start is planned and has not come yet.
+    PlannedStart,
 }
 
 /// One blocker and how much it blocks.

@@ -56,7 +56,10 @@ impl State {
             Event::NodeModeChanged { id, mode, .. } => self.change_node_mode(*id, *mode),
             Event::NodeLost { id } => self.change_node_lost(*id, true),
             Event::NodeFound { id, .. } => self.change_node_lost(*id, false),
-            Event::NodeRemoved { id, name, .. } => self.remove_node(*id, name),
+            Event::NodeRemoved { id, name, .. } => {
+                self.remove_node(*id, name);
+                self.unplan_node(*id);
+            }
             Event::LoadReported { samples } => samples.iter().for_each(|s| self.report_load(s)),
             Event::OwnerUpdated { spec, windows } => self.update_owner(spec, windows),
             Event::WindowsRenewed { owner, windows } => {
@@ -98,11 +101,13 @@ impl State {
             Event::TasksPlaced { job, placements } => {
                 self.place(*job, placements);
                 self.spend_more(*job, placements);
+                self.unplan_start(*job);
             }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
             Event::TasksDropped { job, first, count, delayed, end } => {
                 self.drop_tasks(*job, (*first, *count), *delayed, *end);
+                self.unplan_ended(*job);
             }
             Event::NoticeGiven { at, notice, by } => {
                 self.give_notice(at, Some(*notice), by.as_ref());
@@ -111,6 +116,8 @@ impl State {
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
             Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::StartPlanned { job, planned } => self.plan_start(*job, *planned),
+            Event::StartUnplanned { job } => self.unplan_start(*job),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),
             Event::RequestRemembered { id, fingerprint, outcome } => {

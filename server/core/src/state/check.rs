@@ -19,6 +19,7 @@ impl State {
         self.check_owners();
         self.check_ledger();
         self.check_preemptions();
+        self.check_planned_starts();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 

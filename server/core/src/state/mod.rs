@@ -13,6 +13,7 @@ mod ledger;
 mod owners;
 mod profile;
 mod restore;
+mod starts;
 mod tenancy;
 
 use std::sync::Arc;
@@ -30,8 +31,9 @@ use crate::{
     billing::Accounts,
     command::Outcome,
     model::{
-        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
-        Preemptor, Resources, Revision, TaskIndex, Tenant, TenantId, Time, Tries,
+        Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner,
+        PlannedStart, Policy, Preemptor, Resources, Revision, TaskIndex, Tenant, TenantId, Time,
+        Tries,
     },
     table::Table,
 };
@@ -70,6 +72,8 @@ pub struct State {
     requested: Resources,
     profile: Arc<Profile>,
     accounts: Accounts,
+    /// What is planned for pending tasks.
+    planned: OrdMap<JobId, PlannedStart>,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -102,6 +106,7 @@ impl Default for State {
             requested: Default::default(),
             profile: Default::default(),
             accounts: Default::default(),
+            planned: Default::default(),
         }
     }
 }

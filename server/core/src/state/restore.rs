@@ -9,9 +9,9 @@ use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, Decayed, DeviceSet, GpuDevices,
     HeldBack, Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node,
-    NodeId, NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Preemptor, Resources, Revision,
-    SiteId, Spending, Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec,
-    Time, Tries, Usage, Windows,
+    NodeId, NodeMode, NodeSpec, Notice, Owner, OwnerSpec, PlannedStart, Policy, Preemptor,
+    Resources, Revision, SiteId, Spending, Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant,
+    TenantId, TenantSpec, Time, Tries, Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -43,6 +43,11 @@ pub enum RestoreError {
     /// What a task has been through that is not there, has ended or is never tried again, or that is told twice.
     #[error("the checkpoint tells of retries of a task of job {0} that can have none")]
     BadTries(JobId),
+    /// A planned start of a job or on a node that is not there, or a second one.
+    #[error(
+        "the planned start of job {0} is there twice, or its job or node is not in the checkpoint"
+    )]
+    BadPlan(JobId),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -338,6 +343,16 @@ impl Restore {
             return Err(RestoreError::BadId { kind: "preempted job", id: id.0 });
         }
         self.state.preempted.insert(id, (by, when));
+        Ok(())
+    }
+
+    /// Adds what is planned for a job.
+    pub fn planned(&mut self, job: JobId, planned: PlannedStart) -> Result<(), RestoreError> {
+        let known = self.state.job(job).is_some() && self.state.node(planned.node).is_some();
+        if !known || self.state.planned_start(job).is_some() {
+            return Err(RestoreError::BadPlan(job));
+        }
+        self.state.plan_start(job, planned);
         Ok(())
     }
 

@@ -251,6 +251,7 @@ fn task(cpu_millis: u64, count: u32) -> JobSpec {
         min_runtime: Millis(0),
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: Labels::new(),
         notice: None,

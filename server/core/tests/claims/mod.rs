@@ -14,5 +14,6 @@ mod nodes;
 mod owner;
 mod preemption;
 mod requests;
+mod starts;
 mod tenants;
 mod windows;

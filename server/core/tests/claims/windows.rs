@@ -36,6 +36,7 @@ fn a_window_is_cleared_before_it_begins_and_lent_again_when_it_ends() {
           +1d5h59m evicted acme/x/5 from a OwnerExpected
           +1d5h59m evicted acme/x/6 from a OwnerExpected
           +1d5h59m evicted acme/x/7 from a OwnerExpected
+          +1d5h59m1s planned 4 of acme/x on a at +1d7h
         > show a
           Open held back cpu_millis=4000; lent cpu_millis=4000; headroom nothing
         > at +31h
@@ -82,6 +83,7 @@ fn a_notice_of_ten_minutes_ends_before_the_window_begins() {
           +1h48m notice acme/quick/0 on a at +1h59m OwnerExpected
           +1h59m evicted acme/slow/0 from a OwnerExpected
           +1h59m evicted acme/quick/0 from a OwnerExpected
+          +1h59m1s planned 1 of acme/slow on a at +3h
     "#]]
     .assert_eq(&play(
         "node a cpu=4
@@ -123,6 +125,8 @@ fn long_tasks_stay_clear_of_windows_to_come() {
           +3h48m turned owner
           +3h48m notice acme/hour/0 on a at +3h59m OwnerExpected
           +3h48m notice acme/now/0 on a at +3h59m OwnerExpected
+          +3h48m1s planned 1 of acme/day on a at +5h
+          +3h48m1s planned 1 of acme/evening on a at +5h
           +3h59m evicted acme/hour/0 from a OwnerExpected
           +3h59m evicted acme/now/0 from a OwnerExpected
           +5h turned owner

@@ -109,6 +109,7 @@ fn job(tenant: usize, count: u32, cpu: u64, priority: i32, min_runtime: Millis) 
         min_runtime,
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: Default::default(),
         notice: None,

@@ -7,6 +7,7 @@ mod ledger;
 mod naive;
 mod ops;
 mod reasons;
+mod starts;
 mod what_if;
 
 use ledger::Ledger;

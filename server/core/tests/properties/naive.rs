@@ -11,8 +11,8 @@ use offpeak_core::{
     model::{
         AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, EvictionReason,
         Horizon, JobId, JobSpec, JobState, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec,
-        Notice, OwnerSpec, Policy, PreemptedFor, Preemptor, Priority, Resources, SelectorOperator,
-        Spread, TaskEnd, TenantId, TenantSpec, Time, Topology, Windows,
+        Notice, OwnerSpec, PlannedStart, Policy, PreemptedFor, Preemptor, Priority, Resources,
+        SelectorOperator, Spread, TaskEnd, TenantId, TenantSpec, Time, Topology, Windows,
     },
 };
 
@@ -21,8 +21,8 @@ pub(super) struct Node {
     pub(super) spec: Arc<NodeSpec>,
     pub(super) mode: NodeMode,
     pub(super) lost: bool,
-    samples: Vec<(Time, Resources)>,
-    bounds: Option<Arc<Bounds>>,
+    pub(super) samples: Vec<(Time, Resources)>,
+    pub(super) bounds: Option<Arc<Bounds>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,19 +54,19 @@ struct Trouble {
 #[derive(Clone)]
 pub(super) struct Allocation {
     pub(super) at: AllocationRef,
-    devices: DeviceSet,
-    placed: Time,
-    started: Option<Time>,
+    pub(super) devices: DeviceSet,
+    pub(super) placed: Time,
+    pub(super) started: Option<Time>,
     pub(super) notice: Option<Notice>,
 }
 
 /// What the events say.
 #[derive(Clone, Default)]
 pub(super) struct Naive {
-    now: Time,
+    pub(super) now: Time,
     policy: Policy,
     pub(super) nodes: BTreeMap<NodeId, Node>,
-    owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
+    pub(super) owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
     tenants: BTreeMap<TenantId, Arc<TenantSpec>>,
     /// Of tenants that have come to one of their limits.
     levels: BTreeMap<TenantId, BudgetLevel>,
@@ -76,6 +76,7 @@ pub(super) struct Naive {
     last_allocation: u64,
     /// Nodes whose load was reported in the newest batch, and that were not changed since.
     reported: BTreeSet<NodeId>,
+    pub(super) planned: BTreeMap<JobId, PlannedStart>,
 }
 
 pub(super) fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
@@ -131,6 +132,9 @@ impl Naive {
             self.now = commit.time;
             events.iter().for_each(|event| self.event(event));
         }
+        if batch.events.iter().any(|event| matches!(event, Event::StartPlanned { .. })) {
+            self.check_planned_starts();
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -151,6 +155,7 @@ impl Naive {
             Event::NodeFound { id, .. } => self.node(*id).lost = false,
             Event::NodeRemoved { id, .. } => {
                 assert!(self.on(*id).next().is_none(), "a removed node is empty");
+                self.planned.retain(|_, planned| planned.node != *id);
                 self.nodes.remove(id);
             }
             Event::LoadReported { samples } => {
@@ -216,7 +221,14 @@ impl Naive {
             Event::TasksDelayed { .. } | Event::TasksResumed { .. } | Event::TaskDelayed { .. } => {
                 self.delay_event(event);
             }
-            Event::TasksPlaced { job, placements } => self.place(*job, placements),
+            Event::TasksPlaced { job, placements } => {
+                self.place(*job, placements);
+                self.planned.remove(job);
+            }
+            Event::StartPlanned { job, planned } => self.plan(*job, *planned),
+            Event::StartUnplanned { job } => {
+                self.planned.remove(job).expect("it was planned");
+            }
             Event::TaskStarted { at } => {
                 self.allocations.get_mut(&at.id).expect("live").started = Some(self.now);
             }
@@ -229,16 +241,20 @@ impl Naive {
                 }
             }
             Event::TasksDropped { job, first, count, delayed, end } => {
-                let now = self.now;
+                let (now, id) = (self.now, *job);
                 self.check_drop(*job, first.0..first.0 + count, *end);
-                let job = self.job(*job);
+                let job = self.job(id);
                 for task in &mut job.tasks[first.0 as usize..(first.0 + count) as usize] {
                     let from = if *delayed { Task::Delayed } else { Task::Pending };
                     assert_eq!(*task, from, "a dropped task waited");
                     *task = Task::Ended;
                 }
                 let due = job.spec.deadline.is_some_and(|deadline| deadline <= now);
-                assert!(*end != TaskEnd::MissedDeadline || due, "the deadline has come");
+                let run = job.spec.max_runtime.unwrap_or(job.spec.min_runtime);
+                let too_late = job.spec.complete_by.is_some_and(|by| now.after(run) >= by);
+                let missed = due || too_late;
+                assert!(*end != TaskEnd::MissedDeadline || missed, "the deadline has come");
+                self.trim_plan(id);
             }
             Event::NoticeGiven { at, notice, by } => self.notice(at, *notice, by.as_deref()),
             Event::AdvisoryGiven { at, expected_by } => {
@@ -606,9 +622,13 @@ impl Naive {
 
     /// max(reservation, forecast, windows) over a horizon, from all samples.
     pub(super) fn held_back(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
+        self.kept(node, horizon, dimension).max(self.in_windows(node, horizon, dimension))
+    }
+
+    /// max(reservation, forecast) over a horizon, from all samples.
+    pub(super) fn kept(&self, node: &Node, horizon: Horizon, dimension: &Dimension) -> u64 {
         let capacity = amount(&node.spec.capacity, dimension);
-        let reserved = amount(&node.spec.reservation, dimension)
-            .max(self.in_windows(node, horizon, dimension));
+        let reserved = amount(&node.spec.reservation, dimension);
         let Some((newest, load)) = node.samples.last() else { return reserved };
         if let Some(bounds) = &node.bounds {
             let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);
@@ -679,12 +699,9 @@ impl Naive {
     /// Whether a task of the job fits the node, whatever the job's spreads say.
     fn fits(&self, id: JobId, node: NodeId) -> bool {
         let (job, spec) = (&self.jobs[&id].spec, &self.nodes[&node]);
-        let preempting = self.on(node).any(|allocation| {
-            allocation.notice.is_some_and(|n| n.reason == EvictionReason::Preempted)
-        });
         spec.mode == NodeMode::Open
             && !spec.lost
-            && !preempting
+            && !self.is_preempting(node)
             && allows(&spec.spec, job)
             && job.request.amounts().into_iter().all(|(dimension, wanted)| {
                 let lent: u64 = self
@@ -696,6 +713,12 @@ impl Naive {
                         <= amount(&spec.spec.capacity, &dimension)
             })
             && self.some_devices(node, job).is_some()
+    }
+
+    pub(super) fn is_preempting(&self, node: NodeId) -> bool {
+        self.on(node).any(|allocation| {
+            allocation.notice.is_some_and(|n| n.reason == EvictionReason::Preempted)
+        })
     }
 
     fn zone(&self, node: NodeId) -> (Name, Name) {
@@ -737,12 +760,11 @@ impl Naive {
     }
 
     fn may(&self, id: JobId, node: NodeId, devices: DeviceSet) -> bool {
-        let allowed = match self.waiting_gang() {
-            // Zones on which a gang counts take no tasks, so that their being empty does not matter.
-            Some(_) => self.feasible(id),
-            None => self.open_to(id),
-        };
+        // Zones on which a gang or a planned start counts take no tasks, so that their being empty does not matter.
+        let counted_on = self.waiting_gang().is_some() || !self.planned.is_empty();
+        let allowed = if counted_on { self.feasible(id) } else { self.open_to(id) };
         allowed.contains(&node) && self.devices_fit(node, &self.jobs[&id].spec, devices)
+            || self.may_over_time(id, node, devices)
     }
 
     /// The highest priority of a gang for which room may be being made.
@@ -759,11 +781,15 @@ impl Naive {
         let above = self.waiting_gang();
         for (id, job) in &self.jobs {
             let held_up = above.is_some_and(|above| job.spec.priority <= above);
-            if !job.is_queued() || held_up || self.is_stopped(*id) {
+            let together = job.spec.gang || !job.spec.constraints.spreads.is_empty();
+            let timed = job.spec.complete_by.is_some() && !together;
+            let counted_on = together && !self.planned.is_empty();
+            if !job.is_queued() || held_up || timed || counted_on || self.is_stopped(*id) {
                 continue;
             }
             if !job.spec.gang {
-                let open = self.open_to(*id);
+                let mut open = self.open_to(*id);
+                open.retain(|node| self.planned.values().all(|planned| planned.node != *node));
                 assert!(
                     open.is_empty(),
                     "a task of job {id} waits although {open:?} could take it"

@@ -43,6 +43,7 @@ pub(super) struct Wish {
     place: u8,
     times: u8,
     grown: u8,
+    complete: u8,
 }
 
 /// A window: when it begins and ends, in seconds from an hour ago, how much it holds back, and where.
@@ -93,18 +94,10 @@ fn machine() -> impl Strategy<Value = Machine> {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let what = (1..6_u32, 1..5_u64, 0..4_u64, 0..8_u8, 0..4_i32);
-    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8, any::<u8>()).prop_map(
-        |((count, cpu, memory, gpu, priority), gang, spread, place, times, grown)| Wish {
-            count,
-            cpu,
-            memory,
-            gpu,
-            priority,
-            gang,
-            spread,
-            place,
-            times,
-            grown,
+    let when = (0..12_u8, 0..12_u8);
+    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, when, any::<u8>()).prop_map(
+        |((count, cpu, memory, gpu, priority), gang, spread, place, (times, complete), grown)| {
+            Wish { count, cpu, memory, gpu, priority, gang, spread, place, times, grown, complete }
         },
     )
 }
@@ -302,6 +295,8 @@ impl Wish {
             }),
             max_runtime: seconds(self.times & 2 > 0, 900),
             deadline: (self.times == 4).then(|| now.after(Millis(200_000))),
+            complete_by: (self.complete < 3)
+                .then(|| now.after(Millis(u64::from(self.complete) * 3_000_000 + 1_000_000))),
             gang: self.gang,
             labels: Default::default(),
             notice: seconds(self.times & 8 > 0, u64::from(self.times & 1) * 300),

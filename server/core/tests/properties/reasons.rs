@@ -74,7 +74,9 @@ impl Naive {
         let counted = counted.into_iter().map(|((blocker, dimension), (nodes, least))| {
             PendingReason { blocker, dimension, nodes, smallest_shortfall: least }
         });
-        first.into_iter().map(between_tasks).chain(counted).collect()
+        let planned = self.planned.contains_key(&id).then_some(Blocker::PlannedStart);
+        let between = first.into_iter().map(between_tasks);
+        between.chain(counted).chain(planned.map(between_tasks)).collect()
     }
 
     /// The node's rules that each by itself would keep the job off.

@@ -50,7 +50,11 @@ impl Run {
         let step = fork.step(vec![Request { command, request_id: None, validate_only: false }]);
         let id = fork.state().next_ids().2;
         match &step.replies[0] {
-            Err(Rejection::QuotaExceeded { .. } | Rejection::DeadlinePassed) => return,
+            Err(
+                Rejection::QuotaExceeded { .. }
+                | Rejection::DeadlinePassed
+                | Rejection::CannotComplete,
+            ) => return,
             reply => assert!(reply.is_ok(), "{reply:?}"),
         }
         let placed = step.batch.events.iter().map(|event| match event {

@@ -261,6 +261,7 @@ fn job(words: &Words<'_>, start: Time) -> JobSpec {
         min_runtime: words.get("min").map_or(Millis(0), span),
         max_runtime: words.get("max").map(span),
         deadline: words.get("deadline").map(|text| start.after(span(text))),
+        complete_by: words.get("complete").map(|text| start.after(span(text))),
         gang: words.get("gang").is_some(),
         labels: labels(words),
         notice: words.get("notice").map(span),

@@ -249,6 +249,14 @@ impl Printer<'_> {
             Event::TaskEvicted { at, reason } => {
                 format!("evicted {} from {} {reason:?}", self.task(at), self.node(at.node))
             }
+            Event::StartPlanned { job, planned } => format!(
+                "planned {} of {} on {} at {}",
+                planned.tasks,
+                self.job(*job),
+                self.node(planned.node),
+                self.time(planned.start)
+            ),
+            Event::StartUnplanned { job } => format!("unplanned {}", self.job(*job)),
             Event::JobEnded { id, state } => format!("done {} {state:?}", self.job(*id)),
             Event::JobForgotten { tenant, name, .. } => format!("forgot {tenant}/{name}"),
             Event::RequestRemembered { id, .. } => format!("remembered {id}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offpeak::v1;
 use offpeak_core::{
     command::{Command, JobPatch, TaskOutcome, TaskReport},
-    model::{AllocationId, JobSpec, Millis, Priority, Resources},
+    model::{AllocationId, JobSpec, Millis, Priority, Resources, Time},
 };
 
 use super::{
@@ -73,11 +73,23 @@ fn spec(violations: &mut Violations, at: &At<'_>, message: &v1::JobSpec) -> JobS
         min_runtime,
         max_runtime,
         deadline: message.deadline.map(|by| time(violations, &at.field("deadline"), by)),
+        complete_by: complete_by(violations, at, message),
         gang: message.gang,
         labels: label_map(violations, &at.field("labels"), &message.labels),
         notice: notice(violations, &at.field("notice"), message.notice),
         extras: extras(violations, at, message),
     }
+}
+
+fn complete_by(violations: &mut Violations, at: &At<'_>, message: &v1::JobSpec) -> Option<Time> {
+    let at = at.field("complete_by");
+    let by = time(violations, &at, message.complete_by?);
+    let min = message.min_runtime.unwrap_or_default();
+    if message.max_runtime.is_none() && min == prost_types::Duration::default() {
+        let what = "says nothing as long as it is not known how long a task runs";
+        violations.refuse(&at, format_args!("{what}; give max_runtime or min_runtime"));
+    }
+    Some(by)
 }
 
 fn count(violations: &mut Violations, at: &At<'_>, count: u32) -> u32 {

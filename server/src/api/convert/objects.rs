@@ -6,9 +6,9 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PreemptedFor,
-        Preemptor, Quota, Resources, SelectorOperator, TaskEnd, TaskIndex, TaskPhase, TenantSpec,
-        Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PlannedStart,
+        PreemptedFor, Preemptor, Quota, Resources, SelectorOperator, TaskEnd, TaskIndex, TaskPhase,
+        TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -185,6 +185,10 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         next_retry_time: next_retry(state, job),
         end_reason: end_reason(state, job),
         last_preemption: state.preempted(job.id).map(|(by, time)| preemption(by, *time)),
+        planned_start: state.planned_start(job.id).map(|planned| {
+            let node = state.node(planned.node).expect("invariant: a start is planned on a node");
+            planned_start(&planned, &node.spec.name)
+        }),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
     }
 }
@@ -245,6 +249,7 @@ pub(crate) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         min_runtime: (spec.min_runtime.0 > 0).then(|| span(spec.min_runtime)),
         max_runtime: spec.max_runtime.map(span),
         deadline: spec.deadline.map(timestamp),
+        complete_by: spec.complete_by.map(timestamp),
         gang: spec.gang,
         labels: labels(&spec.labels),
         notice: spec.notice.map(span),
@@ -333,6 +338,15 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
         notice: allocation
             .notice
             .map(|given| notice(given, state.preemptor(at.id).map(AsRef::as_ref))),
+    }
+}
+
+/// When and where tasks are to start.
+pub(crate) fn planned_start(planned: &PlannedStart, node: &Name) -> v1::PlannedStart {
+    v1::PlannedStart {
+        start_time: Some(timestamp(planned.start)),
+        node: node.to_string(),
+        tasks: planned.tasks,
     }
 }
 

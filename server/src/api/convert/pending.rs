@@ -39,5 +39,6 @@ fn blocker(blocker: Blocker) -> v1::Blocker {
         Blocker::GpuModel => v1::Blocker::GpuModel,
         Blocker::Capacity => v1::Blocker::Capacity,
         Blocker::Headroom => v1::Blocker::Headroom,
+        Blocker::PlannedStart => v1::Blocker::PlannedStart,
     }
 }

@@ -251,6 +251,7 @@ fn a_submitted_job_is_shown_as_it_begins() {
         min_runtime: offpeak_core::model::Millis(0),
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: std::collections::BTreeMap::new(),
         notice: None,

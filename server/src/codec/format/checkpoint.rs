@@ -2,14 +2,17 @@ use prost::{Message, Oneof};
 
 use super::{
     AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
-    Policy, Preemptor, PriceBooks, RequestRemembered, ResourceColumns, Resources, Scorecard,
-    Spending, TenantSpec, Windows,
+    PlannedStart, Policy, Preemptor, PriceBooks, RequestRemembered, ResourceColumns, Resources,
+    Scorecard, Spending, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21")]
+    #[prost(
+        oneof = "EntryKind",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 15, 16, 17, 18, 19, 20, 21"
+    )]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -42,6 +45,9 @@ pub(crate) enum EntryKind {
     Shares(Shares),
     #[prost(message, tag = "20")]
     Preemptions(Preemptions),
+    /// Absent, as they are in checkpoints of releases that did not plan any.
+    #[prost(message, tag = "13")]
+    PlannedStarts(PlannedStarts),
     #[prost(message, tag = "7")]
     Demand(Demand),
     #[prost(message, tag = "6")]
@@ -98,6 +104,13 @@ pub(crate) struct Header {
     /// Jobs of which something was preempted.
     #[prost(uint64, tag = "22")]
     pub(crate) preempted: u64,
+}
+
+/// Starts that lie ahead, in the order of their jobs' ids.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PlannedStarts {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) starts: Vec<PlannedStart>,
 }
 
 /// Owners of whom something was asked.

@@ -65,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 34, 35, 42, 43, 44, 45, 47"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -143,6 +143,10 @@ pub(crate) enum EventKind {
     TasksDelayed(Tasks),
     #[prost(message, tag = "45")]
     JobUpdated(JobDescribed),
+    #[prost(message, tag = "30")]
+    StartPlanned(PlannedStart),
+    #[prost(uint64, tag = "31")]
+    StartUnplanned(u64),
     #[prost(message, tag = "47")]
     RiskCurbed(RiskCurbed),
 }
@@ -176,6 +180,19 @@ pub(crate) struct JobDescribed {
     pub(crate) id: u64,
     #[prost(message, required, tag = "2")]
     pub(crate) spec: JobSpec,
+}
+
+/// When and where pending tasks of a job are to start.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct PlannedStart {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) start: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) node: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) tasks: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

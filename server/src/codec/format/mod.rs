@@ -13,15 +13,15 @@ mod owner;
 
 pub(crate) use checkpoint::{
     Allocations, Decayed, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner,
-    Owners, Preemption, Preemptions, Remembered, Requests, Share, Shares, TaskKind, Tenant,
-    Tenants,
+    Owners, PlannedStarts, Preemption, Preemptions, Remembered, Requests, Share, Shares, TaskKind,
+    Tenant, Tenants,
 };
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobDescribed, JobEnded,
     JobForgotten, JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged,
-    NoticeGiven, OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples,
-    TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced, TenantDescribed,
-    WindowsRenewed,
+    NoticeGiven, OwnerDescribed, PlannedStart, Record, RecordPiece, Removed, RequestRemembered,
+    Samples, TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced,
+    TenantDescribed, WindowsRenewed,
 };
 pub(crate) use extras::{AllTries, Dependency, Extras, Payload, RetryPolicy, Tries};
 pub(crate) use ledger::{

@@ -167,6 +167,8 @@ pub(crate) struct JobSpec {
     /// Absent when there are none.
     #[prost(message, optional, tag = "13")]
     pub(crate) extras: Option<Extras>,
+    #[prost(uint64, optional, tag = "11")]
+    pub(crate) complete_by: Option<u64>,
 }
 
 /// Where tasks may go.

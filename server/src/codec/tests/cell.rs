@@ -100,6 +100,7 @@ pub(crate) fn job_spec(count: u32, request: Resources) -> JobSpec {
         min_runtime: Millis::SECOND,
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: Labels::new(),
         notice: None,

@@ -8,9 +8,9 @@ use offpeak_core::{
     model::{
         AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension,
         EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
-        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, Policy,
-        PreemptedFor, Preemptor, Priority, Quota, Resources, Revision, SelectorOperator, Spread,
-        Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
+        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, PlannedStart,
+        Policy, PreemptedFor, Preemptor, Priority, Quota, Resources, Revision, SelectorOperator,
+        Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
     },
     state::{DemandKey, Profile},
 };
@@ -255,6 +255,11 @@ fn task_event() -> BoxedStrategy<Event> {
         (at(), number())
             .prop_map(|(at, time)| Event::AdvisoryGiven { at, expected_by: Time(time) }),
         (at(), reason()).prop_map(|(at, reason)| Event::TaskEvicted { at, reason }),
+        (job_id(), number(), small_id(), any::<u32>()).prop_map(|(job, start, node, tasks)| {
+            let planned = PlannedStart { start: Time(start), node: NodeId(node), tasks };
+            Event::StartPlanned { job, planned }
+        }),
+        job_id().prop_map(|job| Event::StartUnplanned { job }),
     ]
     .boxed()
 }
@@ -364,11 +369,11 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
 
 fn job_spec() -> BoxedStrategy<JobSpec> {
     let numbers = (any::<u32>(), any::<i32>(), number(), any::<bool>());
-    let optional = proptest::array::uniform3(option::of(number()));
+    let optional = proptest::array::uniform4(option::of(number()));
     (numbers, optional, resources(), constraints(), (labels(), extras::extras()))
         .prop_map(|((count, priority, min_runtime, gang), optional, request, constraints, more)| {
             let (labels, extras) = more;
-            let [max_runtime, deadline, notice] = optional;
+            let [max_runtime, deadline, notice, complete_by] = optional;
             JobSpec {
                 count,
                 request,
@@ -377,6 +382,7 @@ fn job_spec() -> BoxedStrategy<JobSpec> {
                 min_runtime: Millis(min_runtime),
                 max_runtime: max_runtime.map(Millis),
                 deadline: deadline.map(Time),
+                complete_by: complete_by.map(Time),
                 gang,
                 labels,
                 notice: notice.map(Millis),

@@ -27,6 +27,7 @@ fn submit(job: &str, cpu_millis: u64, count: u32) -> Request {
         min_runtime: Millis(0),
         max_runtime: None,
         deadline: None,
+        complete_by: None,
         gang: false,
         labels: Labels::new(),
         notice: None,

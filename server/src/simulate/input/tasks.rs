@@ -134,6 +134,7 @@ fn job(row: &mut Row<'_>) -> JobRow {
             min_runtime,
             max_runtime,
             deadline: None,
+            complete_by: None,
             gang: row.optional("gang", boolean).unwrap_or(false),
             labels: Labels::new(),
             notice: None,

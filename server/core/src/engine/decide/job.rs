@@ -36,6 +36,9 @@ pub(super) fn submit(
     if spec.deadline.is_some_and(|deadline| deadline <= now) {
         return Err(Rejection::DeadlinePassed);
     }
+    if spec.latest_start().is_some_and(|latest| latest <= now) {
+        return Err(Rejection::CannotComplete);
+    }
     check_quota(state, tenant, &spec.request, spec.count)?;
     check_budget(tenant, now)?;
     let waits = if spec.dependencies().is_empty() {

@@ -1,0 +1,443 @@
+//! Starts that lie ahead: when and where work begins that cannot begin now.
+//!
+//! Two kinds of work are looked at. The first of those that wait because no node has room (`queue.rs`) get a planned
+//! start as soon as it is known when room comes: when a task's `max_runtime` or its notice ends, or a window of an owner's
+//! calendar. Work that must be complete by a time (`JobSpec::is_timed`) never enters the queue: all of it is laid out
+//! together, in the orders of `order.rs`, and what the best layout starts now is started.
+//!
+//! A node on which a start is planned is kept out of the index, so that nothing takes the room that is counted on. What
+//! would be gone before, or fits beside, still goes there: it is laid out here, too, against the node's steps in time
+//! (`profile.rs`). That is reservation-based backfill (Lifka 1995; Mu'alem and Feitelson 2001), for the first jobs of
+//! every shape that waits, one of each length.
+//!
+//! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
+//! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
+//! spreads, which wait for their room as before, and planned starts by preemption.
+
+mod order;
+mod profile;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use order::{Claim, Order, worth};
+use profile::{Need, Opening, Profile};
+
+use super::{Scheduler, filter, find::Spot, place::placements};
+use crate::{
+    event::{Event, Placement},
+    fairness::part,
+    model::{
+        DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
+        Resources, Time,
+    },
+    state::State,
+};
+
+/// Starts are planned at most so often, and again the later the more was looked at.
+const EVERY: Millis = Millis::SECOND;
+const LOOKS_PER_MILLI: u64 = 5_000;
+
+/// Steps in time that one round of planning looks at.
+const LOOKS: u64 = 40_000_000;
+
+/// Starts that are planned at a time.
+const PLANNED: usize = 128;
+
+/// Jobs that wait in the queue and jobs that must be complete by a time.
+const HEADS: usize = 64;
+const TIMED: usize = 2_048;
+
+/// Nodes that are looked at, and those that are asked whether they should be.
+const NODES: usize = 512;
+const NODES_ASKED: usize = 4_096;
+
+/// Tasks of one job that one round lays out.
+const TASKS: u32 = 64;
+
+/// A start is moved forward only if it comes so much sooner.
+const WORTH_MOVING: Millis = Millis::MINUTE;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Starts {
+    /// Jobs with tasks that wait and must be complete by a time.
+    timed: BTreeSet<JobId>,
+    /// Nodes on which starts are planned.
+    held: BTreeSet<NodeId>,
+    /// When the next round is due: a while after the first thing that happened since the last one, so that what is decided
+    /// at one moment never depends on when this module last looked.
+    due: Option<Time>,
+    /// The last round was so long that the next one is not due before.
+    not_before: Time,
+    /// Where the next look for nodes begins.
+    scan_from: usize,
+}
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Tasks that start now: so many of the job on the node.
+    pub starts: Vec<(JobId, NodeId, u32)>,
+    /// Starts that are planned anew or moved.
+    pub planned: Vec<(JobId, PlannedStart)>,
+    /// Jobs for which nothing is planned any more.
+    pub unplanned: Vec<JobId>,
+}
+
+/// A job that is laid out.
+struct Candidate<'a> {
+    job: &'a Job,
+    need: Need,
+    latest: Time,
+    claim: Option<Claim>,
+    planned: Option<PlannedStart>,
+    /// By profile, whether the job may go there.
+    allowed: Vec<bool>,
+}
+
+#[derive(Clone, Default)]
+struct Layout {
+    starts: BTreeMap<(JobId, NodeId), u32>,
+    planned: BTreeMap<JobId, PlannedStart>,
+    worth: u128,
+}
+
+impl Starts {
+    /// A scheduler that takes over looks only when it is time again, as one that has just looked does.
+    pub(super) fn new(now: Time) -> Self {
+        Self { due: Some(now.after(EVERY)), ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, job: JobId) {
+        self.timed.insert(job);
+    }
+
+    pub(super) fn remove(&mut self, job: JobId) {
+        if !self.timed.is_empty() {
+            self.timed.remove(&job);
+        }
+    }
+
+    /// Whether an event may change what can start when.
+    pub(super) fn follow(&mut self, event: &Event, now: Time) {
+        let says_nothing = matches!(
+            event,
+            Event::StartPlanned { .. }
+                | Event::StartUnplanned { .. }
+                | Event::RequestRemembered { .. }
+                | Event::RequestsForgotten { .. }
+                | Event::JobForgotten { .. }
+        );
+        if self.due.is_none() && !says_nothing {
+            self.due = Some(now.after(EVERY).max(self.not_before));
+        }
+    }
+}
+
+impl Scheduler {
+    /// When starts are to be planned next. `comes` says whether owners give room back at times that are known.
+    #[must_use]
+    pub fn next_round(&self, state: &State, comes: bool) -> Option<Time> {
+        let waits = self.bounded > 0 || comes;
+        let any = !self.starts.timed.is_empty()
+            || state.planned_count() > 0
+            || (waits && !self.queue.parked().is_empty());
+        let next = self.starts.due.filter(|_| any);
+        let planned = state.planned_starts().map(|(_, planned)| planned.start);
+        next.into_iter().chain(planned).min()
+    }
+
+    /// Nothing waits: what happened so far needs no round.
+    pub fn rest(&mut self) {
+        self.starts.due = None;
+    }
+
+    /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
+    pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
+        let mut profiles = self.profiles(state, now, coming);
+        let (queued, timed) = self.candidates(state, now, &profiles);
+        let scale = scale(state.fleet());
+        let mut looks = 0;
+        let limit = LOOKS / (Order::ALL.len() as u64 + 1);
+        let mut queued_layout = Layout::default();
+        let order: Vec<usize> = (0..queued.len()).collect();
+        lay_out(
+            &queued,
+            &order,
+            now,
+            &mut profiles,
+            &scale,
+            (&mut looks, limit),
+            &mut queued_layout,
+        );
+        let mut best: Option<Layout> = None;
+        for rule in Order::ALL.into_iter().filter(|_| !timed.is_empty()) {
+            let mut order: Vec<usize> = (0..timed.len()).collect();
+            order.sort_by_cached_key(|at| {
+                let Candidate { job, claim, .. } = &timed[*at];
+                let urgency = claim.as_ref().map(|claim| rule.urgency(claim, now));
+                (Reverse((job.spec.priority, urgency)), job.id)
+            });
+            let (mut profiles, mut layout) = (profiles.clone(), queued_layout.clone());
+            let until = looks + limit;
+            lay_out(&timed, &order, now, &mut profiles, &scale, (&mut looks, until), &mut layout);
+            if best.as_ref().is_none_or(|best| layout.worth > best.worth) {
+                best = Some(layout);
+            }
+        }
+        self.starts.due = None;
+        self.starts.not_before = now.after(Millis(EVERY.0 + looks / LOOKS_PER_MILLI));
+        round(state, best.unwrap_or(queued_layout))
+    }
+
+    /// Tasks have started where this module said: the index has yet to see it.
+    pub fn started(&mut self, state: &State, node: NodeId) {
+        self.index.refresh(state, node);
+    }
+
+    /// Keeps the nodes on which starts are planned out of the index, and no others.
+    pub(super) fn hold_planned(&mut self, state: &State) {
+        if self.starts.held.is_empty() && state.planned_count() == 0 {
+            return;
+        }
+        let planned: BTreeSet<NodeId> = state.planned_starts().map(|(_, p)| p.node).collect();
+        if planned == self.starts.held {
+            return;
+        }
+        for node in planned.difference(&self.starts.held) {
+            self.index.hold(state, *node);
+        }
+        for node in self.starts.held.difference(&planned) {
+            self.index.let_go(state, *node);
+            self.let_go = true;
+            // A gang that counts on the node, too, could not go there until now.
+            self.promises_void |= self.index.is_held(*node);
+        }
+        self.starts.held = planned;
+    }
+
+    fn profiles(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Vec<Profile> {
+        let mut nodes: BTreeSet<NodeId> = self.starts.held.clone();
+        nodes.extend(coming.into_iter().take(NODES));
+        if !self.starts.timed.is_empty() {
+            let count = self.index.rooms.len();
+            for _ in 0..count.min(NODES_ASKED) {
+                if nodes.len() >= NODES {
+                    break;
+                }
+                let at = self.starts.scan_from % count;
+                self.starts.scan_from = at + 1;
+                nodes.extend(u32::try_from(at).map(NodeId));
+            }
+        }
+        let mut profiles = Vec::with_capacity(nodes.len());
+        for id in nodes {
+            let Some(node) = state.node(id).filter(|node| self.is_usable(state, node)) else {
+                continue;
+            };
+            profiles.push(Profile::of(state, now, node, &mut self.index.names));
+        }
+        profiles
+    }
+
+    /// Whether it takes tasks, but for starts that are planned there.
+    fn is_usable(&self, state: &State, node: &Node) -> bool {
+        let own = u32::from(self.starts.held.contains(&node.id));
+        node.is_open() && self.index.holds_on(node.id) == own && !state.is_preempting(node)
+    }
+
+    /// Jobs that wait in the queue, in its order, and those that must be complete by a time.
+    fn candidates<'a>(
+        &mut self,
+        state: &'a State,
+        now: Time,
+        profiles: &[Profile],
+    ) -> (Vec<Candidate<'a>>, Vec<Candidate<'a>>) {
+        let planned = state.planned_starts().map(|(job, _)| job);
+        let queued: BTreeSet<JobId> = self
+            .queue
+            .parked_heads(HEADS, |job| {
+                let spec = &state.job(job).expect("invariant: a waiting job exists").spec;
+                (spec.min_runtime, spec.max_runtime)
+            })
+            .into_iter()
+            .chain(planned.filter(|job| !self.starts.timed.contains(job)))
+            .collect();
+        let timed: Vec<JobId> = self.starts.timed.iter().copied().take(TIMED).collect();
+        let mut candidate = |id: JobId| {
+            let job = state.job(id).expect("invariant: a waiting job exists");
+            let spec = &job.spec;
+            if spec.gang || !spec.constraints.spreads.is_empty() {
+                return None;
+            }
+            let latest = spec.latest_start();
+            let nodes = profiles.iter().map(|profile| state.node(profile.node));
+            let allowed = nodes
+                .map(|node| node.is_some_and(|node| filter::allows(&node.spec, &spec.constraints)));
+            Some(Candidate {
+                job,
+                need: Need::of(spec, &mut self.index.names),
+                // What may start until then has started before.
+                latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
+                claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
+                    share: dominant_share(&spec.request, state.fleet()),
+                    run: spec.runtime(),
+                    latest: latest.max(now),
+                }),
+                planned: state.planned_start(id),
+                allowed: allowed.collect(),
+            })
+        };
+        let mut queued: Vec<Candidate<'a>> =
+            queued.into_iter().filter_map(&mut candidate).collect();
+        queued.sort_by_key(|candidate| (Reverse(candidate.job.spec.priority), candidate.job.id));
+        (queued, timed.into_iter().filter_map(&mut candidate).collect())
+    }
+}
+
+/// The placements of pending tasks that start on a node now; none if it lacks devices that nobody else has touched.
+#[must_use]
+pub fn started(state: &State, job: JobId, node: NodeId, tasks: u32) -> Vec<Placement> {
+    let job = state.job(job).expect("invariant: it waits");
+    let node = state.node(node).expect("invariant: it takes tasks");
+    let gpu_millis = job.spec.request.gpu_millis;
+    let mut spots = Vec::new();
+    if gpu_millis == 0 {
+        spots.push(Spot { node: node.id, count: tasks, devices: DeviceSet::default() });
+        return placements(job, &spots, state.next_ids().3);
+    }
+    let mut devices = node.devices.of_node(node.device_count());
+    let lendable = node.lendable_devices(Horizon::FiveMinutes);
+    for _ in 0..tasks {
+        let Some(chosen) = devices.choose(gpu_millis, lendable) else { break };
+        devices.hold(chosen, gpu_millis);
+        spots.push(Spot { node: node.id, count: 1, devices: chosen });
+    }
+    placements(job, &spots, state.next_ids().3)
+}
+
+/// Lays jobs out one after the other, each where it starts first.
+fn lay_out(
+    candidates: &[Candidate<'_>],
+    order: &[usize],
+    now: Time,
+    profiles: &mut [Profile],
+    scale: &[u64; 5],
+    (looks, limit): (&mut u64, u64),
+    layout: &mut Layout,
+) {
+    for at in order {
+        if *looks >= limit {
+            return;
+        }
+        let candidate = &candidates[*at];
+        let mut left = candidate.job.counts.pending.min(TASKS);
+        while left > 0 {
+            let Some(opening) = first_opening(candidate, profiles, scale, looks) else { break };
+            let is_later = opening.start > now;
+            if is_later && layout.planned.len() >= PLANNED {
+                break;
+            }
+            let opening = if is_later { keep(candidate, now, profiles, opening) } else { opening };
+            let profile = &mut profiles[opening.at];
+            let mut tasks = 0;
+            while tasks < left && profile.admits(opening.start, &candidate.need) {
+                profile.reserve(opening.start, &candidate.need, 1);
+                tasks += 1;
+                if !is_later {
+                    break;
+                }
+            }
+            if let Some(claim) = &candidate.claim {
+                layout.worth += worth(claim, now, opening.start) * u128::from(tasks);
+            }
+            left -= tasks;
+            let (job, node, start) = (candidate.job.id, opening.node, opening.start);
+            if is_later {
+                layout.planned.insert(job, PlannedStart { start, node, tasks });
+                break;
+            }
+            *layout.starts.entry((job, node)).or_default() += tasks;
+        }
+    }
+}
+
+/// Where a task of the job could start first; of several such nodes the one that is left the fullest.
+fn first_opening(
+    candidate: &Candidate<'_>,
+    profiles: &[Profile],
+    scale: &[u64; 5],
+    looks: &mut u64,
+) -> Option<Opening> {
+    let mut best: Option<Opening> = None;
+    for (at, profile) in profiles.iter().enumerate() {
+        if !candidate.allowed[at] {
+            continue;
+        }
+        let latest = best.map_or(candidate.latest, |best| best.start);
+        let Some(start) = profile.earliest(&candidate.need, latest, looks) else { continue };
+        let opening = profile.opening(at, start, &candidate.need, scale);
+        if best.is_none_or(|best| opening < best) {
+            best = Some(opening);
+        }
+    }
+    best
+}
+
+/// What was planned before, unless it cannot be any more or another start comes much sooner.
+fn keep(
+    candidate: &Candidate<'_>,
+    now: Time,
+    profiles: &mut [Profile],
+    opening: Opening,
+) -> Opening {
+    let Some(planned) = candidate.planned.filter(|planned| planned.start > now) else {
+        return opening;
+    };
+    let sooner = opening.start.after(WORTH_MOVING) < planned.start;
+    let Some(at) = profiles.iter().position(|profile| profile.node == planned.node) else {
+        return opening;
+    };
+    let holds = !sooner
+        && candidate.allowed[at]
+        && planned.start <= candidate.latest
+        && profiles[at].admits(planned.start, &candidate.need);
+    if holds {
+        Opening { start: planned.start, node: planned.node, at, ..opening }
+    } else {
+        opening
+    }
+}
+
+/// What a layout changes.
+fn round(state: &State, layout: Layout) -> Round {
+    let starting: BTreeSet<JobId> = layout.starts.keys().map(|(job, _)| *job).collect();
+    let gone = |job: &JobId| !layout.planned.contains_key(job) && !starting.contains(job);
+    let unplanned = state.planned_starts().map(|(job, _)| job).filter(gone).collect();
+    let starts = layout.starts.into_iter().map(|((job, node), tasks)| (job, node, tasks)).collect();
+    // A job of which tasks start now loses what was planned, also if it stays as it was.
+    let news = layout.planned.into_iter().filter(|(job, planned)| {
+        starting.contains(job) || state.planned_start(*job) != Some(*planned)
+    });
+    Round { starts, planned: news.collect(), unplanned }
+}
+
+/// The greatest part of the fleet that is asked for of any one resource, in billionths.
+fn dominant_share(request: &Resources, fleet: &Resources) -> u64 {
+    let shares = [
+        part(request.cpu_millis, fleet.cpu_millis),
+        part(request.memory_bytes, fleet.memory_bytes),
+        part(request.disk_bytes, fleet.disk_bytes),
+        part(request.network_bps, fleet.network_bps),
+        part(request.gpu_millis, fleet.gpu_millis),
+    ];
+    shares.into_iter().max().unwrap_or(0)
+}
+
+/// By what each resource is measured, whole devices last.
+fn scale(fleet: &Resources) -> [u64; 5] {
+    let devices = fleet.gpu_millis / GPU_MILLIS_PER_DEVICE;
+    [fleet.cpu_millis, fleet.memory_bytes, fleet.disk_bytes, fleet.network_bps, devices]
+}

@@ -1,0 +1,327 @@
+//! What a node has free from now on, as far as is known: steps in time, each with what tasks hold that are there then,
+//! what is kept for planned starts and what windows hold back.
+
+use super::super::amounts::{Amounts, CountNames, Want};
+use crate::{
+    model::{
+        Allocation, GPU_MILLIS_PER_DEVICE, Horizon, JobSpec, Millis, Node, NodeId, Resources, Time,
+        Window,
+    },
+    state::State,
+};
+
+/// How far ahead windows are looked at.
+const AHEAD: Millis = Millis(48 * Millis::HOUR.0);
+
+/// An amount of everything, devices as whole ones.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    amounts: Amounts,
+    devices: i64,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    from: Time,
+    /// What tasks hold and what is kept for planned starts.
+    taken: Part,
+    windows: Part,
+    /// Something of it is kept for a planned start.
+    is_reserved: bool,
+}
+
+/// A node from now on.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    pub(super) node: NodeId,
+    capacity: Part,
+    /// What the owner keeps for the next minutes.
+    at_once: Part,
+    /// Until then.
+    soon: Time,
+    /// What the owner keeps later, by horizon.
+    later: [Part; Horizon::COUNT],
+    /// Ascending; the last one lasts for good.
+    steps: Vec<Step>,
+}
+
+/// What one task needs, and for how long.
+#[derive(Clone, Debug)]
+pub(super) struct Need {
+    pub(super) want: Want,
+    devices: i64,
+    /// For how long the owner must leave it alone.
+    alone: Millis,
+    /// When it is gone at the latest, from its start; absent where nothing bounds it.
+    bound: Option<Millis>,
+}
+
+/// Where and when a task could start, the better the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Opening {
+    pub(super) start: Time,
+    /// What would stay free beside it, in parts of the fleet.
+    pub(super) left: u64,
+    pub(super) node: NodeId,
+    /// Where the node's profile stands.
+    pub(super) at: usize,
+}
+
+impl Need {
+    pub(super) fn of(spec: &JobSpec, names: &mut CountNames) -> Self {
+        // Work that must be complete by a time is worth nothing if it has to go before.
+        let run = if spec.is_timed() { spec.runtime() } else { spec.min_runtime };
+        let run = spec.max_runtime.map_or(run, |max| max.min(run));
+        Self {
+            want: names.want(&spec.request, spec.horizon()),
+            devices: devices(spec.request.gpu_millis),
+            // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
+            alone: Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0)),
+            bound: spec.max_runtime,
+        }
+    }
+
+    fn horizon(&self) -> Horizon {
+        self.want.horizon
+    }
+}
+
+impl Part {
+    fn of(resources: &Resources, names: &mut CountNames) -> Self {
+        Self { amounts: names.amounts(resources), devices: devices(resources.gpu_millis) }
+    }
+
+    /// Whether a task fits when of the capacity this is taken and the larger of two others is kept.
+    fn fits_beside(&self, capacity: &Self, kept: [&Self; 2], need: &Need) -> bool {
+        let free = |all: i64, taken: i64, kept: [i64; 2]| all - taken - kept[0].max(kept[1]);
+        let [a, b] = kept;
+        need.want.columns.iter().enumerate().all(|(at, wanted)| {
+            let column = |part: &Self| part.amounts.columns[at];
+            *wanted == 0 || *wanted <= free(column(capacity), column(self), [column(a), column(b)])
+        }) && (need.devices == 0
+            || need.devices <= free(capacity.devices, self.devices, [a.devices, b.devices]))
+            && need.want.counts.iter().all(|(at, wanted)| {
+                let count = |part: &Self| part.amounts.count(*at);
+                *wanted <= free(count(capacity), count(self), [count(a), count(b)])
+            })
+    }
+
+    /// Of what has a column of its own and of devices.
+    fn row(&self) -> [i64; 5] {
+        let [cpu, memory, disk, network] = self.amounts.columns;
+        [cpu, memory, disk, network, self.devices]
+    }
+
+    fn add(&mut self, need: &Need, times: i64) {
+        self.amounts.add(&need.want, times);
+        self.devices += need.devices * times;
+    }
+}
+
+/// Whole devices: a share may be of a device that nobody has touched.
+fn devices(gpu_millis: u64) -> i64 {
+    i64::try_from(gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE)).unwrap_or(i64::MAX / 2)
+}
+
+/// When an allocation is gone, if that is known.
+fn ends_at(state: &State, allocation: &Allocation) -> Option<Time> {
+    let spec = &state.job(allocation.at.job).expect("invariant: it is live").spec;
+    let from = allocation.started().unwrap_or(allocation.placed);
+    let bound = spec.max_runtime.map(|max| from.after(max));
+    let notice = allocation.notice.map(|notice| notice.deadline);
+    bound.into_iter().chain(notice).min()
+}
+
+impl Profile {
+    /// As the state has it at the time `now`.
+    pub(super) fn of(state: &State, now: Time, node: &Node, names: &mut CountNames) -> Self {
+        let soon = now.after(Horizon::FiveMinutes.length());
+        let mut later = Horizon::ALL.map(|_| Part::default());
+        for (part, horizon) in later.iter_mut().zip(Horizon::ALL) {
+            *part = Part::of(&state.kept_later(node, horizon), names);
+        }
+        let step = Step {
+            from: now,
+            taken: Part::default(),
+            windows: Part::default(),
+            is_reserved: false,
+        };
+        let mut profile = Self {
+            node: node.id,
+            capacity: Part::of(&node.spec.capacity, names),
+            at_once: Part::of(&state.kept_at_once(node), names),
+            soon,
+            later,
+            steps: vec![step],
+        };
+        profile.split(soon);
+        profile.add_tasks(state, now, node, names);
+        for (window, held) in state.windows_of(node, now.after(AHEAD)) {
+            profile.hold_window(&window, &Part::of(&held, names));
+        }
+        profile
+    }
+
+    fn add_tasks(&mut self, state: &State, now: Time, node: &Node, names: &mut CountNames) {
+        let mut device_ends: Vec<Option<Option<Time>>> = vec![None; node.device_count()];
+        for id in &node.allocations {
+            let allocation = state.allocation(*id).expect("invariant: a node's allocation is live");
+            let ends = ends_at(state, allocation).map(|end| end.max(Time(now.0 + 1)));
+            for device in allocation.devices.iter() {
+                // A device is free when the last task on it has gone.
+                if let Some(known) = device_ends.get_mut(device as usize) {
+                    let last = known.map_or(ends, |known| Some(known?.max(ends?)));
+                    *known = Some(last);
+                }
+            }
+            let held = names.want(state.request_of(allocation), Horizon::FiveMinutes);
+            let until = self.until(ends);
+            self.steps[..until].iter_mut().for_each(|step| step.taken.amounts.add(&held, 1));
+        }
+        for ends in device_ends.into_iter().flatten() {
+            let until = self.until(ends);
+            self.steps[..until].iter_mut().for_each(|step| step.taken.devices += 1);
+        }
+    }
+
+    fn hold_window(&mut self, window: &Window, held: &Part) {
+        let first = if window.start <= self.steps[0].from { 0 } else { self.split(window.start) };
+        let until = self.split(window.end);
+        for step in &mut self.steps[first..until] {
+            let windows = &mut step.windows;
+            windows.amounts = windows.amounts.larger_of(&held.amounts);
+            windows.devices = windows.devices.max(held.devices);
+        }
+    }
+
+    /// How many steps lie before a time, or all.
+    fn until(&mut self, end: Option<Time>) -> usize {
+        match end {
+            Some(end) => self.split(end),
+            None => self.steps.len(),
+        }
+    }
+
+    /// Lets a step begin at the time, which lies not before the first one, and says which.
+    fn split(&mut self, at: Time) -> usize {
+        let place = self.steps.partition_point(|step| step.from < at);
+        if self.steps.get(place).is_none_or(|step| step.from != at) {
+            let mut step = self.steps[place - 1].clone();
+            step.from = at;
+            self.steps.insert(place, step);
+        }
+        place
+    }
+
+    /// What the owner keeps in a step, its windows aside.
+    fn kept(&self, step: &Step, need: &Need) -> &Part {
+        if step.from < self.soon { &self.at_once } else { &self.later[need.horizon().index()] }
+    }
+
+    fn fits_step(&self, step: &Step, need: &Need) -> bool {
+        step.taken.fits_beside(&self.capacity, [self.kept(step, need), &step.windows], need)
+    }
+
+    /// What is free beside a task in a step, whole devices last.
+    fn left_in(&self, step: &Step, need: &Need) -> [u64; 5] {
+        let (all, taken) = (self.capacity.row(), step.taken.row());
+        let (kept, windows) = (self.kept(step, need).row(), step.windows.row());
+        let [cpu, memory, disk, network] = need.want.columns;
+        let wanted = [cpu, memory, disk, network, need.devices];
+        std::array::from_fn(|at| {
+            let left = all[at] - taken[at] - kept[at].max(windows[at]) - wanted[at];
+            u64::try_from(left).unwrap_or(0)
+        })
+    }
+
+    /// The first step in which a task that starts with step `first` would lack room, if there is one.
+    fn conflict(&self, first: usize, need: &Need) -> Option<usize> {
+        let start = self.steps[first].from;
+        if !self.leaves_lead(first, need) {
+            return Some(first);
+        }
+        let alone = start.after(need.alone);
+        let gone = need.bound.map_or(Time(u64::MAX), |bound| start.after(bound));
+        (first..self.steps.len())
+            .take_while(|at| self.steps[*at].from < alone.max(gone))
+            .filter(|at| {
+                let step = &self.steps[*at];
+                step.from < alone || (step.is_reserved && step.from < gone)
+            })
+            .find(|at| !self.fits_step(&self.steps[*at], need))
+    }
+
+    /// Whether a task that starts with step `first` leaves all that windows hold back that begin so soon that those who are
+    /// in their way get notice: beside what is there when it starts.
+    fn leaves_lead(&self, first: usize, need: &Need) -> bool {
+        let step = &self.steps[first];
+        let (lead, kept) = (step.from.after(Window::LEAD), self.kept(step, need));
+        let mut soon = self.steps[first..].iter().take_while(|next| next.from <= lead);
+        soon.all(|next| step.taken.fits_beside(&self.capacity, [kept, &next.windows], need))
+    }
+
+    /// Whether a task could start at the time.
+    pub(super) fn admits(&mut self, start: Time, need: &Need) -> bool {
+        if start < self.steps[0].from {
+            return false;
+        }
+        let first = self.split(start);
+        self.conflict(first, need).is_none()
+    }
+
+    /// When a task could start first, up to `latest`. What was looked at is counted in `looks`.
+    pub(super) fn earliest(&self, need: &Need, latest: Time, looks: &mut u64) -> Option<Time> {
+        let mut first = 0;
+        while let Some(step) = self.steps.get(first).filter(|step| step.from <= latest) {
+            let found = self.conflict(first, need);
+            let seen = found.unwrap_or(first) - first + 1;
+            *looks += u64::try_from(seen).unwrap_or(u64::MAX);
+            match found {
+                // Whatever starts up to there would be in the way there.
+                Some(conflict) => first = conflict + 1,
+                None => return Some(step.from),
+            }
+        }
+        None
+    }
+
+    /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley.
+    pub(super) fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5]) -> u64 {
+        let end = start.after(need.alone);
+        let (mut sum, mut span) = (0_u128, 0_u128);
+        for (at, step) in self.steps.iter().enumerate() {
+            let until = self.steps.get(at + 1).map_or(end, |next| next.from.min(end));
+            let from = step.from.max(start);
+            if until <= from {
+                continue;
+            }
+            let left = self.left_in(step, need).into_iter().zip(scale);
+            let left: u64 = left.map(|(left, scale)| scaled(left, *scale)).sum();
+            let length = u128::from(until.since(from).0);
+            sum += u128::from(left) * length;
+            span += length;
+        }
+        u64::try_from(sum.checked_div(span).unwrap_or(0)).unwrap_or(u64::MAX)
+    }
+
+    /// Keeps room for `times` tasks from the start on.
+    pub(super) fn reserve(&mut self, start: Time, need: &Need, times: i64) {
+        let is_later = start > self.steps[0].from;
+        let first = self.split(start);
+        let until = self.until(need.bound.map(|bound| start.after(bound)));
+        for step in &mut self.steps[first..until] {
+            step.taken.add(need, times);
+            step.is_reserved |= is_later;
+        }
+    }
+
+    pub(super) fn opening(&self, at: usize, start: Time, need: &Need, scale: &[u64; 5]) -> Opening {
+        Opening { start, left: self.left_beside(start, need, scale), node: self.node, at }
+    }
+}
+
+/// Billionths of the fleet.
+fn scaled(amount: u64, fleet: u64) -> u64 {
+    let part = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(fleet));
+    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(0)
+}

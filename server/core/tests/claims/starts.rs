@@ -1,0 +1,339 @@
+//! Starts that lie ahead: planned, seen, moved and kept, and what may go on around them meanwhile.
+
+use expect_test::expect;
+
+use crate::scenario::play;
+
+#[test]
+fn what_waits_for_bounded_work_has_a_planned_start() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/next cpu=4 max=2h
+          submitted acme/next
+        > at +2s
+          +1s planned 1 of acme/next on a at +1h
+        > why acme/next
+          Headroom cpu_millis by 3000: 1 nodes
+          PlannedStart
+        > at +3h
+          +1h ended acme/first/0 TimedOut
+          +1h done acme/first Failed
+          +1h placed acme/next/0 on a
+          +2h forgot acme/first
+          +3h ended acme/next/0 TimedOut
+          +3h done acme/next Failed
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=3 max=1h
+         job acme/next cpu=4 max=2h
+         at +2s
+         why acme/next
+         at +3h",
+    ));
+}
+
+#[test]
+fn work_that_is_gone_before_goes_first_and_longer_work_does_not() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/wide cpu=4 max=2h
+          submitted acme/wide
+        > at +10s
+          +1s planned 1 of acme/wide on a at +1h
+        > job acme/long cpu=1 max=2h
+          submitted acme/long
+        > job acme/short cpu=1 max=30m
+          submitted acme/short
+        > job acme/endless cpu=1
+          submitted acme/endless
+        > at +20s
+          +11s placed acme/short/0 on a
+          +11s planned 1 of acme/long on a at +3h
+          +11s planned 1 of acme/endless on a at +3h
+        > at +1h
+          +30m11s ended acme/short/0 TimedOut
+          +30m11s done acme/short Failed
+          +1h ended acme/first/0 TimedOut
+          +1h done acme/first Failed
+          +1h placed acme/wide/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=3 max=1h
+         job acme/wide cpu=4 max=2h
+         at +10s
+         job acme/long cpu=1 max=2h
+         job acme/short cpu=1 max=30m
+         job acme/endless cpu=1
+         at +20s
+         at +1h",
+    ));
+}
+
+#[test]
+fn a_start_moves_with_the_work_that_it_waits_for() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > node b cpu=4
+          registered b
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=5h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/second cpu=3 max=4h
+          submitted acme/second
+          placed acme/second/0 on b
+        > job acme/next cpu=4 max=1h
+          submitted acme/next
+        > at +10s
+          +1s planned 1 of acme/next on b at +4h
+        > start acme/second/0
+          started acme/second/0
+        > at +20s
+          +11s planned 1 of acme/next on b at +4h10s
+        > job acme/third cpu=1 max=2h
+          submitted acme/third
+          placed acme/third/0 on a
+        > at +30s
+        > succeed acme/first/0
+          ended acme/first/0 Succeeded
+          done acme/first Succeeded
+        > at +40s
+          +31s planned 1 of acme/next on a at +2h20s
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         node b cpu=4
+         tenant acme
+         job acme/first cpu=3 max=5h
+         job acme/second cpu=3 max=4h
+         job acme/next cpu=4 max=1h
+         at +10s
+         start acme/second/0
+         at +20s
+         job acme/third cpu=1 max=2h
+         at +30s
+         succeed acme/first/0
+         at +40s",
+    ));
+}
+
+#[test]
+fn a_start_waits_for_the_end_of_a_window() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > owner owner 1h-3h:1000
+          owner owner has 1 windows
+        > job acme/night cpu=2 min=2h max=2h
+          submitted acme/night
+        > at +2s
+          +1s planned 1 of acme/night on a at +3h
+        > why acme/night
+          Headroom cpu_millis by 2000: 1 nodes
+          PlannedStart
+        > owner owner 1h-4h:900
+          owner owner has 1 windows
+        > at +10s
+          +3s planned 1 of acme/night on a at +4h
+        > at +4h
+          +48m turned owner
+          +4h turned owner
+          +4h placed acme/night/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         owner owner 1h-3h:1000
+         job acme/night cpu=2 min=2h max=2h
+         at +2s
+         why acme/night
+         owner owner 1h-4h:900
+         at +10s
+         at +4h",
+    ));
+}
+
+#[test]
+fn a_planned_start_outlives_a_restart_and_is_not_planned_twice() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=4 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/next cpu=4 max=1h
+          submitted acme/next
+        > at +5s
+          +1s planned 1 of acme/next on a at +1h
+        > restart
+        > at +1m
+        > job acme/short cpu=1 max=1m
+          submitted acme/short
+        > at +1h
+          +1m1s planned 1 of acme/short on a at +2h
+          +1h ended acme/first/0 TimedOut
+          +1h done acme/first Failed
+          +1h placed acme/next/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=4 max=1h
+         job acme/next cpu=4 max=1h
+         at +5s
+         restart
+         at +1m
+         job acme/short cpu=1 max=1m
+         at +1h",
+    ));
+}
+
+#[test]
+fn what_cannot_be_complete_in_time_is_not_started() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/never cpu=1 max=3h complete=2h
+          refused: tasks run longer than there is time left until complete_by
+        > job acme/first cpu=4 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/late cpu=4 max=90m complete=2h
+          submitted acme/late
+        > at +2h
+          +30m dropped acme/late/0 MissedDeadline
+          +30m done acme/late Failed
+          +1h ended acme/first/0 TimedOut
+          +1h done acme/first Failed
+          +1h30m forgot acme/late
+          +2h forgot acme/first
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/never cpu=1 max=3h complete=2h
+         job acme/first cpu=4 max=1h
+         job acme/late cpu=4 max=90m complete=2h
+         at +2h",
+    ));
+}
+
+#[test]
+fn work_that_ends_before_a_window_starts_although_its_horizon_reaches_it() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > owner owner 4h-8h:1000
+          owner owner has 1 windows
+        > job acme/plain cpu=4 min=3h max=3h
+          submitted acme/plain
+        > job acme/long cpu=4 min=5h max=5h
+          submitted acme/long
+        > at +5s
+          +1s placed acme/plain/0 on a
+          +1s planned 1 of acme/long on a at +8h
+        > at +3h1m
+          +3h turned owner
+          +3h advised acme/plain/0 on a by +4h
+          +3h1s ended acme/plain/0 TimedOut
+          +3h1s done acme/plain Failed
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         owner owner 4h-8h:1000
+         job acme/plain cpu=4 min=3h max=3h
+         job acme/long cpu=4 min=5h max=5h
+         at +5s
+         at +3h1m",
+    ));
+}
+
+#[test]
+fn timed_work_goes_by_worth_and_by_how_little_it_can_wait() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/patient cpu=4 max=1h complete=20h
+          submitted acme/patient
+        > job acme/urgent cpu=4 max=1h complete=70m
+          submitted acme/urgent
+        > at +2s
+          +1s placed acme/urgent/0 on a
+          +1s planned 1 of acme/patient on a at +1h1s
+        > at +1h1m
+          +1h1s ended acme/urgent/0 TimedOut
+          +1h1s done acme/urgent Failed
+          +1h1s placed acme/patient/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/patient cpu=4 max=1h complete=20h
+         job acme/urgent cpu=4 max=1h complete=70m
+         at +2s
+         at +1h1m",
+    ));
+}
+
+#[test]
+fn a_cancelled_job_gives_up_its_planned_start() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=4 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/next cpu=4 max=1h
+          submitted acme/next
+        > at +5s
+          +1s planned 1 of acme/next on a at +1h
+        > cancel acme/next
+          dropped acme/next/0 Cancelled
+          done acme/next Cancelled
+        > job acme/other cpu=4 max=1h
+          submitted acme/other
+        > at +10s
+          +6s planned 1 of acme/other on a at +1h
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=4 max=1h
+         job acme/next cpu=4 max=1h
+         at +5s
+         cancel acme/next
+         job acme/other cpu=4 max=1h
+         at +10s",
+    ));
+}
