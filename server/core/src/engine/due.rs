@@ -21,7 +21,7 @@ impl Engine {
                 Due::Eviction(allocation) => self.eviction_due(allocation),
                 Due::Timeout(allocation) => self.timeout_due(allocation),
                 Due::Retry(job, task) => self.retry_due(job, task),
-                Due::Deadline(job) => self.drop_waiting(job, TaskEnd::MissedDeadline),
+                Due::Deadline(job) => self.touch_job(job),
                 Due::Report(node) => self.report_due(node),
                 Due::Forget(job) => self.forget_due(job),
                 Due::ForgetRequests => self.forget_requests(),

@@ -92,7 +92,10 @@ impl Engine {
                 self.touch_job(*job);
                 self.scheduler.note_withdrawal();
             }
-            Event::JobUpdated { .. } => self.scheduler.note_withdrawal(),
+            Event::JobUpdated { id, .. } => {
+                self.scheduler.note_withdrawal();
+                self.touch_job(*id);
+            }
             Event::TasksResumed { job, .. } => {
                 self.touch_job(*job);
             }
@@ -152,7 +155,7 @@ impl Engine {
         }
     }
 
-    fn touch_job(&mut self, job: JobId) {
+    pub(super) fn touch_job(&mut self, job: JobId) {
         if self.touched_jobs.last() != Some(&job) {
             self.touched_jobs.push(job);
         }
@@ -161,7 +164,8 @@ impl Engine {
     /// Drops pending tasks that may not start any more and ends the job if nothing of it is left.
     fn settle_job(&mut self, id: JobId) {
         let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
-        if job.counts.pending > 0 && job.spec.latest_start().is_some_and(|last| last <= self.now) {
+        let waits = job.counts.pending > 0 || job.counts.delayed > 0;
+        if waits && job.spec.latest_start().is_some_and(|last| last <= self.now) {
             self.drop_waiting(id, TaskEnd::MissedDeadline);
         }
         let job = self.state.job(id).expect("invariant: it was just there");

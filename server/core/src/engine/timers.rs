@@ -245,7 +245,10 @@ impl Timers {
             | Event::BudgetTurned { tenant: id, .. } => {
                 self.expect_turn_of_budget(state, *id, state.now());
             }
-            Event::JobUpdated { id, .. } => self.entries.extend(timeouts(state, *id)),
+            Event::JobUpdated { id, .. } => {
+                self.entries.extend(timeouts(state, *id));
+                self.note_job(state, state.job(*id).expect("invariant: the event's job exists"));
+            }
             Event::TaskDelayed { at, until, .. } => {
                 self.entries.insert((*until, Due::Retry(at.job, at.task)));
             }

@@ -29,6 +29,7 @@ pub(super) fn update(
     let count = patch.count.unwrap_or(job.spec.count);
     let spec = JobSpec { count, ..patched(&job.spec, patch) };
     check(tenant, &spec)?;
+    check_time(now, job, &spec)?;
     let mut events = Vec::new();
     if count != job.spec.count {
         if count > job.spec.count {
@@ -62,6 +63,15 @@ fn check(tenant: &Tenant, spec: &JobSpec) -> Result<(), Rejection> {
     }
     if spec.max_runtime.is_some_and(|max| max < spec.min_runtime) {
         return Err(Rejection::RuntimeBelowMinimum { min_runtime: spec.min_runtime });
+    }
+    Ok(())
+}
+
+/// What still waits must have a chance.
+fn check_time(now: Time, job: &Job, spec: &JobSpec) -> Result<(), Rejection> {
+    let is_too_late = |spec: &JobSpec| spec.latest_start().is_some_and(|latest| latest <= now);
+    if job.counts.pending > 0 && is_too_late(spec) && !is_too_late(&job.spec) {
+        return Err(Rejection::CannotComplete);
     }
     Ok(())
 }
