@@ -140,6 +140,7 @@ impl Mentioned {
                 self.jobs.push(*job);
                 self.nodes.extend(placements.iter().map(|placement| placement.node));
             }
+            Event::JobsQuoted { quotes } => self.jobs.extend(quotes.iter().map(|(job, _)| *job)),
             Event::TasksDropped { job: id, .. }
             | Event::JobResized { id, .. }
             | Event::JobEnded { id, .. }

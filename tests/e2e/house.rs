@@ -280,6 +280,7 @@ pub(crate) fn line(event: &Event) -> String {
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
         Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
+        Kind::JobQuoted(e) => format!("quoted {}/{}", e.tenant, e.job),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

@@ -2,7 +2,7 @@
 
 use offpeak::v1::{Event, TasksPlaced, event::Kind};
 
-use super::{human, job_show};
+use super::{eta, human, job_show};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -29,6 +29,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::OwnerUpdated(_)) => "owner_updated",
         Some(Kind::OwnerTurned(_)) => "owner_turned",
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
+        Some(Kind::JobQuoted(_)) => "job_quoted",
         None => "unknown",
     }
 }
@@ -108,6 +109,10 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         Some(Kind::RiskCurbed(event)) => {
             let quarters = event.curbed_quarters;
             format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)
+        }
+        Some(Kind::JobQuoted(event)) => {
+            let quote = event.quote.unwrap_or_default();
+            format!("{}/{} {}", event.tenant, event.job, eta::promise(&quote))
         }
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),

@@ -77,6 +77,8 @@ pub enum Command {
     ReportLoad(Vec<LoadReport>),
     /// Bound what owners will use, as a forecaster found.
     Forecast(Vec<crate::model::NodeBounds>),
+    /// Keep what a look ahead told of jobs that wait. Of one that waits no more, or was quoted before, nothing is kept.
+    Quote(Vec<(JobId, crate::model::Quote)>),
     /// Create a tenant.
     CreateTenant(crate::model::TenantSpec),
     /// Change a tenant's description.

@@ -6,7 +6,7 @@ use crate::{
     command::Outcome,
     model::{
         AllocationId, AllocationRef, Curb, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy,
+        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy, Quote,
         Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
@@ -199,6 +199,11 @@ pub enum Event {
         id: JobId,
         /// How.
         state: JobState,
+    },
+    /// Jobs that wait were told when they would start.
+    JobsQuoted {
+        /// Ascending by job.
+        quotes: Vec<(JobId, Quote)>,
     },
     /// An ended job is no longer kept.
     JobForgotten {

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -33,6 +33,7 @@ const KINDS: [&str; 22] = [
     "owner_turned",
     "advisory_given",
     "risk_curbed",
+    "job_quoted",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -204,5 +205,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
         Event::RiskCurbed { .. } => 21,
+        Event::JobsQuoted { .. } => 22,
     })
 }

@@ -4,9 +4,9 @@ use offpeak::v1::{
     AllocationFilter, CancelJobRequest, CancelJobResponse, ExplainJobRequest, ExplainJobResponse,
     GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter,
     JobState, ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
-    PlanJobRequest, PlanJobResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest,
-    SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
-    job_service_server::JobService,
+    PlanJobRequest, PlanJobResponse, QuoteJobRequest, QuoteJobResponse, ReportTasksRequest,
+    ReportTasksResponse, SubmitJobRequest, SubmitJobResponse, SubmitJobsRequest,
+    SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse, job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
@@ -28,6 +28,7 @@ use super::{
     job_stream::Submissions,
     node::{any_of, has_all},
     paging::{Page, after_id},
+    quotes::When,
     status::ApiError,
 };
 
@@ -103,6 +104,18 @@ impl JobService for Api {
         let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
         let answer = aside(&self.cell, fork, move |cell, fork| plan.answer(cell, fork));
         Ok(Response::new(answer.await?))
+    }
+
+    async fn quote_job(
+        &self,
+        request: Request<QuoteJobRequest>,
+    ) -> Result<Response<QuoteJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let revision = Revision(message.min_revision);
+        let when = When::parse(message)?;
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        Ok(Response::new(aside(&self.cell, fork, move |_, fork| when.answer(fork)).await?))
     }
 
     async fn list_jobs(

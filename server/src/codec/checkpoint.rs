@@ -1,5 +1,5 @@
-//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for and remembered answers,
-//! objects in the order of their ids and as many an entry as make a good piece to write.
+//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for, how long
+//! tasks ran, quotes and remembered answers, objects in the order of their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
@@ -15,6 +15,7 @@ use super::{
     format::{self, EntryKind},
     outcome,
     owner::scorecards,
+    quotes::{quotes_of, ran_to_message},
     runs::tasks_to_runs,
 };
 
@@ -23,6 +24,9 @@ const ENTRY_BYTES: usize = 128 * 1024;
 
 /// Live allocations in an entry; each is about ten bytes.
 const ENTRY_ALLOCATIONS: usize = 8 * 1024;
+
+/// Quotes in an entry; each is about twenty bytes.
+const ENTRY_QUOTES: usize = 4 * 1024;
 
 /// Gives the entries of a checkpoint of `state` to `put`, one after the other.
 ///
@@ -58,6 +62,12 @@ pub fn encode_checkpoint<E>(
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;
+    in_pieces(state.run_times().kinds().map(ran_to_message), |kinds| {
+        put(EntryKind::RunTimes(format::RunTimes { kinds }))
+    })?;
+    for piece in quotes_of(state.quotes(), ENTRY_QUOTES) {
+        put(EntryKind::Quotes(piece))?;
+    }
     let requests = state.remembered_by_age().map(|(id, remembered)| request(id, remembered));
     in_pieces(requests, |requests| put(EntryKind::Requests(format::Requests { requests })))
 }

@@ -19,6 +19,7 @@ use super::{
     names::{fill, omit},
     outcome,
     owner::{curb, windows},
+    quotes::{quotes_from_message, quotes_to_message},
     runs::{placements_from_runs, placements_to_runs},
 };
 use crate::record::Names;
@@ -54,6 +55,7 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             owner: owner.to_string(),
             quarters: curb.quarters().into(),
         }),
+        Event::JobsQuoted { quotes } => EventKind::JobsQuoted(quotes_to_message(quotes)),
         Event::ForecastMade { bounds } => {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
@@ -173,6 +175,9 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::TasksDropped(tasks) => {
             let (job, first, end) = (JobId(tasks.job), TaskIndex(tasks.first), end(tasks.end)?);
             Event::TasksDropped { job, first, count: tasks.count, end }
+        }
+        EventKind::JobsQuoted(quotes) => {
+            Event::JobsQuoted { quotes: quotes_from_message(&quotes)? }
         }
         EventKind::ForecastMade(made) => {
             let bounds = made.bounds.into_iter().map(bounds::from_message);

@@ -18,6 +18,7 @@ mod model;
 mod names;
 mod outcome;
 mod owner;
+mod quotes;
 mod rebuild;
 mod runs;
 #[cfg(test)]

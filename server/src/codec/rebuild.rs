@@ -5,11 +5,12 @@ use std::sync::Arc;
 use offpeak_core::{
     model::{
         AllocationId, AllocationRef, DeviceSet, Horizon, JobId, LoadHistory, NodeId, Notice,
-        OwnerSpec, Revision, TaskIndex, TenantId, Time,
+        OwnerSpec, Quote, Revision, TaskIndex, TenantId, Time,
     },
     state::{
-        DemandKey, Header, Profile, Remembered, Restore, RestoredAllocation, RestoredJob,
-        RestoredNode, RestoredOwner, RestoredTenant, State,
+        Alike, DemandKey, Header, Profile, QuoteRecord, Quotes, Ran, Remembered, Restore,
+        RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner, RestoredTenant, RunTimes,
+        State,
     },
 };
 use prost::Message;
@@ -25,6 +26,7 @@ use super::{
     model::name,
     outcome,
     owner::{lending_record, windows},
+    quotes::{quotes_from_message, ran_from_message, record_from_message},
     runs::tasks_from_runs,
 };
 
@@ -33,6 +35,9 @@ use super::{
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
     task_kinds: Vec<(DemandKey, u64)>,
+    run_times: Vec<(Alike, Ran)>,
+    quotes: Vec<(JobId, Quote)>,
+    quote_record: QuoteRecord,
     learned: Vec<Vec<u8>>,
 }
 
@@ -73,6 +78,19 @@ impl CheckpointReader {
                 }
                 Ok(())
             }
+            EntryKind::RunTimes(message) => {
+                for kind in message.kinds {
+                    self.run_times.push(ran_from_message(kind)?);
+                }
+                Ok(())
+            }
+            EntryKind::Quotes(message) => {
+                self.quotes.extend(quotes_from_message(&message)?);
+                if let Some(record) = message.record {
+                    self.quote_record = record_from_message(record)?;
+                }
+                Ok(())
+            }
             EntryKind::Learned(piece) => {
                 self.learned.push(piece);
                 Ok(())
@@ -98,6 +116,8 @@ impl CheckpointReader {
         };
         let task_kinds = self.task_kinds.len();
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
+        let quotes = Quotes::restore(self.quotes, self.quote_record);
+        restore.quotes(RunTimes::restore(self.run_times), quotes);
         let state = restore.finish();
         let counts = [
             ("owners", header.owners, described(&state).count()),

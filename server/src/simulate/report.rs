@@ -6,7 +6,9 @@ use offpeak_core::{
 };
 use serde::{Serialize, Serializer};
 
-use super::{input::Inputs, ledger::Standing, lending::LendingReport, run::End};
+use super::{
+    input::Inputs, ledger::Standing, lending::LendingReport, quotes::QuoteReport, run::End,
+};
 
 /// The figures of a simulation. All but `timings` are the same in every run of the same files.
 #[derive(Debug, Serialize)]
@@ -17,6 +19,9 @@ pub(super) struct Report {
     /// Only with owners' load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lending: Option<LendingReport>,
+    /// Only when they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quotes: Option<QuoteReport>,
     pub(super) pending_reasons: Vec<Reason>,
     pub(super) nodes: Nodes,
     #[serde(serialize_with = "by_name")]
@@ -94,6 +99,7 @@ impl Report {
         Self {
             evictions: evictions(end),
             lending: end.lending.take(),
+            quotes: end.quotes.take(),
             pending_reasons: reasons(end),
             nodes: Nodes {
                 total: inputs.nodes.len() as u64,

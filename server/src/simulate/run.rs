@@ -18,6 +18,7 @@ use super::{
     ledger::{Held, Ledger},
     lending::{Lending, LendingReport},
     mix::Mix,
+    quotes::{QuoteReport, Quotes},
     stopwatch::Stopwatch,
     timeline::{Timeline, ask},
 };
@@ -36,6 +37,8 @@ pub(super) struct End {
     pub(super) ledger: Ledger,
     /// Absent when no owner's load is known.
     pub(super) lending: Option<LendingReport>,
+    /// Absent when none were asked for.
+    pub(super) quotes: Option<QuoteReport>,
     pub(super) mix: Mix,
     pub(super) dimensions: Dimensions,
     pub(super) arrived: Arrived,
@@ -65,6 +68,7 @@ struct Run<'i> {
     forecaster: Forecaster,
     /// Bounds that the engine does not know yet.
     found: Vec<NodeBounds>,
+    quotes: Quotes,
     planning: Planning,
     stopwatch: Stopwatch,
     /// By dimension, what was held times how long.
@@ -90,7 +94,12 @@ pub(super) struct Effort {
 }
 
 /// Lets all tasks arrive and everything happen that follows.
-pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
+pub(super) fn run(
+    inputs: &Inputs,
+    policy: Policy,
+    effort: Effort,
+    quote_every: Option<Millis>,
+) -> End {
     let dimensions = Dimensions::of(inputs);
     let mut order: Vec<usize> = (0..inputs.tasks.len()).collect();
     // The sort is stable: rows of the same time keep the order of the file.
@@ -99,6 +108,7 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
     let mut run = Run::new(inputs, &dimensions, policy.job_retention, effort);
     run.accept(vec![ask(Command::SetPolicy(policy))]);
     run.learn_history();
+    run.quotes = Quotes::new(quote_every);
     // What is due at the beginning itself, such as a first load sample, needs the nodes to be there.
     run.advance(Time(ORIGIN.0 - 1));
     run.pass_time(ORIGIN);
@@ -115,8 +125,9 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
     let lending = run.lend_until_the_last_sample();
     run.advance(LAST);
     let reasons = run.reasons();
-    let Run { ledger, mix, planning, stopwatch, .. } = run;
-    End { ledger, lending, mix, dimensions, arrived, planning, stopwatch, reasons }
+    let Run { ledger, mix, planning, stopwatch, quotes, .. } = run;
+    let quotes = quotes.report();
+    End { ledger, lending, quotes, mix, dimensions, arrived, planning, stopwatch, reasons }
 }
 
 impl<'i> Run<'i> {
@@ -137,6 +148,7 @@ impl<'i> Run<'i> {
             lending: Lending::new(inputs.nodes.len()),
             forecaster: Forecaster::default(),
             found: Vec::new(),
+            quotes: Quotes::new(None),
             planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
@@ -206,12 +218,14 @@ impl<'i> Run<'i> {
             let requests = self.timeline.take_due(self.now, self.engine.state());
             self.accept(requests);
             self.forecast();
+            self.quote();
         }
         self.pass_time(until);
     }
 
     fn next_moment(&self) -> Option<Time> {
-        [self.engine.next_wakeup(), self.timeline.next()].into_iter().flatten().min()
+        let next = [self.engine.next_wakeup(), self.timeline.next(), self.quotes.next()];
+        next.into_iter().flatten().min()
     }
 
     fn pass_time(&mut self, until: Time) {
@@ -247,6 +261,7 @@ impl<'i> Run<'i> {
             self.timeline.follow(event, self.now, self.engine.state());
         }
         self.ledger.follow(&step.batch.events, self.now, &self.mix);
+        self.quotes.follow(&step.batch.events, self.now);
         self.lending.follow(&step.batch.events, self.now, self.engine.state());
         self.found.extend(self.forecaster.fold(&step.batch));
     }
@@ -256,6 +271,14 @@ impl<'i> Run<'i> {
         if !self.found.is_empty() {
             let found = std::mem::take(&mut self.found);
             self.accept(vec![ask(Command::Forecast(found))]);
+        }
+    }
+
+    /// Tells jobs that wait when they will start, if it is time. It takes no time of the simulated clock.
+    fn quote(&mut self) {
+        if self.quotes.next().is_some_and(|due| due <= self.now) {
+            let command = self.quotes.quote(&self.engine);
+            self.accept(vec![ask(command)]);
         }
     }
 

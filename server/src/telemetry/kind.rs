@@ -53,6 +53,7 @@ kinds! {
     SetPolicy: "set_policy",
     Promise: "promise",
     Forecast: "forecast",
+    Quote: "quote",
 }
 
 #[cfg(test)]

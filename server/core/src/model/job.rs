@@ -231,6 +231,12 @@ impl Job {
         }
     }
 
+    /// Whether none of its tasks was ever placed, and all may be.
+    #[must_use]
+    pub fn waits_for_its_first_place(&self) -> bool {
+        self.ended.is_none() && self.evictions == 0 && self.counts.pending == self.spec.count
+    }
+
     /// The state in which it ends once no task is unfinished.
     #[must_use]
     pub fn final_state(&self) -> Option<JobState> {

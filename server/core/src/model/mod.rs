@@ -10,8 +10,10 @@ mod name;
 mod node;
 mod owner;
 mod policy;
+mod quote;
 mod resources;
 mod scorecard;
+mod sketch;
 mod tasks;
 mod tenant;
 mod time;
@@ -33,8 +35,11 @@ pub use owner::{
     CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,
 };
 pub use policy::Policy;
+pub use quote::Quote;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
+pub use sketch::{Part, Sketch};
+pub(crate) use sketch::{remaining, scale};
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

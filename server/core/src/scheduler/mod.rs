@@ -289,6 +289,7 @@ impl Scheduler {
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }
+            | Event::JobsQuoted { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }
             | Event::RequestRemembered { .. }

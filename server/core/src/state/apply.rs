@@ -81,7 +81,13 @@ impl State {
                 self.add_job(*id, *tenant, name, spec);
             }
             Event::JobResized { id, count } => self.resize_job(*id, *count),
-            Event::TasksPlaced { job, placements } => self.place(*job, placements),
+            Event::TasksPlaced { job, placements } => {
+                self.place(*job, placements);
+                self.quotes.started(*job, self.now);
+            }
+            Event::JobsQuoted { quotes } => {
+                quotes.iter().for_each(|(job, quote)| self.quotes.keep(*job, quote));
+            }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
             Event::TasksDropped { job, first, count, end } => {
@@ -280,6 +286,7 @@ impl State {
     fn end_job(&mut self, id: JobId, state: JobState) {
         let job = job_mut(&mut self.jobs, id);
         job.ended = Some((self.now, state));
+        self.quotes.ended(id);
         job.revision = self.revision;
         tenant_mut(&mut self.tenants, job.tenant).unfinished_jobs -= 1;
     }

@@ -1,14 +1,14 @@
 //! How placing, ending and evicting change tasks, nodes and tenants. Each object that an event changes is looked up once.
 
 use super::{
-    State, Waiting,
+    RunTimes, State, Waiting,
     apply::{job_mut, node_mut, tenant_mut},
 };
 use crate::{
     event::Placement,
     model::{
         Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Resources, TaskCounts,
-        TaskEnd, TaskIndex, TaskPhase, Usage,
+        TaskEnd, TaskIndex, TaskPhase, Time, Usage,
     },
 };
 
@@ -87,7 +87,8 @@ impl State {
     }
 
     pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
-        let Released { job, usage, requested, .. } = self.release(at);
+        let Released { job, usage, requested, ran, run_times, .. } = self.release(at);
+        run_times.observe(job, at.task, end, ran);
         job.tasks.set(at.task, TaskPhase::Ended(end));
         *counter(&mut job.counts, end) += 1;
         let request = &job.spec.request;
@@ -120,7 +121,14 @@ impl State {
         let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
         usage.held.remove(request, 1);
         usage.held_tasks -= 1;
-        Released { job, usage, waiting: &mut self.waiting, requested: &mut self.requested }
+        Released {
+            job,
+            usage,
+            waiting: &mut self.waiting,
+            requested: &mut self.requested,
+            ran: (allocation.placed, self.now),
+            run_times: &mut self.run_times,
+        }
     }
 
     pub(super) fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
@@ -160,6 +168,9 @@ struct Released<'a> {
     usage: &'a mut Usage,
     waiting: &'a mut Waiting,
     requested: &'a mut Resources,
+    /// From when until when it was held.
+    ran: (Time, Time),
+    run_times: &'a mut RunTimes,
 }
 
 impl Waiting {

@@ -10,7 +10,9 @@ mod check;
 mod hold;
 mod owners;
 mod profile;
+mod quotes;
 mod restore;
+mod run_times;
 
 use std::sync::Arc;
 
@@ -18,10 +20,13 @@ use imbl::OrdMap;
 
 pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
+pub(crate) use quotes::OPEN;
+pub use quotes::{ERROR_BOUNDS, Outturn, QuoteRecord, Quotes};
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner,
     RestoredTenant,
 };
+pub use run_times::{Alike, Known, Ran, RunTimes};
 
 use crate::{
     command::Outcome,
@@ -55,6 +60,8 @@ pub struct State {
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
     profile: Arc<Profile>,
+    run_times: RunTimes,
+    quotes: Quotes,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -80,6 +87,8 @@ impl Default for State {
             waiting: Default::default(),
             requested: Default::default(),
             profile: Default::default(),
+            run_times: Default::default(),
+            quotes: Default::default(),
         }
     }
 }
@@ -326,6 +335,18 @@ impl State {
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// How long tasks ran.
+    #[must_use]
+    pub fn run_times(&self) -> &RunTimes {
+        &self.run_times
+    }
+
+    /// What was quoted, and how quotes came out.
+    #[must_use]
+    pub fn quotes(&self) -> &Quotes {
+        &self.quotes
     }
 
     /// The ids that come next.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::{Profile, Remembered, State};
+use super::{Profile, Quotes, Remembered, RunTimes, State};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
     JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec,
@@ -271,6 +271,12 @@ impl Restore {
     /// Sets what tenants ask for.
     pub fn profile(&mut self, profile: Profile) {
         self.state.profile = Arc::new(profile);
+    }
+
+    /// Sets how long tasks ran, and what was quoted.
+    pub fn quotes(&mut self, run_times: RunTimes, quotes: Quotes) {
+        self.state.run_times = run_times;
+        self.state.quotes = quotes;
     }
 
     /// Adds a remembered answer.

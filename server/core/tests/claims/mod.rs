@@ -10,6 +10,7 @@ mod jobs;
 mod nodes;
 mod owner;
 mod preemption;
+mod quotes;
 mod requests;
 mod tenants;
 mod windows;

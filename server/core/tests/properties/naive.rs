@@ -226,6 +226,12 @@ impl Naive {
                 }
             }
             Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::JobsQuoted { quotes } => {
+                for (id, _) in quotes {
+                    let job = self.job(*id);
+                    assert!(job.tasks.iter().all(|task| *task == Task::Pending), "it waits");
+                }
+            }
             Event::JobEnded { id, .. } => {
                 let job = self.job(*id);
                 assert!(!job.ended && job.tasks.iter().all(|task| *task == Task::Ended));

@@ -6,12 +6,20 @@ use offpeak_core::{
     command::Detail,
     event::{Event, Placement},
     model::{
-        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, Resources,
-        Scorecard, TaskIndex, Time,
+        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, Quote,
+        Resources, Scorecard, TaskIndex, Time,
     },
     scheduler::PendingReason,
-    state::State,
+    state::{QuoteRecord, State},
 };
+
+pub(crate) fn record(record: &QuoteRecord) -> String {
+    let QuoteRecord { made, started, by_p50, by_p95, unknown, withdrawn, errors, .. } = record;
+    format!(
+        "{made} quotes, {started} started, {by_p50} by p50, {by_p95} by p95, {unknown} unknown, \
+         {withdrawn} withdrawn, errors {errors:?}"
+    )
+}
 
 /// `1h2m3s`.
 pub(crate) fn span(span: Millis) -> String {
@@ -138,6 +146,13 @@ impl Printer<'_> {
         span(time.since(self.start))
     }
 
+    fn quote(&self, job: JobId, quote: &Quote) -> String {
+        let times = quote.times.map_or("unknown".to_owned(), |(p50, p95)| {
+            format!("{} to {}", self.time(p50), self.time(p95))
+        });
+        format!("quoted {} {times}", self.job(job))
+    }
+
     fn placement(&self, job: JobId, placement: &Placement) -> String {
         let mut text = format!(
             "placed {} on {}",
@@ -220,6 +235,9 @@ impl Printer<'_> {
             Event::NoticeWithdrawn { at } => format!("withdrawn {}", self.task(at)),
             Event::TaskEvicted { at, reason } => {
                 format!("evicted {} from {} {reason:?}", self.task(at), self.node(at.node))
+            }
+            Event::JobsQuoted { quotes } => {
+                return quotes.iter().map(|(id, quote)| self.quote(*id, quote)).collect();
             }
             Event::JobEnded { id, state } => format!("done {} {state:?}", self.job(*id)),
             Event::JobForgotten { tenant, name, .. } => format!("forgot {tenant}/{name}"),

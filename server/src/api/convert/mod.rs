@@ -27,7 +27,7 @@ pub(crate) use calendar::calendar;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
     allocation, eviction_reason, job, job_description, job_spec, job_state, load_sample, node,
-    node_description, node_state, node_state_in, notice, resources as amounts, span, tenant,
+    node_description, node_state, node_state_in, notice, quote, resources as amounts, span, tenant,
     tenant_description, timestamp,
 };
 pub(crate) use owner::{owner, owner_description, scorecard, window};

@@ -6,8 +6,8 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Resources,
-        SelectorOperator, Tenant, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Quote,
+        Resources, SelectorOperator, Tenant, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -186,7 +186,17 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         create_time: Some(timestamp(job.created)),
         end_time: job.ended.map(|(time, _)| timestamp(time)),
         revision: job.revision.0,
+        quote: state.quotes().get(job.id).map(quote),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
+    }
+}
+
+/// When a job would start.
+pub(crate) fn quote(quote: &Quote) -> v1::Quote {
+    v1::Quote {
+        quote_time: Some(timestamp(quote.made)),
+        p50_start_time: quote.times.map(|(p50, _)| timestamp(p50)),
+        p95_start_time: quote.times.map(|(_, p95)| timestamp(p95)),
     }
 }
 

@@ -1,14 +1,14 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, RequestRemembered, ResourceColumns,
-    Resources, Scorecard, TenantSpec, Windows,
+    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, Quotes, RequestRemembered,
+    ResourceColumns, Resources, RunTimes, Scorecard, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 23, 24")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -29,6 +29,10 @@ pub(crate) enum EntryKind {
     Allocations(Allocations),
     #[prost(message, tag = "7")]
     Demand(Demand),
+    #[prost(message, tag = "23")]
+    RunTimes(RunTimes),
+    #[prost(message, tag = "24")]
+    Quotes(Quotes),
     #[prost(message, tag = "6")]
     Requests(Requests),
     /// A piece of what a forecaster learned.

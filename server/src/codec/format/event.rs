@@ -1,7 +1,8 @@
 use prost::{Message, Oneof};
 
 use super::{
-    JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, ResourceColumns, RiskCurbed, TenantSpec, Windows,
+    JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Quotes, ResourceColumns, RiskCurbed, TenantSpec,
+    Windows,
 };
 
 /// One group commit.
@@ -64,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 47"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 47, 48"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -132,6 +133,8 @@ pub(crate) enum EventKind {
     AdvisoryGiven(AdvisoryGiven),
     #[prost(message, tag = "47")]
     RiskCurbed(RiskCurbed),
+    #[prost(message, tag = "48")]
+    JobsQuoted(Quotes),
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -8,6 +8,7 @@ mod checkpoint;
 mod event;
 mod model;
 mod owner;
+mod quotes;
 
 pub(crate) use checkpoint::{
     Allocations, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner, Owners,
@@ -27,6 +28,8 @@ pub(crate) use model::{
 pub(crate) use owner::{
     CalendarEntry, HeldShare, Once, OwnerSpec, RiskCurbed, Scorecard, When, Windows,
 };
+
+pub(crate) use quotes::{Outturn, QuoteRecord, Quotes, Ran, RunTimes, Sketch};
 
 /// The version of records that this release writes, and the newest that it reads.
 pub(crate) const RECORD_VERSION: u32 = 1;

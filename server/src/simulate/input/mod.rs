@@ -17,7 +17,7 @@ use offpeak_core::model::NodeSpec;
 
 pub(super) use load::{LoadSamples, load};
 pub(super) use nodes::nodes;
-pub(super) use tasks::{END_SLACK, FOR_GOOD, HISTORY, JobRow, history, tasks};
+pub(super) use tasks::{FOR_GOOD, HISTORY, JobRow, history, tasks};
 
 /// All that is simulated.
 #[derive(Debug)]
