@@ -486,6 +486,7 @@ async fn help_shows_the_way() {
           forecast    Show what is idle, and for how long
           submit      Submit a job (short for `job submit`)
           plan        Say what submitting a job would come to
+          eta         Say when a job would start
           why         Say why a job waits, and what would let it start
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe

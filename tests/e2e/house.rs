@@ -56,6 +56,8 @@ impl House {
             metrics_listen: Optional(None),
             data_dir: folder.path().join("data"),
             notice: Span(Duration::from_secs(60)),
+            // A quote comes when it comes, which would make events depend on how long a test takes.
+            quotes_share_percent: 0,
             ..Config::default()
         };
         change(&mut config);

@@ -12,5 +12,6 @@ mod jobs;
 mod kill;
 mod nodes;
 mod owners;
+mod quotes;
 mod restarts;
 mod watches;

@@ -122,6 +122,8 @@ fn header(state: &State) -> format::Header {
         task_kinds: state.profile().entries().len() as u64,
         tasks_seen: state.profile().seen(),
         owners: described(state).count() as u64,
+        run_times: state.run_times().kinds().len() as u64,
+        quotes: state.quotes().record().made,
     }
 }
 

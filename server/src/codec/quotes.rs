@@ -49,13 +49,13 @@ pub(super) fn quotes_from_message(
     Ok(sums(&message.jobs).zip(sums(&message.made)).enumerate().map(quote).collect())
 }
 
-/// The quotes of a state, in pieces of so many.
+/// How quotes came out, if any were made, and those that are open, in pieces of so many.
 pub(super) fn quotes_of(quotes: &Quotes, piece: usize) -> impl Iterator<Item = format::Quotes> {
+    let record = Some(quotes.record()).filter(|record| record.made > 0).map(record_to_message);
+    let record = record.map(|record| format::Quotes { record: Some(record), ..Default::default() });
     let open: Vec<(JobId, Quote)> = quotes.open().map(|(job, quote)| (job, *quote)).collect();
-    let record = Some(record_to_message(quotes.record()));
     let rest: Vec<format::Quotes> = open.chunks(piece).map(quotes_to_message).collect();
-    let record = format::Quotes { record, ..format::Quotes::default() };
-    std::iter::once(record).chain(rest)
+    record.into_iter().chain(rest)
 }
 
 fn record_to_message(record: &QuoteRecord) -> format::QuoteRecord {

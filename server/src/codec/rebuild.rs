@@ -37,7 +37,7 @@ pub struct CheckpointReader {
     task_kinds: Vec<(DemandKey, u64)>,
     run_times: Vec<(Alike, Ran)>,
     quotes: Vec<(JobId, Quote)>,
-    quote_record: QuoteRecord,
+    quote_record: Option<QuoteRecord>,
     learned: Vec<Vec<u8>>,
 }
 
@@ -86,9 +86,11 @@ impl CheckpointReader {
             }
             EntryKind::Quotes(message) => {
                 self.quotes.extend(quotes_from_message(&message)?);
-                if let Some(record) = message.record {
-                    self.quote_record = record_from_message(record)?;
+                let record = message.record.map(record_from_message).transpose()?;
+                if record.is_some() && self.quote_record.is_some() {
+                    return Err(CodecError::Order("the entries of the checkpoint"));
                 }
+                self.quote_record = self.quote_record.take().or(record);
                 Ok(())
             }
             EntryKind::Learned(piece) => {
@@ -116,8 +118,11 @@ impl CheckpointReader {
         };
         let task_kinds = self.task_kinds.len();
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
-        let quotes = Quotes::restore(self.quotes, self.quote_record);
-        restore.quotes(RunTimes::restore(self.run_times), quotes);
+        let (run_times, open) = (self.run_times.len(), self.quotes.len());
+        let record = self.quote_record.unwrap_or_default();
+        let quotes = record.started.saturating_add(record.withdrawn).saturating_add(open as u64);
+        let made = record.made;
+        restore.quotes(RunTimes::restore(self.run_times), Quotes::restore(self.quotes, record));
         let state = restore.finish();
         let counts = [
             ("owners", header.owners, described(&state).count()),
@@ -127,9 +132,11 @@ impl CheckpointReader {
             ("allocations", header.allocations, state.allocation_count()),
             ("kinds of tasks", header.task_kinds, task_kinds),
             ("remembered answers", header.requests, state.remembered_count()),
+            ("run times", header.run_times, run_times),
         ];
-        for (what, expected, found) in counts {
-            let found = found as u64;
+        let counts = counts.map(|(what, expected, found)| (what, expected, found as u64));
+        let quotes = [("quotes", header.quotes, made), ("quotes", header.quotes, quotes)];
+        for (what, expected, found) in counts.into_iter().chain(quotes) {
             if expected != found {
                 return Err(CodecError::Count { what, expected, found });
             }

@@ -78,6 +78,13 @@ pub(crate) struct Header {
     /// Absent in checkpoints of releases that did not know of owners.
     #[prost(uint64, tag = "16")]
     pub(crate) owners: u64,
+    /// Kinds of jobs of which it is known how long their tasks run. Absent, as what follows, in checkpoints of releases
+    /// that quoted nothing.
+    #[prost(uint64, tag = "23")]
+    pub(crate) run_times: u64,
+    /// Quotes ever made.
+    #[prost(uint64, tag = "24")]
+    pub(crate) quotes: u64,
 }
 
 /// Owners of whom something was asked.

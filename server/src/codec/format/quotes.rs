@@ -23,7 +23,7 @@ pub(crate) struct Quotes {
     /// From then until 95 of 100 do.
     #[prost(uint64, repeated, tag = "6")]
     pub(crate) p95: Vec<u64>,
-    /// In a checkpoint, of the first piece: how quotes came out.
+    /// In a checkpoint, and alone in its entry: how quotes came out.
     #[prost(message, optional, tag = "7")]
     pub(crate) record: Option<QuoteRecord>,
 }

@@ -3,6 +3,7 @@
 mod cell;
 mod checkpoint;
 mod owners;
+mod quotes;
 mod record;
 mod strategies;
 

@@ -21,7 +21,7 @@ use proptest::{
     sample::select,
 };
 
-use super::owners;
+use super::{owners, quotes};
 use crate::record::{JobName, Names, NodeName, Record};
 
 pub(super) fn record() -> BoxedStrategy<Record> {
@@ -72,6 +72,7 @@ fn event() -> BoxedStrategy<Event> {
         cell_event(),
         node_event(),
         owners::event(),
+        quotes::event(),
         tenant_event(),
         job_event(),
         task_event()
