@@ -4,8 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "offpeak/v1/admin.proto",
+    "offpeak/v1/billing.proto",
     "offpeak/v1/capacity.proto",
     "offpeak/v1/job.proto",
     "offpeak/v1/node.proto",

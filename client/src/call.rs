@@ -126,7 +126,14 @@ unary! {
         cancel_job(CancelJobRequest) -> CancelJobResponse request_id;
         list_allocations(ListAllocationsRequest) -> ListAllocationsResponse;
         get_allocation(GetAllocationRequest) -> GetAllocationResponse;
+        get_task_payload(GetTaskPayloadRequest) -> GetTaskPayloadResponse;
         report_tasks(ReportTasksRequest) -> ReportTasksResponse request_id;
+    }
+    billing {
+        get_price_book(GetPriceBookRequest) -> GetPriceBookResponse;
+        set_price_book(SetPriceBookRequest) -> SetPriceBookResponse request_id;
+        list_price_books(ListPriceBooksRequest) -> ListPriceBooksResponse;
+        get_cost(GetCostRequest) -> GetCostResponse;
     }
     capacity {
         get_capacity(GetCapacityRequest) -> GetCapacityResponse;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use offpeak::v1::{
-    admin_service_client::AdminServiceClient, capacity_service_client::CapacityServiceClient,
-    job_service_client::JobServiceClient, node_service_client::NodeServiceClient,
-    owner_service_client::OwnerServiceClient, tenant_service_client::TenantServiceClient,
-    watch_service_client::WatchServiceClient,
+    admin_service_client::AdminServiceClient, billing_service_client::BillingServiceClient,
+    capacity_service_client::CapacityServiceClient, job_service_client::JobServiceClient,
+    node_service_client::NodeServiceClient, owner_service_client::OwnerServiceClient,
+    tenant_service_client::TenantServiceClient, watch_service_client::WatchServiceClient,
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -151,6 +151,8 @@ generated_clients! {
     jobs: JobServiceClient,
     /// The generated client of the watch, which does not resume.
     watches: WatchServiceClient,
+    /// The generated client of prices and statements, without deadlines and repetitions.
+    billing: BillingServiceClient,
     /// The generated client of the capacity summary, without deadlines and repetitions.
     capacity: CapacityServiceClient,
     /// The generated client for the cell's operators, without deadlines and repetitions.

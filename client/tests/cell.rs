@@ -1,6 +1,7 @@
 //! The command line tool, run as a process against a real cell: what it prints and with which code it ends.
 
 mod answers;
+mod ledger;
 mod owners;
 mod tool;
 

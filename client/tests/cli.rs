@@ -137,7 +137,7 @@ async fn unknown_fields_are_refused_with_their_place() {
         .await
         .complains(&expect![[r#"
             error: stdin:1: the document has no kind
-            hint: kind is one of Owner, Tenant, Node, Job
+            hint: kind is one of Owner, Tenant, Node, Job, JobTemplate
         "#]])
         .ends_with(1);
     // Nothing was sent: all documents are read before the first is applied.
@@ -483,6 +483,7 @@ async fn help_shows_the_way() {
           alloc       Which task holds part of which node [alias: allocs]
           events      Print events: every committed fact, in order
           cell        Show what the fleet has, uses and lends
+          top         Watch the cell live
           forecast    Show what is idle, and for how long
           submit      Submit a job (short for `job submit`)
           plan        Say what submitting a job would come to
@@ -490,6 +491,7 @@ async fn help_shows_the_way() {
           why         Say why a job waits, and what would let it start
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
+          schema      Print the JSON schema of the files that `apply` and `submit -f` read
           admin       For whoever runs the cell
           bench       Measure how fast a cell takes and places jobs
           context     Keep several servers at hand [alias: contexts]

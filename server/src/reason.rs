@@ -15,8 +15,11 @@ pub(crate) fn sentence(reason: &PendingReason) -> String {
     };
     match reason.blocker {
         Blocker::NoNodes => "the cell has no nodes".to_owned(),
+        Blocker::Budget => "the tenant's budget is used up".to_owned(),
         Blocker::Gang => "the tasks do not all fit at the same time".to_owned(),
         Blocker::Spread => "the job's spreads leave no place".to_owned(),
+        Blocker::Dependency => "the job waits for others".to_owned(),
+        Blocker::Backoff => "tasks that failed wait before they are tried again".to_owned(),
         Blocker::Preemption => "evictions that make room are under notice".to_owned(),
         Blocker::Queue => "other tasks are ahead in the queue".to_owned(),
         Blocker::NodeState => of_nodes("cordoned, draining or lost"),

@@ -129,7 +129,8 @@ impl Mentioned {
             Event::LoadReported { samples } => {
                 self.nodes.extend(samples.iter().map(|sample| sample.node));
             }
-            Event::TenantCreated { id, .. }
+            Event::BudgetTurned { tenant: id, .. }
+            | Event::TenantCreated { id, .. }
             | Event::TenantUpdated { id, .. }
             | Event::TenantDeleted { id, .. } => self.tenants.push(*id),
             Event::JobSubmitted { id, tenant, .. } => {
@@ -142,16 +143,21 @@ impl Mentioned {
             }
             Event::JobsQuoted { quotes } => self.jobs.extend(quotes.iter().map(|(job, _)| *job)),
             Event::TasksDropped { job: id, .. }
+            | Event::TasksDelayed { job: id, .. }
+            | Event::TasksResumed { job: id, .. }
+            | Event::JobUpdated { id, .. }
             | Event::JobResized { id, .. }
             | Event::JobEnded { id, .. }
             | Event::JobForgotten { id, .. } => self.jobs.push(*id),
             Event::TaskStarted { at }
             | Event::TaskEnded { at, .. }
+            | Event::TaskDelayed { at, .. }
             | Event::NoticeGiven { at, .. }
             | Event::AdvisoryGiven { at, .. }
             | Event::NoticeWithdrawn { at }
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)
+            | Event::PriceBookChanged { .. }
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }

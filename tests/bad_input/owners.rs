@@ -144,7 +144,12 @@ async fn owners_are_checked_like_everything_else() {
         .await;
     let masked = UpdateOwnerRequest { update_mask: mask(&["nodes"]), ..risky(1_000) };
     let call = owners.update_owner(masked);
-    house.refuses_fields(call, &[("update_mask.paths[0]", "allowed are risk_ppm, calendar")]).await;
+    house
+        .refuses_fields(
+            call,
+            &[("update_mask.paths[0]", "allowed are risk_ppm, shortfall_budget, calendar")],
+        )
+        .await;
     let call = owners.update_owner(UpdateOwnerRequest::default());
     house
         .refuses_fields(

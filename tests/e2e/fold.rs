@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use offpeak::v1::{
-    Allocation, AllocationState, Capacity, Event, GetCapacityRequest, GetCapacityResponse, Job,
-    JobState, ListAllocationsRequest, ListJobsRequest, ListNodesRequest, ListTenantsRequest, Node,
-    NodeState, Resources, SnapshotPart, TaskCounts, TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage,
-    event::Kind,
+    Allocation, AllocationState, Capacity, DependencyCondition, Event, GetCapacityRequest,
+    GetCapacityResponse, Job, JobSpec, JobState, ListAllocationsRequest, ListJobsRequest,
+    ListNodesRequest, ListTenantsRequest, Node, NodeState, Resources, SnapshotPart, TaskCounts,
+    TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage, event::Kind,
 };
 use offpeak_client::{Client, Error};
+use prost_types::Timestamp;
 
 /// Tenant and name.
 type JobKey = (String, String);
@@ -36,6 +37,8 @@ struct Tasks {
     ended: BTreeMap<u32, TaskEnd>,
     /// How often each was placed.
     attempts: BTreeMap<u32, u32>,
+    /// When those that wait out a back-off are tried again.
+    retries: BTreeMap<u32, Timestamp>,
 }
 
 /// Everything that a cell lists, at one revision.
@@ -170,7 +173,7 @@ impl Fold {
             let tenant = objects.tenants.get_mut(&job.tenant).expect("its tenant exists");
             let usage = tenant.usage.as_mut().expect("set");
             let (held, unfinished) =
-                (counts.placed.into(), u64::from(counts.placed + counts.pending));
+                (counts.placed.into(), u64::from(counts.placed + counts.pending + counts.delayed));
             usage.held_tasks += held;
             usage.requested_tasks += unfinished;
             add(usage.held.as_mut().expect("set"), request_of(job), held);
@@ -180,7 +183,29 @@ impl Fold {
                 job.set_state(state);
             }
         }
+        let reasons: Vec<(JobKey, String)> =
+            objects.jobs.keys().map(|key| (key.clone(), self.end_reason(key))).collect();
+        for (key, reason) in reasons {
+            objects.jobs.get_mut(&key).expect("it is there").end_reason = reason;
+        }
         objects
+    }
+
+    /// Why a job ended for which others had to succeed.
+    fn end_reason(&self, key: &JobKey) -> String {
+        let hopeless = |tasks: &Tasks| tasks.ended.get(&0) == Some(&TaskEnd::DependencyFailed);
+        if !self.tasks.get(key).is_some_and(hopeless) {
+            return String::new();
+        }
+        let spec = self.objects.jobs[key].spec.as_ref().expect("a spec");
+        let failed = spec.dependencies.iter().filter(|dependency| {
+            let job = self.objects.jobs.get(&(key.0.clone(), dependency.job.clone()));
+            let failed =
+                job.is_some_and(|job| job.end_time.is_some() && job.state() != JobState::Succeeded);
+            failed && dependency.condition() == DependencyCondition::Success
+        });
+        let failed: Vec<&str> = failed.map(|dependency| dependency.job.as_str()).collect();
+        format!("dependency failed: {}", failed.join(", "))
     }
 
     pub(crate) fn apply(&mut self, event: &Event) {
@@ -211,8 +236,13 @@ impl Fold {
             Kind::NodeRemoved(e) => {
                 self.objects.nodes.remove(&e.node).expect("a removed node exists");
             }
-            // Owners follow from nothing else, and nothing that is folded here follows from them.
-            Kind::OwnerUpdated(_) | Kind::OwnerTurned(_) | Kind::RiskCurbed(_) => {}
+            // Owners and prices follow from nothing else, and nothing that is folded here follows from them. No tenant
+            // here has a budget: what it spends changes with time and not with events.
+            Kind::OwnerUpdated(_)
+            | Kind::OwnerTurned(_)
+            | Kind::RiskCurbed(_)
+            | Kind::PriceBookChanged(_)
+            | Kind::BudgetTurned(_) => {}
             Kind::LoadReported(e) => {
                 for sample in e.samples {
                     let node = self.node(&sample.node);
@@ -240,18 +270,29 @@ impl Fold {
     fn apply_to_job(&mut self, event: &Event, kind: Kind) {
         match kind {
             Kind::JobSubmitted(e) => {
-                let job = e.job.expect("a job");
+                let mut job = e.job.expect("a job");
+                job.spec = job.spec.map(without_payload);
                 let key = (job.tenant.clone(), job.name.clone());
                 self.tasks.insert(key.clone(), Tasks::default());
                 assert_eq!(self.objects.jobs.insert(key, job), None, "a submitted job is new");
             }
-            Kind::JobUpdated(e) => self.resize((e.tenant, e.job), e.count, event.revision),
+            Kind::JobUpdated(e) => {
+                let key = (e.tenant, e.job);
+                self.resize(key.clone(), e.count, event.revision);
+                let job = self.job(&key);
+                job.spec = e.spec.map(without_payload).or(job.spec.take());
+            }
             Kind::JobEnded(e) => {
-                let job = self.job(&(e.tenant, e.job));
+                let job = self.job(&(e.tenant.clone(), e.job.clone()));
                 job.state = e.state;
                 job.end_time = event.time;
                 job.quote = None;
                 job.revision = event.revision;
+                job.waits_for.clear();
+                let ended = e.job;
+                for other in self.objects.jobs.values_mut().filter(|job| job.tenant == e.tenant) {
+                    other.waits_for.retain(|job| *job != ended);
+                }
             }
             Kind::JobForgotten(e) => {
                 let key = (e.tenant, e.job);
@@ -265,6 +306,27 @@ impl Fold {
                 let allocation = self.allocation(e.allocation_id);
                 allocation.set_state(AllocationState::Running);
                 allocation.start_time = event.time;
+            }
+            Kind::TasksDelayed(e) => {
+                let counts = self.counts(&(e.tenant.clone(), e.job.clone()));
+                counts.pending -= e.count;
+                counts.delayed += e.count;
+                self.wait((e.tenant, e.job));
+            }
+            Kind::TasksResumed(e) => {
+                let key = (e.tenant, e.job);
+                let counts = self.counts(&key);
+                counts.delayed -= e.count;
+                counts.pending += e.count;
+                self.stop_waiting(&key, e.task, e.count);
+            }
+            Kind::TaskDelayed(e) => {
+                self.release(e.allocation_id);
+                let key = (e.tenant, e.job);
+                self.counts(&key).delayed += 1;
+                let retries = &mut self.tasks.entry(key.clone()).or_default().retries;
+                retries.insert(e.task, e.retry_time.expect("a time"));
+                self.show_next_retry(&key);
             }
             Kind::TaskEnded(e) => self.end(e),
             Kind::NoticeGiven(e) => self.allocation(e.allocation_id).notice = e.notice,
@@ -317,7 +379,10 @@ impl Fold {
         let end = ended.end();
         let key = (ended.tenant, ended.job);
         if ended.allocation_id == 0 {
-            self.counts(&key).pending -= ended.count;
+            let counts = self.counts(&key);
+            let from = if ended.delayed { &mut counts.delayed } else { &mut counts.pending };
+            *from -= ended.count;
+            self.stop_waiting(&key, ended.task, ended.count);
         } else {
             assert_eq!(ended.count, 1, "an allocation is of one task");
             self.release(ended.allocation_id);
@@ -334,6 +399,31 @@ impl Fold {
         let counts = self.counts(&(allocation.tenant, allocation.job));
         counts.placed -= 1;
         counts.running -= u32::from(running);
+    }
+
+    /// The job waits for those of its dependencies that have not ended.
+    fn wait(&mut self, key: JobKey) {
+        let jobs = &self.objects.jobs;
+        let spec = jobs[&key].spec.as_ref().expect("a spec");
+        let names = spec.dependencies.iter().map(|dependency| dependency.job.clone());
+        let waits = |name: &String| {
+            jobs.get(&(key.0.clone(), name.clone())).is_some_and(|job| job.end_time.is_none())
+        };
+        let names = names.filter(waits).collect();
+        self.job(&key).waits_for = names;
+    }
+
+    fn stop_waiting(&mut self, key: &JobKey, first: u32, count: u32) {
+        self.job(key).waits_for.clear();
+        let retries = &mut self.tasks.entry(key.clone()).or_default().retries;
+        retries.retain(|task, _| !(first..first + count).contains(task));
+        self.show_next_retry(key);
+    }
+
+    fn show_next_retry(&mut self, key: &JobKey) {
+        let retries = self.tasks.entry(key.clone()).or_default().retries.values();
+        let next = retries.copied().min_by_key(|time| (time.seconds, time.nanos));
+        self.job(key).next_retry_time = next;
     }
 
     fn resize(&mut self, key: JobKey, count: u32, revision: u64) {
@@ -370,10 +460,17 @@ impl Fold {
 fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {
     match end {
         TaskEnd::Succeeded => &mut counts.succeeded,
-        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline => &mut counts.failed,
-        TaskEnd::Cancelled => &mut counts.cancelled,
+        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline | TaskEnd::Evicted => {
+            &mut counts.failed
+        }
+        TaskEnd::Cancelled | TaskEnd::DependencyFailed => &mut counts.cancelled,
         TaskEnd::Unspecified => panic!("a task ends in some way"),
     }
+}
+
+/// Lists do not show what tasks run.
+fn without_payload(spec: JobSpec) -> JobSpec {
+    JobSpec { payload: None, ..spec }
 }
 
 fn request_of(job: &Job) -> &Resources {

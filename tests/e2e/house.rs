@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use offpeak::v1::{
-    Allocation, AllocationFilter, CancelJobRequest, CreateTenantRequest, Event, EvictionReason,
-    GetJobRequest, GetNodeRequest, Job, JobSpec, JobState, ListAllocationsRequest, LoadSample,
-    Node, NodeState, RegisterNodesRequest, ReportLoadRequest, ReportLoadResponse,
+    Allocation, AllocationFilter, BudgetLevel, CancelJobRequest, CreateTenantRequest, Event,
+    EvictionReason, GetJobRequest, GetNodeRequest, Job, JobSpec, JobState, ListAllocationsRequest,
+    LoadSample, Node, NodeState, RegisterNodesRequest, ReportLoadRequest, ReportLoadResponse,
     ReportTasksRequest, ReportTasksResponse, Resources, SubmitJobRequest, SubmitJobResponse,
     TaskEnd, TaskOutcome, TaskReport, Tenant, event::Kind,
 };
@@ -265,7 +265,10 @@ pub(crate) fn line(event: &Event) -> String {
             let job = e.job.as_ref().expect("a job");
             format!("submitted {}/{}", job.tenant, job.name)
         }
-        Kind::JobUpdated(e) => format!("resized {}/{} to {}", e.tenant, e.job, e.count),
+        Kind::JobUpdated(e) => match &e.spec {
+            None => format!("resized {}/{} to {}", e.tenant, e.job, e.count),
+            Some(spec) => format!("changed {}/{} priority {}", e.tenant, e.job, spec.priority),
+        },
         Kind::TasksPlaced(e) => {
             let mut runs: BTreeMap<u32, String> = BTreeMap::new();
             for p in &e.placements {
@@ -279,6 +282,11 @@ pub(crate) fn line(event: &Event) -> String {
         }
         Kind::OwnerUpdated(e) => {
             format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
+        }
+        Kind::PriceBookChanged(_) => "prices".to_owned(),
+        Kind::BudgetTurned(e) => {
+            let level = BudgetLevel::try_from(e.level).expect("a level");
+            format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))
         }
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
         Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
@@ -310,6 +318,17 @@ fn task_line(kind: &Kind) -> String {
         Kind::TaskEvicted(e) => {
             let reason = eviction(e.reason);
             format!("evicted {}/{} {} from {}: {reason}", e.tenant, e.job, e.task, e.node)
+        }
+        Kind::TaskDelayed(e) => {
+            let end = TaskEnd::try_from(e.end).expect("an end");
+            let end = short(end.as_str_name(), "TASK_END_");
+            format!("delayed {}/{} {} on {}: {end}", e.tenant, e.job, e.task, e.node)
+        }
+        Kind::TasksDelayed(e) => {
+            format!("delayed {}/{} {}", e.tenant, e.job, tasks(e.task, e.count))
+        }
+        Kind::TasksResumed(e) => {
+            format!("resumed {}/{} {}", e.tenant, e.job, tasks(e.task, e.count))
         }
         kind => panic!("not about a task: {kind:?}"),
     }

@@ -3,9 +3,10 @@
 //! The server is this test binary, started again as a process of its own (`server.rs`). Several clients change the
 //! cell through all of it and note what they were answered (`load.rs`); one follows it (`follower.rs`). After every
 //! restart the load pauses, and what was noted, what was followed, what the log tells and what the lists say must
-//! be one and the same.
+//! be one and the same, to the last millionth of what is charged.
 
 mod follower;
+mod ledger;
 mod load;
 mod server;
 
@@ -21,7 +22,7 @@ use offpeak_client::{Client, ConnectOptions, RetryPolicy};
 use offpeak_server::store::{Report, fsck};
 use tokio::time::{sleep, timeout};
 
-use self::{follower::Follower, load::Load, server::Process};
+use self::{follower::Follower, ledger::Ledger, load::Load, server::Process};
 use crate::{fold::Lists, house::node};
 
 /// How many times the server is killed.
@@ -70,6 +71,7 @@ async fn a_killed_server_keeps_what_it_acknowledged() {
         verified.await.unwrap_or_else(|_| panic!("{context}: nothing happens any more"));
     }
     process.kill("the last one");
+    assert!(kills < 20 || follower.ledger.charged > 0, "something was charged");
     let report = verify_store(&data, "in the end");
     let trimmed = report.compacted.0 > 0;
     assert!(trimmed || report.newest.0 < 10_000, "a long log was never trimmed: {report}");
@@ -95,6 +97,8 @@ async fn verify(client: &Client, load: &Load, follower: &mut Follower, kill: u64
         follower.check(&acknowledged, &lists, context);
     }
     let folded = follower.fold_to(lists.revision);
+    follower.check_ledger(client, context).await;
+    Ledger::set_prices(client, kill).await;
     assert!(folded == lists.objects, "{context}: {folded:#?} is not {:#?}", lists.objects);
 }
 

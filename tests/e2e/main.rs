@@ -8,6 +8,7 @@ mod house;
 
 mod answers;
 mod capacity;
+mod grown;
 mod jobs;
 mod kill;
 mod nodes;

@@ -16,9 +16,11 @@ async fn try_quote(house: &House, subject: Option<Subject>) -> Result<QuoteJobRe
     house.client.call(QuoteJobRequest { subject, ..QuoteJobRequest::default() }).await
 }
 
-async fn quote_of(house: &House, name: &str) -> QuoteJobResponse {
+async fn quote_of(house: &House, name: &str, min_revision: u64) -> QuoteJobResponse {
     let (tenant, name) = ("acme".to_owned(), name.to_owned());
-    try_quote(house, Some(Subject::Name(JobName { tenant, name }))).await.expect("a quote")
+    let subject = Some(Subject::Name(JobName { tenant, name }));
+    let request = QuoteJobRequest { subject, min_revision, ..QuoteJobRequest::default() };
+    house.client.call(request).await.expect("a quote")
 }
 
 async fn record(house: &House) -> GetQuoteRecordResponse {
@@ -58,7 +60,7 @@ async fn a_job_that_waits_is_quoted_and_the_quote_is_scored_when_it_starts() {
         p95_start_time: Some(after_hours(2)),
     };
     assert_eq!(quote, expected);
-    assert_eq!(quote_of(&house, "second").await.kept, Some(expected));
+    assert_eq!(quote_of(&house, "second", quoted).await.kept, Some(expected));
     assert_eq!((record(&house).await.quotes, record(&house).await.open), (1, 1));
 
     let house = house.restart().await;
@@ -93,7 +95,7 @@ async fn a_job_is_quoted_before_it_is_submitted_and_nothing_changes() {
     let quote = third.quote.expect("a quote");
     assert_eq!(quote.p50_start_time, Some(after_hours(2)));
     assert!(house.job("second", third.revision).await.quote.is_none(), "nothing is kept");
-    let first = quote_of(&house, "first").await.quote.expect("a quote");
+    let first = quote_of(&house, "first", third.revision).await.quote.expect("a quote");
     assert_eq!(first.p95_start_time, Some(after_hours(0)), "it has started");
     house.stop().await;
 }

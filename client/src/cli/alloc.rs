@@ -2,14 +2,14 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use offpeak::v1::{
-    Allocation, AllocationFilter, AllocationState, GetAllocationRequest, ListAllocationsRequest,
-    ReportTasksRequest, TaskOutcome, TaskReport,
+    Allocation, AllocationFilter, AllocationState, GetAllocationRequest, GetTaskPayloadRequest,
+    ListAllocationsRequest, ReportTasksRequest, TaskOutcome, TaskReport,
 };
 use offpeak_client::Client;
 
 use super::{
     failure::Failure,
-    human,
+    human, json,
     output::Show,
     page::{self, Limit},
     session::Session,
@@ -21,6 +21,7 @@ use super::{
 #[command(after_help = "\
 Examples:
   offpeak alloc list --node a1
+  offpeak alloc payload 4711
   offpeak alloc report started 4711
   offpeak alloc report failed 4711 --message 'out of memory'")]
 pub(crate) enum Command {
@@ -32,6 +33,12 @@ pub(crate) enum Command {
         /// Their ids
         #[arg(required = true, value_parser = parse_id)]
         ids: Vec<u64>,
+    },
+    /// Print what the task of an allocation runs, as JSON: its job's payload with the placeholders filled in
+    Payload {
+        /// Its id
+        #[arg(value_parser = parse_id)]
+        id: u64,
     },
     /// Say that tasks started, succeeded or failed
     Report(Report),
@@ -92,6 +99,11 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             }
             session.out.some(&allocations)
         }
+        Command::Payload { id } => {
+            let request = GetTaskPayloadRequest { allocation_id: id, min_revision: 0 };
+            let answer = client.call(request).await?;
+            session.out.object(&json::dynamic(&answer))
+        }
         Command::Report(report) => self::report(&report, &client, session).await,
     }
 }
@@ -130,7 +142,7 @@ async fn report(report: &Report, client: &Client, session: &Session) -> Result<(
     let request = ReportTasksRequest { reports, ..ReportTasksRequest::default() };
     let answer = client.call(request).await?;
     if !session.out.is_for_people() && session.out.format != super::output::Format::Name {
-        return session.out.object(&super::json::dynamic(&answer));
+        return session.out.object(&json::dynamic(&answer));
     }
     for id in &report.ids {
         let what = if answer.ignored_allocation_ids.contains(id) {

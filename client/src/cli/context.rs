@@ -209,7 +209,7 @@ fn list(config: &Config, session: &Session) -> Result<(), Failure> {
             out.print(&names.concat())
         }
         Format::Jsonl => listed.iter().try_for_each(|item| out.object(item)),
-        Format::Json | Format::Yaml => out.object(&listed),
+        Format::Json | Format::Yaml | Format::Csv => out.object(&listed),
     }
 }
 

@@ -10,7 +10,6 @@ use offpeak::v1::{
 use offpeak_client::Client;
 
 use super::{
-    apply::jobs_of,
     failure::Failure,
     human,
     job_submit::Submit,
@@ -25,7 +24,7 @@ use super::{
 ///
 /// The server looks ahead on a copy of itself: running tasks end as their like did, and whoever comes next is placed. Of
 /// 100 jobs that are told so, 50 start by the first time and 95 by the second, by what earlier quotes came to. Takes the
-/// job's name if it was submitted, or else a file as `apply` does, or the options of `submit`.
+/// job's name if it was submitted, or else the options of `submit`, a file among them.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,11 +33,7 @@ Examples:
   offpeak eta --tenant acme --count 8 --cpu 4 --memory 16GiB --undisturbed 6h")]
 pub(crate) struct Eta {
     /// A job that waits: NAME or TENANT/NAME
-    #[arg(conflicts_with = "file")]
     job: Option<String>,
-    /// A file with jobs, `-` for stdin
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<String>,
     /// How likely it is to be left alone for so long; by default the job's min-runtime, or 1h
     #[arg(long, value_name = "SPAN", value_parser = human::parse_duration)]
     undisturbed: Option<Duration>,
@@ -47,13 +42,12 @@ pub(crate) struct Eta {
 }
 
 pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
-    let subjects: Vec<Subject> = match (&eta.job, &eta.file) {
-        (Some(job), _) => {
+    let subjects: Vec<Subject> = match &eta.job {
+        Some(job) => {
             let (tenant, name) = session.job(job)?;
             vec![Subject::Name(JobName { tenant, name })]
         }
-        (None, Some(file)) => jobs_of(file, session).await?.into_iter().map(Subject::Job).collect(),
-        (None, None) => vec![Subject::Job(eta.submit.job(session.tenant()?))],
+        None => eta.submit.jobs(session).await?.into_iter().map(Subject::Job).collect(),
     };
     let client = session.connect().await?;
     for subject in subjects {

@@ -1,8 +1,8 @@
 //! Events in one line each, for people.
 
-use offpeak::v1::{Event, TasksPlaced, event::Kind};
+use offpeak::v1::{Event, JobUpdated, TasksPlaced, event::Kind};
 
-use super::{eta, human, job_show};
+use super::{eta, human, job_show, money};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -28,6 +28,11 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::JobForgotten(_)) => "job_forgotten",
         Some(Kind::OwnerUpdated(_)) => "owner_updated",
         Some(Kind::OwnerTurned(_)) => "owner_turned",
+        Some(Kind::PriceBookChanged(_)) => "price_book_changed",
+        Some(Kind::BudgetTurned(_)) => "budget_turned",
+        Some(Kind::TaskDelayed(_)) => "task_delayed",
+        Some(Kind::TasksResumed(_)) => "tasks_resumed",
+        Some(Kind::TasksDelayed(_)) => "tasks_delayed",
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
         Some(Kind::JobQuoted(_)) => "job_quoted",
         None => "unknown",
@@ -61,9 +66,7 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             let count = human::count(u64::from(spec.count.max(1)));
             format!("{}/{} {count} x {request}", job.tenant, job.name)
         }
-        Some(Kind::JobUpdated(event)) => {
-            format!("{}/{} count {}", event.tenant, event.job, event.count)
-        }
+        Some(Kind::JobUpdated(event)) => updated(event),
         Some(Kind::TasksPlaced(event)) => placed(event, wide),
         Some(Kind::TaskStarted(event)) => task(&event.tenant, &event.job, event.task, &event.node),
         Some(Kind::TaskEnded(event)) => {
@@ -73,6 +76,20 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
                 "" => format!("{what} {end}"),
                 message => format!("{what} {end}: {}", message.escape_debug()),
             }
+        }
+        Some(Kind::TaskDelayed(event)) => {
+            let end = human::enum_word(event.end().as_str_name(), "TASK_END_");
+            let what = task(&event.tenant, &event.job, event.task, &event.node);
+            match &event.retry_time {
+                Some(time) => format!("{what} {end}, again at {time}"),
+                None => format!("{what} {end}"),
+            }
+        }
+        Some(Kind::TasksResumed(event)) => {
+            tasks(&event.tenant, &event.job, event.task, event.count)
+        }
+        Some(Kind::TasksDelayed(event)) => {
+            tasks(&event.tenant, &event.job, event.task, event.count)
         }
         Some(Kind::NoticeGiven(event)) => {
             let notice = event.notice.unwrap_or_default();
@@ -106,6 +123,15 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             event.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone())
         }
         Some(Kind::OwnerTurned(event)) => event.owner.clone(),
+        Some(Kind::PriceBookChanged(event)) => {
+            let book = event.price_book.clone().unwrap_or_default();
+            let since = book.since.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("in {} from {since} on", book.currency)
+        }
+        Some(Kind::BudgetTurned(event)) => {
+            let level = human::enum_word(event.level().as_str_name(), "BUDGET_LEVEL_");
+            format!("{} {level}, spent {}", event.tenant, money::text(event.spent_micros))
+        }
         Some(Kind::RiskCurbed(event)) => {
             let quarters = event.curbed_quarters;
             format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)
@@ -136,6 +162,24 @@ fn task(tenant: &str, job: &str, task: u32, node: &str) -> String {
         return format!("{tenant}/{job}[{task}]");
     }
     format!("{tenant}/{job}[{task}] on {node}")
+}
+
+/// The first and the last of some tasks.
+fn tasks(tenant: &str, job: &str, first: u32, count: u32) -> String {
+    match count {
+        0 | 1 => task(tenant, job, first, ""),
+        _ => format!("{tenant}/{job}[{first}..{}]", first.saturating_add(count - 1)),
+    }
+}
+
+fn updated(event: &JobUpdated) -> String {
+    let what = format!("{}/{} count {}", event.tenant, event.job, event.count);
+    let Some(spec) = &event.spec else { return what };
+    let limit = match &spec.max_runtime {
+        Some(limit) => format!(", max runtime {}", human::wire_span(Some(limit))),
+        None => String::new(),
+    };
+    format!("{what}, priority {}{limit}", spec.priority)
 }
 
 fn placed(event: &TasksPlaced, wide: bool) -> String {

@@ -125,7 +125,7 @@ fn line(event: &Event, out: Out) -> Result<String, Failure> {
             format!("{:<8}  {time}  {kind}  {detail}\n", event.revision)
         }
         Format::Name => format!("{} {}\n", event.revision, event_text::kind(event)),
-        Format::Json | Format::Jsonl => {
+        Format::Json | Format::Jsonl | Format::Csv => {
             serde_json::to_string(&json::dynamic(event)).map_err(|error| encoded(&error))? + "\n"
         }
         Format::Yaml => {

@@ -48,6 +48,10 @@ impl Failure {
         Self::new(exit::INTERRUPTED, "")
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A line below the message, unless it only says the same.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         let note = note.into();

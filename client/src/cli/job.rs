@@ -1,22 +1,26 @@
 //! `offpeak job`: what tenants want to have run.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use offpeak::v1::{
-    AllocationFilter, CancelJobRequest, GetJobRequest, Job, JobFilter, JobSpec, JobState,
-    ListAllocationsRequest, ListJobsRequest, UpdateJobRequest,
+    AllocationFilter, CancelJobRequest, GetJobRequest, Job, JobFilter, JobState,
+    ListAllocationsRequest, ListJobsRequest,
 };
 use offpeak_client::Client;
-use prost_types::FieldMask;
 
 use super::{
     failure::Failure,
     human,
     job_submit::{self, Submit},
+    job_update::{self, Update},
     job_wait::{self, Wait},
-    output::Show as _,
     page::{self, Limit},
     session::Session,
 };
+
+/// What `job init` prints.
+const EXAMPLE: &str = include_str!("job_example.yaml");
 
 /// Jobs of tenants; a job is named NAME or TENANT/NAME.
 #[derive(Debug, Subcommand)]
@@ -37,13 +41,18 @@ pub(crate) enum Command {
     },
     /// Submit a job
     Submit(Box<Submit>),
-    /// Change how many tasks a job has
+    /// Print an example of a template for `submit -f`
+    Init,
+    /// Change a job's count, priority, longest run time, labels or annotations
     Update(Update),
     /// End every unfinished task of jobs
     Cancel {
         /// Their names
         #[arg(required = true)]
         names: Vec<String>,
+        /// Give placed tasks notice, and end them this much later
+        #[arg(long, value_parser = human::parse_duration, value_name = "DURATION")]
+        grace: Option<Duration>,
     },
     /// Wait until a job has ended
     Wait(Wait),
@@ -82,20 +91,10 @@ pub(crate) enum State {
     Cancelled,
 }
 
-/// A change of a job.
-#[derive(Args, Debug)]
-pub(crate) struct Update {
-    /// Its name
-    name: String,
-    /// How many tasks; fewer end those with the highest indices
-    #[arg(long)]
-    count: u32,
-    /// Check only; change nothing
-    #[arg(long)]
-    dry_run: bool,
-}
-
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    if let Command::Init = command {
+        return session.out.print(EXAMPLE);
+    }
     if let Command::Wait(wait) = command {
         return job_wait::run(&wait, session).await;
     }
@@ -115,18 +114,20 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             out.some(&jobs)
         }
         Command::Submit(submit) => job_submit::run(&submit, &client, session).await,
-        Command::Update(update) => self::update(&update, &client, session).await,
-        Command::Cancel { names } => {
+        Command::Update(update) => job_update::run(&update, &client, session).await,
+        Command::Cancel { names, grace } => {
             for name in names {
                 let (tenant, name) = session.job(&name)?;
                 let reference = format!("job/{tenant}/{name}");
-                let request = CancelJobRequest { tenant, name, ..CancelJobRequest::default() };
+                let grace = grace.map(human::to_wire);
+                let request = CancelJobRequest { tenant, name, grace, ..Default::default() };
                 let answer = client.call(request).await?;
-                out.done(&reference, "cancelled", &answer)?;
+                let what = if grace.is_some() { "cancelled with grace" } else { "cancelled" };
+                out.done(&reference, what, &answer)?;
             }
             Ok(())
         }
-        Command::Wait(_) => Ok(()),
+        Command::Wait(_) | Command::Init => Ok(()),
         Command::Allocs { name, limit } => {
             let (tenant, job) = session.job(&name)?;
             let request = ListAllocationsRequest {
@@ -136,26 +137,6 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             out.list(&page::fetch(&client, &request, limit).await?)
         }
     }
-}
-
-async fn update(update: &Update, client: &Client, session: &Session) -> Result<(), Failure> {
-    let (tenant, name) = session.job(&update.name)?;
-    let job = Job {
-        tenant,
-        name,
-        spec: Some(JobSpec { count: update.count, ..JobSpec::default() }),
-        ..Job::default()
-    };
-    let reference = job.reference();
-    let request = UpdateJobRequest {
-        job: Some(job),
-        update_mask: Some(FieldMask { paths: vec!["spec.count".to_owned()] }),
-        validate_only: update.dry_run,
-        ..UpdateJobRequest::default()
-    };
-    let answer = client.call(request).await?;
-    let what = if update.dry_run { "updated (dry run)" } else { "updated" };
-    session.out.done(&reference, what, &answer)
 }
 
 /// The job as of this revision or a later one.

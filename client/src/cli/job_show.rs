@@ -3,7 +3,7 @@
 use offpeak::v1::{Constraints, Job, JobState, PendingReason, TaskCounts};
 
 use super::{
-    human,
+    human, job_extras,
     output::Show,
     table::{Cell, Column, Tone, left, right},
 };
@@ -92,6 +92,7 @@ impl Show for Job {
             ("Ended", human::time(self.end_time.as_ref()).into()),
             ("Revision", self.revision.to_string().into()),
         ];
+        details.extend(job_extras::details(self));
         for (index, line) in reasons(self).into_iter().enumerate() {
             let name = if index == 0 { "Waits for" } else { "" };
             details.push((name, Cell::toned(line, Tone::Warning)));
@@ -150,6 +151,7 @@ pub(crate) fn summary(tasks: &TaskCounts) -> String {
         }
     };
     part(tasks.pending, "pending");
+    part(tasks.delayed, "delayed");
     let placed = match tasks.running {
         0 => "placed".to_owned(),
         running => format!("placed ({} running)", human::count(u64::from(running))),

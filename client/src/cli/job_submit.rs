@@ -12,8 +12,10 @@ use prost_types::Timestamp;
 
 use super::{
     amounts::Amounts,
-    failure::Failure,
-    human,
+    apply::document::{Document, Parsed, parse_all},
+    failure::{Failure, exit},
+    human, input,
+    job_extras::{Program, When},
     job_wait::{self, Goal},
     session::Session,
 };
@@ -24,7 +26,9 @@ use super::{
 Examples:
   offpeak submit --tenant acme --name render --count 100 --cpu 500m --memory 1GiB
   offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
-  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait")]
+  offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait
+  offpeak submit --tenant acme --cpu 1 --after extract --retries 3 --array 1-100 -- render --frame {index}
+  offpeak job init > job.yaml && offpeak submit --tenant acme -f job.yaml --set scene=forest")]
 pub(crate) struct Submit {
     /// Its name, unique among the tenant's jobs [default: the cell chooses one]
     #[arg(long)]
@@ -38,12 +42,30 @@ pub(crate) struct Submit {
     place: Place,
     #[command(flatten, next_help_heading = "How it runs")]
     manner: Manner,
+    #[command(flatten, next_help_heading = "When it runs, and again")]
+    when: When,
+    #[command(flatten, next_help_heading = "What its tasks run")]
+    program: Program,
+    #[command(flatten, next_help_heading = "From a file")]
+    file: FromFile,
     /// Check only; submit nothing
     #[arg(long, help_heading = "Options")]
     dry_run: bool,
     /// Wait until the job has ended, as `offpeak job wait` does
     #[arg(long, conflicts_with = "dry_run", help_heading = "Options")]
     wait: bool,
+}
+
+#[derive(Args, Debug)]
+struct FromFile {
+    /// Submit the jobs of a file of kinds Job and JobTemplate instead; - is stdin
+    #[arg(long = "file", short, value_name = "FILE", conflicts_with_all = [
+        "name", "count", "Amounts", "Place", "Manner", "When", "Program",
+    ])]
+    file: Option<String>,
+    /// The value of a template's parameter; may be repeated
+    #[arg(long = "set", value_parser = human::parse_pair, value_name = "NAME=VALUE", requires = "file")]
+    values: Vec<(String, String)>,
 }
 
 #[derive(Args, Debug)]
@@ -97,6 +119,9 @@ struct Manner {
     /// A label of the job; may be repeated
     #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
     labels: Vec<(String, String)>,
+    /// Free text about the job; may be repeated
+    #[arg(long = "annotation", value_parser = human::parse_pair, value_name = "KEY=TEXT")]
+    annotations: Vec<(String, String)>,
 }
 
 pub(crate) async fn run(
@@ -104,26 +129,71 @@ pub(crate) async fn run(
     client: &Client,
     session: &Session,
 ) -> Result<(), Failure> {
-    let tenant = session.tenant()?;
-    let request = SubmitJobRequest {
-        job: Some(submit.job(tenant)),
-        validate_only: submit.dry_run,
-        ..SubmitJobRequest::default()
-    };
-    let answer = client.call(request).await?;
-    let reference = format!("job/{tenant}/{}", answer.name);
-    let what = if submit.dry_run { "submitted (dry run)" } else { "submitted" };
-    session.out.done(&reference, what, &answer)?;
-    if submit.wait {
-        return job_wait::until(tenant, &answer.name, Goal::Ended, client, session).await;
+    let jobs = submit.jobs(session).await?;
+    let mut submitted = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let tenant = job.tenant.clone();
+        let request = SubmitJobRequest {
+            job: Some(job),
+            validate_only: submit.dry_run,
+            ..SubmitJobRequest::default()
+        };
+        let answer = client.call(request).await?;
+        let reference = format!("job/{tenant}/{}", answer.name);
+        let what = if submit.dry_run { "submitted (dry run)" } else { "submitted" };
+        session.out.done(&reference, what, &answer)?;
+        submitted.push((tenant, answer.name));
+    }
+    for (tenant, name) in submitted.iter().filter(|_| submit.wait) {
+        job_wait::until(tenant, name, Goal::Ended, client, session).await?;
     }
     Ok(())
 }
 
+impl FromFile {
+    async fn jobs(&self, file: &str, session: &Session) -> Result<Vec<Job>, Failure> {
+        let text = input::read(file).await?;
+        let mut jobs = Vec::new();
+        for parsed in parse_all(input::shown(file), &text)? {
+            let mut job = match parsed {
+                Parsed::Template(place, template) => template.fill(&place, &self.values)?,
+                Parsed::Document(document) => match *document {
+                    Document::Job(job) => job,
+                    other => {
+                        let (file, other) = (input::shown(file), other.reference());
+                        return Err(Failure::new(
+                            exit::USAGE,
+                            format!("{file}: {other} is not a job"),
+                        )
+                        .hint("only kinds Job and JobTemplate can be submitted and planned"));
+                    }
+                },
+            };
+            if job.tenant.is_empty() {
+                job.tenant = session.tenant()?.to_owned();
+            }
+            jobs.push(job);
+        }
+        if jobs.is_empty() {
+            let message = format!("{} has no job", input::shown(file));
+            return Err(Failure::new(exit::FAILURE, message));
+        }
+        Ok(jobs)
+    }
+}
+
 impl Submit {
-    pub(crate) fn job(&self, tenant: &str) -> Job {
+    /// What is to be submitted: the jobs of a file, or the one that the options describe.
+    pub(crate) async fn jobs(&self, session: &Session) -> Result<Vec<Job>, Failure> {
+        match &self.file.file {
+            Some(file) => self.file.jobs(file, session).await,
+            None => Ok(vec![self.job(session.tenant()?)]),
+        }
+    }
+
+    fn job(&self, tenant: &str) -> Job {
         let manner = &self.manner;
-        let spec = JobSpec {
+        let mut spec = JobSpec {
             count: self.count,
             request: Some(self.request.to_resources()),
             constraints: Some(self.place.constraints()),
@@ -134,7 +204,11 @@ impl Submit {
             gang: manner.gang,
             labels: manner.labels.iter().cloned().collect(),
             notice: manner.notice.map(human::to_wire),
+            annotations: manner.annotations.iter().cloned().collect(),
+            ..JobSpec::default()
         };
+        self.when.describe(&mut spec);
+        self.program.describe(&mut spec);
         Job {
             tenant: tenant.to_owned(),
             name: self.name.clone().unwrap_or_default(),

@@ -10,6 +10,7 @@ mod apply;
 mod bench;
 mod cell;
 mod context;
+mod cost;
 mod eta;
 mod event_text;
 mod events;
@@ -18,11 +19,14 @@ mod forecast;
 mod human;
 mod input;
 mod job;
+mod job_extras;
 mod job_show;
 mod job_submit;
+mod job_update;
 mod job_wait;
 mod json;
 mod load;
+mod money;
 mod node;
 mod node_show;
 mod output;
@@ -31,9 +35,14 @@ mod owner_calendar;
 mod owner_scorecard;
 mod page;
 mod plan;
+mod price;
+mod schema;
 mod session;
+mod statement;
 mod table;
+mod template;
 mod tenant;
+mod top;
 mod why;
 
 use std::{
@@ -49,7 +58,7 @@ use clap_complete::Shell;
 
 use self::{
     failure::{Failure, exit},
-    output::{complain, no_color_is_unset},
+    output::{Format, complain, no_color_is_unset},
     session::{Globals, Session},
 };
 
@@ -112,8 +121,18 @@ enum Command {
     Events(events::Show),
     /// Show what the fleet has, uses and lends
     Cell(cell::Show),
+    /// Watch the cell live
+    Top(top::Top),
     /// Show what is idle, and for how long
     Forecast(forecast::Show),
+    /// Show what jobs have cost
+    Cost(cost::Show),
+    /// What tenants are charged and what owners get
+    #[command(subcommand, visible_alias = "statements")]
+    Statement(statement::Command),
+    /// What capacity costs
+    #[command(subcommand, visible_alias = "prices")]
+    Price(price::Command),
     /// Submit a job (short for `job submit`)
     Submit(Box<job_submit::Submit>),
     /// Say what submitting a job would come to
@@ -126,6 +145,8 @@ enum Command {
     Ps(alloc::List),
     /// Make the cell have what files describe
     Apply(apply::Apply),
+    /// Print the JSON schema of the files that `apply` and `submit -f` read
+    Schema,
     /// For whoever runs the cell
     #[command(subcommand)]
     Admin(admin::Command),
@@ -161,9 +182,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "offpeak", &mut script);
         return Ok(io::Write::write_all(&mut io::stdout(), &script)?);
     }
+    if let Command::Schema = cli.command {
+        return Ok(io::Write::write_all(&mut io::stdout(), schema::text().as_bytes())?);
+    }
     let is_context = matches!(cli.command, Command::Context(_));
     let given = cli.globals.as_context();
     let session = Session::new(cli.globals, is_context)?;
+    if session.out.format == Format::Csv && !matches!(cli.command, Command::Statement(_)) {
+        return Err(Failure::usage("only statements are printed as csv")
+            .hint("choose another format: table, wide, json, jsonl, yaml or name"));
+    }
     if let Command::Context(command) = &cli.command {
         return context::run(command, &session, given);
     }
@@ -192,7 +220,11 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Alloc(command) => alloc::run(command, session).await,
         Command::Events(show) => events::run(show, session).await,
         Command::Cell(show) => cell::run(show, session).await,
+        Command::Top(top) => top::run(&top, session).await,
         Command::Forecast(show) => forecast::run(show, session).await,
+        Command::Cost(show) => cost::run(show, session).await,
+        Command::Statement(command) => statement::run(command, session).await,
+        Command::Price(command) => price::run(command, session).await,
         Command::Submit(submit) => {
             let client = session.connect().await?;
             job_submit::run(&submit, &client, session).await
@@ -207,8 +239,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Apply(apply) => apply::run(&apply, session).await,
         Command::Admin(command) => admin::run(command, session).await,
         Command::Bench(bench) => bench::run(&bench, session).await,
-        // Both need no server and were run before.
-        Command::Context(_) | Command::Completion { .. } => Ok(()),
+        // These need no server and were run before.
+        Command::Context(_) | Command::Completion { .. } | Command::Schema => Ok(()),
     }
 }
 

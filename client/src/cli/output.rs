@@ -28,6 +28,8 @@ pub(crate) enum Format {
     Yaml,
     /// Names only, such as node/a
     Name,
+    /// Comma-separated, for `offpeak statement` only
+    Csv,
 }
 
 /// Something that has a row in a table and a page of its own.
@@ -87,7 +89,7 @@ impl Out {
                 }
                 Ok(())
             }
-            Format::Json | Format::Yaml => {
+            Format::Json | Format::Yaml | Format::Csv => {
                 let dynamic: Vec<DynamicMessage> = items.iter().map(json::dynamic).collect();
                 self.object(&dynamic)
             }
@@ -102,7 +104,7 @@ impl Out {
                     self.print(&table::render_details(&item.details(), self.color))
                 }
                 Format::Name => self.print(&(item.reference() + "\n")),
-                Format::Json | Format::Jsonl | Format::Yaml => self.object(&json::dynamic(item)),
+                _ => self.object(&json::dynamic(item)),
             },
             _ => self.list(items),
         }
@@ -119,7 +121,7 @@ impl Out {
             Format::Table | Format::Wide if self.quiet => Ok(()),
             Format::Table | Format::Wide => self.print(&format!("{reference} {what}\n")),
             Format::Name => self.print(&format!("{reference}\n")),
-            Format::Json | Format::Jsonl | Format::Yaml => self.object(&json::dynamic(answer)),
+            _ => self.object(&json::dynamic(answer)),
         }
     }
 

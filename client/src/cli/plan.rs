@@ -7,7 +7,6 @@ use offpeak::v1::{
 use offpeak_client::Client;
 
 use super::{
-    apply::jobs_of,
     failure::Failure,
     human,
     job_show::reason_lines,
@@ -25,25 +24,19 @@ const LISTED: usize = 20;
 /// Say what submitting a job would come to, without submitting it.
 ///
 /// The server decides on a copy of itself: where the tasks would be placed, who would have to go for them, and what would
-/// wait for what. Takes a file as `apply` does, or the options of `submit`. Of several jobs each is looked at by itself.
+/// wait for what. Takes the options of `submit`, a file among them. Of several jobs each is looked at by itself.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   offpeak plan -f job.yaml
   offpeak plan --tenant acme --count 8 --cpu 4 --memory 16GiB")]
 pub(crate) struct Plan {
-    /// A file with jobs, `-` for stdin
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<String>,
     #[command(flatten)]
     submit: Submit,
 }
 
 pub(crate) async fn run(plan: &Plan, session: &Session) -> Result<(), Failure> {
-    let jobs = match &plan.file {
-        Some(file) => jobs_of(file, session).await?,
-        None => vec![plan.submit.job(session.tenant()?)],
-    };
+    let jobs = plan.submit.jobs(session).await?;
     let client = session.connect().await?;
     for job in jobs {
         one(job, &client, session.out).await?;

@@ -1,9 +1,9 @@
 //! `offpeak tenant`: the customers.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use offpeak::v1::{
-    CreateTenantRequest, DeleteTenantRequest, GetTenantRequest, ListTenantsRequest, Quota, Tenant,
-    UpdateTenantRequest,
+    Budget, BudgetPeriod, CreateTenantRequest, DeleteTenantRequest, GetTenantRequest,
+    ListTenantsRequest, Quota, Tenant, UpdateTenantRequest,
 };
 use offpeak_client::Client;
 use prost_types::FieldMask;
@@ -12,6 +12,7 @@ use super::{
     apply,
     failure::Failure,
     human::{self, dash},
+    money,
     output::Show,
     page::{self, Limit},
     session::Session,
@@ -24,6 +25,7 @@ use super::{
 Examples:
   offpeak tenant create acme --quota-cpu 2000 --quota-memory 8TiB --weight 2
   offpeak tenant update acme --quota-tasks unlimited
+  offpeak tenant update acme --budget-warn 800 --budget-stop-new 1000
   offpeak tenant list -o wide")]
 pub(crate) enum Command {
     /// List tenants
@@ -83,9 +85,28 @@ pub(crate) struct Description {
     /// Most of a named countable; may be repeated
     #[arg(long = "quota-countable", value_parser = human::parse_count, value_name = "NAME=N")]
     quota_counts: Vec<(String, u64)>,
+    /// After which its budget begins anew, at midnight UTC [default: month]
+    #[arg(long, value_enum, value_name = "PERIOD")]
+    budget_period: Option<Period>,
+    /// Warn when it has spent so much; `unlimited` lifts a limit, here and below
+    #[arg(long, value_parser = |t: &str| Limited::parse(t, money::parse), value_name = "MONEY")]
+    budget_warn: Option<Limited>,
+    /// Take no new work when it has spent so much
+    #[arg(long, value_parser = |t: &str| Limited::parse(t, money::parse), value_name = "MONEY")]
+    budget_stop_new: Option<Limited>,
+    /// Give notice to what runs when it has spent so much
+    #[arg(long, value_parser = |t: &str| Limited::parse(t, money::parse), value_name = "MONEY")]
+    budget_stop_all: Option<Limited>,
     /// Check only; change nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// How long a budget lasts.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Period {
+    Day,
+    Month,
 }
 
 /// A limit, or none.
@@ -211,6 +232,16 @@ impl Description {
         set(&mut quota.gpu_millis, self.quota_gpus);
         set(&mut quota.tasks, self.quota_tasks);
         quota.counts.extend(self.quota_counts.iter().cloned());
+        let mut budget = tenant.budget.unwrap_or_default();
+        match self.budget_period {
+            Some(Period::Day) => budget.set_period(BudgetPeriod::Day),
+            Some(Period::Month) => budget.set_period(BudgetPeriod::Month),
+            None => {}
+        }
+        set(&mut budget.warn_micros, self.budget_warn);
+        set(&mut budget.stop_new_micros, self.budget_stop_new);
+        set(&mut budget.stop_all_micros, self.budget_stop_all);
+        tenant.budget = (budget != Budget::default()).then_some(budget);
     }
 }
 
@@ -275,6 +306,7 @@ impl Show for Tenant {
                 format!("{} tasks: {requested}", human::count(usage.requested_tasks)).into(),
             ),
             ("Held", format!("{} tasks: {held}", human::count(usage.held_tasks)).into()),
+            ("Budget", budget_text(self).into()),
             ("Created", human::time(self.create_time.as_ref()).into()),
             ("Revision", self.revision.to_string().into()),
         ]
@@ -287,6 +319,25 @@ fn of(used: u64, limit: Option<u64>, text: fn(u64) -> String) -> String {
         Some(limit) => format!("{}/{}", text(used), text(limit)),
         None => text(used),
     }
+}
+
+fn budget_text(tenant: &Tenant) -> String {
+    let Some(budget) = &tenant.budget else { return "unlimited".to_owned() };
+    let limits = [
+        ("warn at", budget.warn_micros),
+        ("no new work at", budget.stop_new_micros),
+        ("no work at", budget.stop_all_micros),
+    ];
+    let limits = limits.into_iter().filter_map(|(what, limit)| Some((what, limit?)));
+    let limits: Vec<String> =
+        limits.map(|(what, limit)| format!("{what} {}", money::text(limit))).collect();
+    if limits.is_empty() {
+        return "unlimited".to_owned();
+    }
+    let period = if budget.period() == BudgetPeriod::Day { "day" } else { "month" };
+    let level = human::enum_word(tenant.budget_level().as_str_name(), "BUDGET_LEVEL_");
+    let spent = money::text(tenant.spent_micros);
+    format!("{} a {period}; spent {spent}: {level}", limits.join(", "))
 }
 
 fn quota_text(quota: Option<&Quota>) -> String {

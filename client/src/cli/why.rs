@@ -54,7 +54,10 @@ fn page(answer: &ExplainJobResponse, of_node: bool) -> Vec<(&'static str, Cell)>
     let waits = tasks.pending > 0;
     let mut lines: Vec<(&'static str, Cell)> = vec![
         ("Job", format!("{}/{}", job.tenant, job.name).into()),
-        ("Tasks", format!("{} wait, {} are placed", tasks.pending, tasks.placed).into()),
+        (
+            "Tasks",
+            format!("{} wait, {} are placed", tasks.pending + tasks.delayed, tasks.placed).into(),
+        ),
     ];
     if let Some(fit) = answer.nearest.as_ref().filter(|_| of_node) {
         lines.extend(section("There", node_lines(fit, Tone::Warning)));

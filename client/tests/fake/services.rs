@@ -349,7 +349,7 @@ impl JobService for Fake {
             .jobs
             .get_mut(&(new.tenant, new.name.clone()))
             .ok_or_else(|| absent("job", &new.name))?;
-        job.spec.get_or_insert_default().count = new.spec.unwrap_or_default().count;
+        job.spec = new.spec;
         Ok(Response::new(UpdateJobResponse { revision }))
     }
 
@@ -372,6 +372,13 @@ impl JobService for Fake {
         &self,
         _: Request<GetAllocationRequest>,
     ) -> Result<Response<GetAllocationResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_task_payload(
+        &self,
+        _: Request<GetTaskPayloadRequest>,
+    ) -> Result<Response<GetTaskPayloadResponse>, Status> {
         not_here()
     }
 

@@ -41,6 +41,7 @@ fn node(number: u32) -> Event {
         gpu_model: Name::default(),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     };
     Event::NodeRegistered { id: NodeId(number), spec: Arc::new(spec) }
 }
@@ -52,6 +53,8 @@ fn tenant(number: u32) -> Event {
         weight: 1,
         priority_ceiling: Priority(100),
         labels: Labels::new(),
+        budget: Default::default(),
+        annotations: Default::default(),
     };
     Event::TenantCreated { id: TenantId(number), spec: Arc::new(spec) }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AllocationId, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec, Priority, Quota,
-    Resources, Revision, Risk, Taint, Time, Windows,
+    AllocationId, Annotations, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec,
+    Priority, Quota, Resources, Revision, Risk, Taint, Time, Windows,
 };
 
 /// A command and how it was asked.
@@ -77,6 +77,13 @@ pub enum Command {
     ReportLoad(Vec<LoadReport>),
     /// Bound what owners will use, as a forecaster found.
     Forecast(Vec<crate::model::NodeBounds>),
+    /// Change prices.
+    SetPriceBook {
+        /// The whole new book.
+        book: crate::model::PriceBook,
+        /// The book in force must be of this revision.
+        expected: Option<Revision>,
+    },
     /// Keep what a look ahead told of jobs that wait. Of one that waits no more, or was quoted before, nothing is kept.
     Quote(Vec<(JobId, crate::model::Quote)>),
     /// Create a tenant.
@@ -99,14 +106,14 @@ pub enum Command {
         /// What.
         spec: Arc<JobSpec>,
     },
-    /// Change a job's count.
-    ResizeJob {
+    /// Change a job's description.
+    UpdateJob {
         /// Whose.
         tenant: Name,
         /// Which and when.
         target: Target,
-        /// The new count.
-        count: u32,
+        /// What to change.
+        patch: JobPatch,
     },
     /// End every unfinished task of a job.
     CancelJob {
@@ -114,6 +121,8 @@ pub enum Command {
         tenant: Name,
         /// Which and when.
         target: Target,
+        /// How long its placed tasks may go on; `None`: not at all.
+        grace: Option<Millis>,
     },
     /// Report on tasks.
     ReportTasks(Vec<TaskReport>),
@@ -145,6 +154,7 @@ pub struct NodePatch {
     pub gpu_model: Option<Name>,
     pub reservation: Option<Resources>,
     pub report_ttl: Option<Option<Millis>>,
+    pub annotations: Option<Annotations>,
 }
 
 /// What to change of an owner; `None` stays.
@@ -156,6 +166,10 @@ pub struct OwnerPatch {
     pub shortfall_budget: Option<Option<Millis>>,
     /// The whole calendar, and its entries as stretches of time.
     pub calendar: Option<(Vec<CalendarEntry>, Windows)>,
+    /// As in `OwnerSpec`.
+    pub labels: Option<Labels>,
+    /// As in `OwnerSpec`.
+    pub annotations: Option<Annotations>,
 }
 
 /// What to change of a tenant; `None` stays.
@@ -166,6 +180,19 @@ pub struct TenantPatch {
     pub weight: Option<u32>,
     pub priority_ceiling: Option<Priority>,
     pub labels: Option<Labels>,
+    pub budget: Option<crate::model::Budget>,
+    pub annotations: Option<Annotations>,
+}
+
+/// What to change of a job; `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in JobSpec")]
+pub struct JobPatch {
+    pub count: Option<u32>,
+    pub priority: Option<Priority>,
+    pub max_runtime: Option<Option<Millis>>,
+    pub labels: Option<Labels>,
+    pub annotations: Option<Annotations>,
 }
 
 /// What an owner uses on a node.

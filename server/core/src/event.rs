@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::{
     command::Outcome,
     model::{
-        AllocationId, AllocationRef, Curb, DeviceSet, EvictionReason, JobId, JobSpec, JobState,
-        LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec, Policy, Quote,
-        Revision, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
+        Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason,
+        JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice,
+        OwnerSpec, Policy, PriceBook, Quote, Revision, TaskEnd, TaskIndex, TenantId, TenantSpec,
+        Time, Windows,
     },
 };
 
@@ -96,6 +97,22 @@ pub enum Event {
         /// Ascending by node.
         bounds: Vec<NodeBounds>,
     },
+    /// Prices changed, for what is placed from a time on.
+    PriceBookChanged {
+        /// From when on.
+        since: Time,
+        /// The whole new book.
+        book: Arc<PriceBook>,
+    },
+    /// A tenant reached a limit of its budget, or is below it again.
+    BudgetTurned {
+        /// The tenant.
+        tenant: TenantId,
+        /// How far it has come.
+        level: BudgetLevel,
+        /// What it has spent in the period, in millionths of the currency's unit.
+        spent: u64,
+    },
     /// A tenant joined.
     TenantCreated {
         /// The next free id.
@@ -135,6 +152,42 @@ pub enum Event {
         /// Its new count.
         count: u32,
     },
+    /// A job's description changed, its count aside.
+    JobUpdated {
+        /// The job.
+        id: JobId,
+        /// Its whole new description, with the count as it is.
+        spec: Arc<JobSpec>,
+    },
+    /// Pending tasks of one job do not wait for a place until the jobs have ended that theirs waits for.
+    TasksDelayed {
+        /// The job.
+        job: JobId,
+        /// The first of them.
+        first: TaskIndex,
+        /// How many, consecutive.
+        count: u32,
+    },
+    /// Delayed tasks of one job are pending.
+    TasksResumed {
+        /// The job.
+        job: JobId,
+        /// The first of them.
+        first: TaskIndex,
+        /// How many, consecutive.
+        count: u32,
+    },
+    /// A placed task failed and its allocation ended; the task is tried again.
+    TaskDelayed {
+        /// Its allocation.
+        at: AllocationRef,
+        /// How it failed.
+        end: TaskEnd,
+        /// For people; empty unless reported.
+        message: Arc<str>,
+        /// When it is pending again.
+        until: Time,
+    },
     /// Pending tasks of one job were placed.
     TasksPlaced {
         /// The job.
@@ -156,7 +209,7 @@ pub enum Event {
         /// For people; empty unless reported.
         message: Arc<str>,
     },
-    /// Pending tasks of one job ended.
+    /// Pending tasks of one job ended, or delayed ones.
     TasksDropped {
         /// The job.
         job: JobId,
@@ -164,6 +217,8 @@ pub enum Event {
         first: TaskIndex,
         /// How many, consecutive.
         count: u32,
+        /// Whether they were delayed.
+        delayed: bool,
         /// How.
         end: TaskEnd,
     },
@@ -266,6 +321,16 @@ pub struct Commit {
 }
 
 impl Event {
+    /// That an allocation is taken back: its task is pending again, unless its job was cancelled.
+    #[must_use]
+    pub fn taken_back(allocation: &Allocation, reason: EvictionReason) -> Self {
+        let at = allocation.at;
+        if allocation.is_cancelled() {
+            return Self::TaskEnded { at, end: TaskEnd::Cancelled, message: Arc::default() };
+        }
+        Self::TaskEvicted { at, reason }
+    }
+
     /// The owner whose description or windows it changes.
     #[must_use]
     pub fn owner(&self) -> Option<&Name> {

@@ -10,6 +10,7 @@
 
 #![deny(clippy::iter_over_hash_type, clippy::float_arithmetic)]
 
+pub mod billing;
 pub mod command;
 pub mod engine;
 pub mod event;

@@ -1,6 +1,8 @@
 //! Expected refusals. Each variant is explained to users in docs/ERRORS.md.
 
-use crate::model::{MAX_AMOUNT, Name, Priority, QuotaExcess, Revision};
+use std::fmt;
+
+use crate::model::{MAX_AMOUNT, Millis, Name, Period, Priority, QuotaExcess, Revision};
 
 /// Why a command was refused. Nothing of it was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +70,38 @@ pub enum Rejection {
         /// What is exceeded.
         excess: QuotaExcess,
     },
+    /// The tenant has spent so much that it gets no new work.
+    #[error(
+        "tenant {tenant:?} has spent {} of the {} at which its budget stops new work: wait for the next {period}, \
+         or raise the budget",
+        Money(*.spent), Money(*.limit)
+    )]
+    BudgetUsedUp {
+        /// The tenant.
+        tenant: Name,
+        /// In millionths of the currency's unit.
+        spent: u64,
+        /// In millionths of the currency's unit.
+        limit: u64,
+        /// After which it begins anew.
+        period: Period,
+    },
+    /// Prices stay in the currency in which the ledger is kept.
+    #[error("prices are in {kept} and cannot change to {wanted}: sums would mean nothing")]
+    CurrencyChanged {
+        /// As it is.
+        kept: Name,
+        /// As asked.
+        wanted: Name,
+    },
+    /// Every price book that is kept still prices something.
+    #[error(
+        "{kept} price books are in use, one for each time at which something was placed: wait until old tasks end"
+    )]
+    TooManyPriceBooks {
+        /// How many there are.
+        kept: usize,
+    },
     /// The job's priority is above what its tenant may use.
     #[error("priority {} is above the ceiling of tenant {tenant:?}, which is {}", .wanted.0, .ceiling.0)]
     PriorityAboveCeiling {
@@ -114,6 +148,30 @@ pub enum Rejection {
         /// The job.
         job: Name,
     },
+    /// The job was cancelled with grace and comes to an end.
+    #[error("job {job:?} of tenant {tenant:?} is being cancelled")]
+    JobCancelled {
+        /// The tenant.
+        tenant: Name,
+        /// The job.
+        job: Name,
+    },
+    /// A job that another one is to wait for is not there; ended jobs are kept for a while only.
+    #[error(
+        "tenant {tenant:?} has no job {dependency:?} to wait for, or it ended and is no longer kept"
+    )]
+    DependencyNotFound {
+        /// The tenant.
+        tenant: Name,
+        /// The job asked for.
+        dependency: Name,
+    },
+    /// Tasks may not run as long as they must be left alone.
+    #[error("max_runtime must not be less than min_runtime, which is {} ms", .min_runtime.0)]
+    RuntimeBelowMinimum {
+        /// Of the job.
+        min_runtime: Millis,
+    },
     /// GPUs and GPU model do not go together.
     #[error("node {0:?} must have a GPU model exactly when its capacity has GPUs")]
     GpuModelMismatch(Name),
@@ -128,4 +186,16 @@ pub enum Rejection {
     /// A load sample lies further ahead than clocks may differ.
     #[error("the load sample of node {0:?} lies more than a minute in the future")]
     LoadFromFuture(Name),
+}
+
+/// Millionths of the currency's unit, as people write it.
+struct Money(u64);
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        let part = format!("{part:06}");
+        let zeros = part.len() - part.trim_end_matches('0').len();
+        write!(f, "{whole}.{}", &part[..(6 - zeros).max(2)])
+    }
 }

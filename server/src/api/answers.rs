@@ -73,17 +73,19 @@ impl Why {
                 reasons: reasons.iter().map(convert::node_reason).collect(),
             }
         });
-        if job.counts.pending > 0 {
-            let reasons = known.reasons.iter().map(convert::pending_reason);
-            found.pending_reasons = reasons.collect();
+        if !known.reasons.is_empty() {
+            found.pending_reasons = job::told(&known.reasons, &found.waits_for);
             found.reasons_revision = answer.revision;
+        }
+        if job.is_ready() {
             answer.suggestions = suggestions(fork, job.tenant, &waiting(job));
             answer.tier = tier(&known, state.node_count()).into();
             answer.allowed_nodes = known.allowed;
             answer.large_enough_nodes = known.large_enough;
         }
-        answer.summary = summary(job, &answer);
-        answer.nearest = fit.filter(|_| self.node.is_some() || job.counts.pending > 0);
+        let is_stopped = known.reasons.iter().any(|reason| reason.blocker == Blocker::Budget);
+        answer.summary = summary(job, &answer, is_stopped);
+        answer.nearest = fit.filter(|_| self.node.is_some() || job.is_ready());
         answer.job = Some(found);
         Ok(answer)
     }
@@ -127,13 +129,20 @@ fn tier(known: &Explanation, nodes: usize) -> WaitTier {
     }
 }
 
-fn summary(job: &Job, answer: &ExplainJobResponse) -> String {
-    let tasks = match job.counts.pending {
+fn summary(job: &Job, answer: &ExplainJobResponse, is_stopped: bool) -> String {
+    let tasks = match job.counts.pending + job.counts.delayed {
         0 => return "no task waits".to_owned(),
         1 => "1 task waits".to_owned(),
-        pending => format!("{pending} tasks wait"),
+        waiting => format!("{waiting} tasks wait"),
     };
+    if job.waits_for_jobs() {
+        return format!("{tasks}: for other jobs");
+    }
+    if !job.is_ready() {
+        return format!("{tasks}: failed before, and not tried again yet");
+    }
     let why = match answer.tier() {
+        _ if is_stopped => "the tenant's budget is used up",
         WaitTier::Misconfigured => "no node meets the constraints",
         WaitTier::ExceedsEveryNode => "a task is larger than every node that it may use",
         WaitTier::BehindOthers => "others come first, or room is being made",
@@ -168,20 +177,17 @@ impl Plan {
         let state = after.state();
         let job = state.job(id).expect("invariant: it was just submitted");
         let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        let description = convert::tenant(tenant);
+        let description = convert::tenant(tenant, state.now());
         let reasons = cell.explain(state, job);
-        let suggestions = if job.counts.pending > 0 {
-            suggestions(fork, job.tenant, &job.spec)
-        } else {
-            Vec::new()
-        };
+        let suggestions =
+            if job.is_ready() { suggestions(fork, job.tenant, &job.spec) } else { Vec::new() };
         Ok(PlanJobResponse {
             revision,
             name: name.to_string(),
             placements: placements(state, job, &batch.events),
             evictions: batch.events.iter().filter_map(|event| eviction(state, event)).collect(),
-            pending: job.counts.pending,
-            pending_reasons: reasons.iter().map(convert::pending_reason).collect(),
+            pending: job.counts.pending + job.counts.delayed,
+            pending_reasons: job::told(&reasons, &convert::job(state, job).waits_for),
             suggestions,
             usage: description.usage,
             quota: description.quota,

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 28] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -32,6 +32,11 @@ const KINDS: [&str; 23] = [
     "owner_updated",
     "owner_turned",
     "advisory_given",
+    "price_book_changed",
+    "budget_turned",
+    "task_delayed",
+    "tasks_resumed",
+    "tasks_delayed",
     "risk_curbed",
     "job_quoted",
 ];
@@ -44,7 +49,7 @@ pub(super) struct Filter {
     node: Option<Name>,
     region: Option<Name>,
     /// One bit a kind.
-    kinds: Option<u32>,
+    kinds: Option<u64>,
 }
 
 /// What an event or object is about.
@@ -111,7 +116,7 @@ impl Filter {
             && equal(&self.region, subject.node.map(|(_, region)| region))
     }
 
-    /// Whether what is about an owner passes: nothing else is named.
+    /// Whether what is about an owner or the whole cell passes: nothing else is named.
     pub(super) fn admits_owners(&self) -> bool {
         self.admits(Subject::default())
     }
@@ -158,11 +163,11 @@ impl Filter {
     }
 }
 
-fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u32> {
+fn kinds(violations: &mut Violations, at: &At<'_>, names: &[String]) -> Option<u64> {
     if names.is_empty() || !at_most(violations, at, names.len(), KINDS.len()) {
         return None;
     }
-    let mut kinds = 0;
+    let mut kinds = 0_u64;
     for (index, name) in names.iter().enumerate() {
         match KINDS.iter().position(|kind| kind == name) {
             Some(kind) => kinds |= 1 << kind,
@@ -192,7 +197,7 @@ fn kind(event: &Event) -> Option<u32> {
         Event::TenantUpdated { .. } => 6,
         Event::TenantDeleted { .. } => 7,
         Event::JobSubmitted { .. } => 8,
-        Event::JobResized { .. } => 9,
+        Event::JobResized { .. } | Event::JobUpdated { .. } => 9,
         Event::TasksPlaced { .. } => 10,
         Event::TaskStarted { .. } => 11,
         Event::TaskEnded { .. } | Event::TasksDropped { .. } => 12,
@@ -204,7 +209,12 @@ fn kind(event: &Event) -> Option<u32> {
         Event::OwnerUpdated { .. } => 18,
         Event::OwnerTurned { .. } => 19,
         Event::AdvisoryGiven { .. } => 20,
-        Event::RiskCurbed { .. } => 21,
-        Event::JobsQuoted { .. } => 22,
+        Event::PriceBookChanged { .. } => 21,
+        Event::BudgetTurned { .. } => 22,
+        Event::TaskDelayed { .. } => 23,
+        Event::TasksResumed { .. } => 24,
+        Event::TasksDelayed { .. } => 25,
+        Event::RiskCurbed { .. } => 26,
+        Event::JobsQuoted { .. } => 27,
     })
 }

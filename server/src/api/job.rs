@@ -1,12 +1,13 @@
 use std::pin::Pin;
 
 use offpeak::v1::{
-    AllocationFilter, CancelJobRequest, CancelJobResponse, ExplainJobRequest, ExplainJobResponse,
-    GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse, JobFilter,
-    JobState, ListAllocationsRequest, ListAllocationsResponse, ListJobsRequest, ListJobsResponse,
-    PlanJobRequest, PlanJobResponse, QuoteJobRequest, QuoteJobResponse, ReportTasksRequest,
-    ReportTasksResponse, SubmitJobRequest, SubmitJobResponse, SubmitJobsRequest,
-    SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse, job_service_server::JobService,
+    AllocationFilter, Blocker, CancelJobRequest, CancelJobResponse, ExplainJobRequest,
+    ExplainJobResponse, GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse,
+    GetTaskPayloadRequest, GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest,
+    ListAllocationsResponse, ListJobsRequest, ListJobsResponse, PendingReason, PlanJobRequest,
+    PlanJobResponse, QuoteJobRequest, QuoteJobResponse, ReportTasksRequest, ReportTasksResponse,
+    SubmitJobRequest, SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest,
+    UpdateJobResponse, job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
@@ -14,6 +15,7 @@ use offpeak_core::{
         Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, Revision, TaskPhase, TenantId,
     },
     rejection::Rejection,
+    scheduler::PendingReason as Waits,
     state::State,
 };
 use tokio_stream::Stream;
@@ -28,9 +30,13 @@ use super::{
     job_stream::Submissions,
     node::{any_of, has_all},
     paging::{Page, after_id},
+    payload,
     quotes::When,
     status::ApiError,
 };
+
+/// The most jobs that the reason names for which another one waits.
+const MAX_TOLD: usize = 8;
 
 #[tonic::async_trait]
 impl JobService for Api {
@@ -69,7 +75,7 @@ impl JobService for Api {
             let job = find(state, &tenant, &name)?;
             let found = Some(convert::job(state, job));
             let response = GetJobResponse { job: found, revision: state.revision().0 };
-            Ok::<_, ApiError>((response, job.counts.pending > 0))
+            Ok::<_, ApiError>((response, job.counts.pending > 0 || job.counts.delayed > 0))
         })?;
         if !is_waiting {
             return Ok(Response::new(response));
@@ -172,6 +178,23 @@ impl JobService for Api {
         Ok(Response::new(response))
     }
 
+    async fn get_task_payload(
+        &self,
+        request: Request<GetTaskPayloadRequest>,
+    ) -> Result<Response<GetTaskPayloadResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let id = AllocationId(message.allocation_id);
+        self.reach(message.min_revision, patience).await?;
+        let response = self.cell.read(|state| {
+            let allocation = state.allocation(id).ok_or(ApiError::AllocationNotFound(id))?;
+            let (payload, index) = payload::of_task(state, allocation).unzip();
+            let (index, revision) = (index.unwrap_or(0), state.revision().0);
+            Ok::<_, ApiError>(GetTaskPayloadResponse { payload, index, revision })
+        })?;
+        Ok(Response::new(response))
+    }
+
     async fn report_tasks(
         &self,
         request: Request<ReportTasksRequest>,
@@ -217,11 +240,32 @@ fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, Ap
     let job = find(&state, tenant, name)?;
     let reasons = cell.explain(&state, job);
     let mut found = convert::job(&state, job);
-    found.pending_reasons = reasons.iter().map(convert::pending_reason).collect();
+    found.pending_reasons = told(&reasons, &found.waits_for);
     if !reasons.is_empty() {
         found.reasons_revision = state.revision().0;
     }
     Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
+}
+
+/// Why a job's tasks wait, with the names of the jobs that it waits for.
+pub(super) fn told(reasons: &[Waits], jobs: &[String]) -> Vec<PendingReason> {
+    let tell = |reason| {
+        let mut told = convert::pending_reason(reason);
+        if told.blocker() == Blocker::Dependency {
+            told.message = waits_for(jobs);
+        }
+        told
+    };
+    reasons.iter().map(tell).collect()
+}
+
+/// The first few jobs that another one waits for, and how many more there are.
+fn waits_for(jobs: &[String]) -> String {
+    let told = jobs.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match jobs.len().saturating_sub(MAX_TOLD) {
+        0 => format!("waits for {told}"),
+        more => format!("waits for {told} and {more} more"),
+    }
 }
 
 /// A checked request for a page of jobs.
@@ -262,7 +306,7 @@ impl JobList {
                     && has_all(&job.spec.labels, &self.labels)
             },
             |job: &Job| after_id(job.id.0),
-            |job| convert::job(state, job),
+            |job| convert::listed_job(state, job),
         );
         ListJobsResponse {
             jobs: gathered.objects,
@@ -367,7 +411,7 @@ impl AllocationList {
         {
             let placed = job.tasks.iter().filter_map(|task| match task.phase {
                 TaskPhase::Placed(id) => Some(id),
-                TaskPhase::Pending | TaskPhase::Ended(_) => None,
+                TaskPhase::Pending | TaskPhase::Delayed | TaskPhase::Ended(_) => None,
             });
             placed.filter(|id| *id >= self.from).collect()
         } else if let Some(node) = owners.node.and_then(|id| state.node(id)) {

@@ -12,6 +12,7 @@
 
 mod admin;
 mod answers;
+mod billing;
 mod capacity;
 mod convert;
 mod deadline;
@@ -22,6 +23,7 @@ mod job_stream;
 mod node;
 mod owner;
 mod paging;
+mod payload;
 mod quotes;
 mod render;
 mod status;
@@ -34,10 +36,10 @@ mod tests;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use offpeak::v1::{
-    admin_service_server::AdminServiceServer, capacity_service_server::CapacityServiceServer,
-    job_service_server::JobServiceServer, node_service_server::NodeServiceServer,
-    owner_service_server::OwnerServiceServer, tenant_service_server::TenantServiceServer,
-    watch_service_server::WatchServiceServer,
+    admin_service_server::AdminServiceServer, billing_service_server::BillingServiceServer,
+    capacity_service_server::CapacityServiceServer, job_service_server::JobServiceServer,
+    node_service_server::NodeServiceServer, owner_service_server::OwnerServiceServer,
+    tenant_service_server::TenantServiceServer, watch_service_server::WatchServiceServer,
 };
 use offpeak_core::{command::Outcome, model::Revision};
 use tokio::{net::TcpListener, sync::watch as signal};
@@ -164,9 +166,10 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
 /// The services as health checks call them; the empty name is the server.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "",
     AdminServiceServer::<Api>::NAME,
+    BillingServiceServer::<Api>::NAME,
     CapacityServiceServer::<Api>::NAME,
     JobServiceServer::<Api>::NAME,
     NodeServiceServer::<Api>::NAME,
@@ -205,6 +208,7 @@ fn routes(api: Api) -> Routes {
     let reflection_alpha =
         descriptors().build_v1alpha().expect("invariant: our own descriptors are whole");
     Routes::new(service!(AdminServiceServer))
+        .add_service(service!(BillingServiceServer))
         .add_service(service!(CapacityServiceServer))
         .add_service(service!(JobServiceServer))
         .add_service(service!(NodeServiceServer))

@@ -1,8 +1,11 @@
 //! Committed events as messages, by the names that their record keeps and never by the view: what an event speaks of
 //! may be gone by now.
 
+use std::sync::Arc;
+
 use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
+    billing::KeptBook,
     event::{Commit, Event, Placement},
     model::{
         AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
@@ -12,8 +15,9 @@ use offpeak_core::{
 
 use super::{
     convert::{
-        eviction_reason, job_description, job_state, load_sample, node_description, node_state_in,
-        notice, owner_description, quote, tenant_description, timestamp,
+        budget_level, eviction_reason, job_description, job_state, kept_book, load_sample,
+        node_description, node_state_in, notice, owner_description, quote, tenant_description,
+        timestamp,
     },
     filter::{Filter, Subject},
 };
@@ -161,6 +165,11 @@ impl Renderer<'_> {
                 let owner = v1::Owner { revision, ..owner_description(spec) };
                 Some(Kind::OwnerUpdated(v1::OwnerUpdated { owner: Some(owner) }))
             }
+            Event::PriceBookChanged { since, book } => {
+                let (since, revision, book) = (*since, self.commit.revision, Arc::clone(book));
+                let price_book = Some(kept_book(&KeptBook { since, revision, book }));
+                Some(Kind::PriceBookChanged(v1::PriceBookChanged { price_book }))
+            }
             Event::OwnerTurned { owner } => {
                 Some(Kind::OwnerTurned(v1::OwnerTurned { owner: owner.to_string() }))
             }
@@ -176,6 +185,16 @@ impl Renderer<'_> {
         let admits = |name| self.filter.admits(Subject::of_tenant(name));
         let revision = self.commit.revision.0;
         match event {
+            Event::BudgetTurned { tenant, level, spent } => {
+                let tenant = self.tenant(*tenant);
+                admits(tenant).then(|| {
+                    Kind::BudgetTurned(v1::BudgetTurned {
+                        tenant: tenant.to_string(),
+                        level: budget_level(*level).into(),
+                        spent_micros: *spent,
+                    })
+                })
+            }
             Event::TenantCreated { spec, .. } => admits(&spec.name).then(|| {
                 let create_time = Some(timestamp(self.commit.time));
                 let tenant = v1::Tenant { create_time, revision, ..tenant_description(spec) };
@@ -215,7 +234,17 @@ impl Renderer<'_> {
                         tenant: job.tenant.to_string(),
                         job: job.name.to_string(),
                         count: *count,
+                        spec: None,
                     })
+                })
+            }
+            Event::JobUpdated { id, spec } => {
+                let job = self.job(*id);
+                self.admits_job(job).then(|| {
+                    let described = job_description(&job.tenant, &job.name, spec);
+                    let v1::Job { tenant, name, spec: described, .. } = described;
+                    let count = spec.count;
+                    Kind::JobUpdated(v1::JobUpdated { tenant, job: name, count, spec: described })
                 })
             }
             Event::JobEnded { id, state } => {
@@ -281,7 +310,7 @@ impl Renderer<'_> {
         Some(match event {
             Event::TaskStarted { at } => self.place(*at)?.started(),
             Event::TaskEnded { at, end, message } => self.place(*at)?.ended(*end, message),
-            Event::TasksDropped { job, first, count, end } => {
+            Event::TasksDropped { job, first, count, delayed, end } => {
                 let job = self.job(*job);
                 if !self.admits_job(job) {
                     return None;
@@ -291,9 +320,31 @@ impl Renderer<'_> {
                     job: job.name.to_string(),
                     task: first.0,
                     count: *count,
+                    delayed: *delayed,
                     end: task_end(*end).into(),
                     ..v1::TaskEnded::default()
                 })
+            }
+            Event::TasksDelayed { job, first, count } => {
+                let job = self.job(*job);
+                if !self.admits_job(job) {
+                    return None;
+                }
+                let (tenant, job) = (job.tenant.to_string(), job.name.to_string());
+                let (task, count) = (first.0, *count);
+                Kind::TasksDelayed(v1::TasksDelayed { tenant, job, task, count })
+            }
+            Event::TasksResumed { job, first, count } => {
+                let job = self.job(*job);
+                if !self.admits_job(job) {
+                    return None;
+                }
+                let (tenant, job) = (job.tenant.to_string(), job.name.to_string());
+                let (task, count) = (first.0, *count);
+                Kind::TasksResumed(v1::TasksResumed { tenant, job, task, count })
+            }
+            Event::TaskDelayed { at, end, message, until } => {
+                self.place(*at)?.delayed(*end, message, *until)
             }
             Event::NoticeGiven { at, notice } => self.place(*at)?.noticed(*notice),
             Event::NoticeWithdrawn { at } => self.place(*at)?.notice_withdrawn(),
@@ -329,7 +380,23 @@ impl Place<'_> {
     fn ended(&self, end: TaskEnd, message: &str) -> Kind {
         task_event!(
             self,
-            TaskEnded { count: 1, end: task_end(end).into(), message: message.to_owned() }
+            TaskEnded {
+                count: 1,
+                delayed: false,
+                end: task_end(end).into(),
+                message: message.to_owned(),
+            }
+        )
+    }
+
+    fn delayed(&self, end: TaskEnd, message: &str, until: Time) -> Kind {
+        task_event!(
+            self,
+            TaskDelayed {
+                end: task_end(end).into(),
+                message: message.to_owned(),
+                retry_time: Some(timestamp(until)),
+            }
         )
     }
 
@@ -371,6 +438,8 @@ fn task_end(end: TaskEnd) -> v1::TaskEnd {
         TaskEnd::Cancelled => v1::TaskEnd::Cancelled,
         TaskEnd::TimedOut => v1::TaskEnd::TimedOut,
         TaskEnd::MissedDeadline => v1::TaskEnd::MissedDeadline,
+        TaskEnd::Evicted => v1::TaskEnd::Evicted,
+        TaskEnd::DependencyFailed => v1::TaskEnd::DependencyFailed,
     }
 }
 

@@ -245,6 +245,11 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
         Rejection::JobNotFound { tenant, job } => {
             Answer::new(NotFound, "JOB_NOT_FOUND").with("tenant", tenant).with("job", job)
         }
+        Rejection::DependencyNotFound { tenant, dependency } => {
+            Answer::new(NotFound, "DEPENDENCY_NOT_FOUND")
+                .with("tenant", tenant)
+                .with("dependency", dependency)
+        }
         Rejection::NodeExists(node) => Answer::new(AlreadyExists, "NODE_EXISTS").with("node", node),
         Rejection::TenantExists(tenant) => {
             Answer::new(AlreadyExists, "TENANT_EXISTS").with("tenant", tenant)
@@ -263,6 +268,13 @@ fn rejected(rejection: Rejection, message: &str) -> Answer {
         }
         Rejection::QuotaExceeded { tenant, excess } => {
             let mut answer = Answer::new(ResourceExhausted, "QUOTA_EXCEEDED").with_excess(&excess);
+            answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
+            answer.with("tenant", tenant)
+        }
+        Rejection::BudgetUsedUp { tenant, spent, limit, .. } => {
+            let mut answer = Answer::new(ResourceExhausted, "BUDGET_USED_UP")
+                .with("spent_micros", spent)
+                .with("limit_micros", limit);
             answer.details.add_quota_failure_violation(format!("tenants/{tenant}"), message);
             answer.with("tenant", tenant)
         }
@@ -290,8 +302,20 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         Rejection::JobEnded { job, .. } => {
             return Answer::precondition("JOB_ENDED", job, message);
         }
+        Rejection::CurrencyChanged { kept, .. } => {
+            return Answer::precondition("CURRENCY_CHANGED", "the price book", message)
+                .with("currency", kept);
+        }
+        Rejection::TooManyPriceBooks { kept } => {
+            return Answer::precondition("TOO_MANY_PRICE_BOOKS", "the price book", message)
+                .with("kept", kept);
+        }
+        Rejection::JobCancelled { job, .. } => {
+            return Answer::precondition("JOB_CANCELLED", job, message);
+        }
         Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
         Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
+        Rejection::RuntimeBelowMinimum { .. } => ("RUNTIME_BELOW_MINIMUM", "job.spec.max_runtime"),
         Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
         Rejection::GpuModelMismatch(_) => ("GPU_MODEL_MISMATCH", "node.gpu_model"),
         Rejection::ReservationAboveCapacity { .. } => {
@@ -302,12 +326,14 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         | Rejection::OwnerNotFound(_)
         | Rejection::TenantNotFound(_)
         | Rejection::JobNotFound { .. }
+        | Rejection::DependencyNotFound { .. }
         | Rejection::NodeExists(_)
         | Rejection::TenantExists(_)
         | Rejection::JobExists { .. }
         | Rejection::RequestIdReused(_)
         | Rejection::StaleRevision { .. }
-        | Rejection::QuotaExceeded { .. } => unreachable!("invariant: answered above"),
+        | Rejection::QuotaExceeded { .. }
+        | Rejection::BudgetUsedUp { .. } => unreachable!("invariant: answered above"),
     };
     Answer::invalid(reason, field, message)
 }

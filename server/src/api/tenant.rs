@@ -3,7 +3,11 @@ use offpeak::v1::{
     GetTenantRequest, GetTenantResponse, ListTenantsRequest, ListTenantsResponse,
     UpdateTenantRequest, UpdateTenantResponse, tenant_service_server::TenantService,
 };
-use offpeak_core::{model::Tenant, rejection::Rejection, state::State};
+use offpeak_core::{
+    model::{Tenant, Time},
+    rejection::Rejection,
+    state::State,
+};
 use tonic::{Request, Response, Status};
 
 use super::{Api, convert, convert::Violations, field, paging::Page, status::ApiError};
@@ -26,11 +30,12 @@ impl TenantService for Api {
         let message = request.into_inner();
         let name = field("name", &message.name, convert::name)?;
         self.reach(message.min_revision, patience).await?;
+        let now = self.cell.now();
         let response = self.cell.read(|state| {
             let Some(tenant) = state.tenant_named(name.as_str()) else {
                 return Err(ApiError::from(Rejection::TenantNotFound(name.to_string())));
             };
-            let tenant = Some(convert::tenant(tenant));
+            let tenant = Some(convert::tenant(tenant, now.max(state.now())));
             Ok(GetTenantResponse { tenant, revision: state.revision().0 })
         })?;
         Ok(Response::new(response))
@@ -44,7 +49,8 @@ impl TenantService for Api {
         let message = request.into_inner();
         let list = TenantList::parse(&message)?;
         self.reach(message.min_revision, patience).await?;
-        Ok(Response::new(self.cell.read(|state| list.read(state))))
+        let now = self.cell.now();
+        Ok(Response::new(self.cell.read(|state| list.read(state, now.max(state.now())))))
     }
 
     async fn update_tenant(
@@ -79,12 +85,12 @@ impl TenantList {
         Ok(violations.check(Self { page, after })?)
     }
 
-    fn read(&self, state: &State) -> ListTenantsResponse {
+    fn read(&self, state: &State, now: Time) -> ListTenantsResponse {
         let gathered = self.page.gather(
             state.tenants_by_name(&self.after),
             |_| true,
             |tenant: &Tenant| tenant.spec.name.as_str().as_bytes().to_vec(),
-            convert::tenant,
+            |tenant| convert::tenant(tenant, now),
         );
         ListTenantsResponse {
             tenants: gathered.objects,

@@ -292,13 +292,13 @@ impl Watch {
         }
         for tenant in state.tenants() {
             if self.filter.admits_tenant(tenant) {
-                part.tenants.push(convert::tenant(tenant));
+                part.tenants.push(convert::tenant(tenant, state.now()));
                 self.send_part_if_full(&mut part).await?;
             }
         }
         for job in state.jobs_from(offpeak_core::model::JobId(0)) {
             if self.filter.admits_job(state, job) {
-                part.jobs.push(convert::job(state, job));
+                part.jobs.push(convert::listed_job(state, job));
                 self.send_part_if_full(&mut part).await?;
             }
         }

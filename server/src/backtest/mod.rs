@@ -59,6 +59,9 @@ pub struct Backtest {
     /// Where to draw the last week, as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// What an hour of a whole node is paid, in any currency: tells what the lent part would have earned
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    node_price: Option<f64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -95,6 +98,11 @@ impl FromStr for RiskArg {
         let ppm = (part * 1_000_000.0).round() as u32;
         Ok(Self(Risk::ppm(ppm)))
     }
+}
+
+fn price(text: &str) -> Result<f64, &'static str> {
+    let price = text.parse::<f64>().ok().filter(|price| price.is_finite() && *price >= 0.0);
+    price.ok_or("is no price such as 1.25")
 }
 
 /// Why there is no result.
@@ -150,6 +158,7 @@ impl Backtest {
         }
         let scores = score::score(&history, &bounds, self.horizon.0, self.warm_up_days);
         let report = Report::of(&scores, self.horizon.0, self.risk.0, self.steady);
+        let report = report.with_price(self.node_price);
         Ok(if self.json { report.to_json() } else { report.to_text() })
     }
 }

@@ -13,6 +13,9 @@ pub(super) struct Report {
     steady: bool,
     #[serde(flatten)]
     all: Figures,
+    /// What was lent would have earned, at the price of a node's hour that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earned: Option<f64>,
     /// The rate that nine of ten nodes stay within by themselves.
     p90_node_exceeded_percent: Option<f64>,
     classes: Vec<ClassFigures>,
@@ -30,6 +33,8 @@ struct ClassFigures {
 struct Figures {
     nodes: usize,
     bounds: u64,
+    /// What was lent, in hours of whole nodes.
+    lent_node_hours: Option<f64>,
     /// Of the capacity, what stayed idle over the horizon, on average.
     idle_percent: Option<f64>,
     /// Of what stayed idle, what was lent.
@@ -85,9 +90,17 @@ impl Report {
             risk_percent: f64::from(risk.get()) / 10_000.0,
             steady,
             all: figures(None),
+            earned: None,
             p90_node_exceeded_percent: p90(scores),
             classes,
         }
+    }
+
+    /// Tells money too, if an hour of a whole node has a price.
+    pub(super) fn with_price(mut self, node_price: Option<f64>) -> Self {
+        let lent = self.all.lent_node_hours;
+        self.earned = node_price.zip(lent).map(|(price, hours)| rounded(price * hours));
+        self
     }
 
     pub(super) fn to_json(&self) -> String {
@@ -130,6 +143,11 @@ impl Report {
         }
         let p90 = shown(self.p90_node_exceeded_percent, 2, " %");
         line(format_args!("nine of ten nodes by themselves are exceeded {p90} or less"));
+        let lent = shown(self.all.lent_node_hours, 1, "");
+        match self.earned {
+            Some(earned) => line(format_args!("{lent} node hours lent, earning {earned:.2}")),
+            None => line(format_args!("{lent} node hours lent")),
+        }
         text
     }
 }
@@ -144,6 +162,7 @@ impl Figures {
         Self {
             nodes,
             bounds: sum.bounds,
+            lent_node_hours: part(sum.lent, 1000 * steps_an_hour).map(rounded),
             idle_percent: idle,
             harvest_percent: part(sum.harvested, sum.idle).map(percent),
             exceeded_percent: part(sum.exceeded, sum.bounds).map(percent),

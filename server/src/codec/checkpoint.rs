@@ -1,5 +1,6 @@
-//! A state as entries: a header, then owners, nodes, tenants, jobs, allocations, what is asked for, how long
-//! tasks ran, quotes and remembered answers, objects in the order of their ids and as many an entry as make a good piece to write.
+//! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, what tasks have been
+//! through, what is asked for, how long tasks ran, quotes and remembered answers, objects in the order of their ids and as many an entry as make a
+//! good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
@@ -12,8 +13,9 @@ use super::{
     bounds::bounds_message,
     codes::{mode_code, reason_code, state_code},
     columns::{column, deltas, resource_columns},
+    extras::tries_message,
     format::{self, EntryKind},
-    outcome,
+    ledger, outcome,
     owner::scorecards,
     quotes::{quotes_of, ran_to_message},
     runs::tasks_to_runs,
@@ -44,6 +46,16 @@ pub fn encode_checkpoint<E>(
         put(&buffer)
     };
     put(EntryKind::Header(header(state)))?;
+    if let Some(head) = ledger::head(state) {
+        put(head)?;
+    }
+    in_pieces(ledger::rows(state.accounts()), |rows| {
+        put(EntryKind::LedgerRows(format::LedgerRows { rows }))
+    })?;
+    ledger::job_totals(state).try_for_each(|totals| put(EntryKind::JobTotals(totals)))?;
+    in_pieces(ledger::books(state.accounts()), |books| {
+        put(EntryKind::PriceBooks(format::PriceBooks { books }))
+    })?;
     in_pieces(described(state).map(owner), |owners| {
         put(EntryKind::Owners(format::Owners { owners }))
     })?;
@@ -59,6 +71,9 @@ pub fn encode_checkpoint<E>(
         let piece: Vec<&Allocation> = live.by_ref().take(ENTRY_ALLOCATIONS).collect();
         put(EntryKind::Allocations(allocations(state, &piece)))?;
     }
+    in_pieces(state.all_tries().map(tries_message), |tries| {
+        put(EntryKind::Tries(format::AllTries { tries }))
+    })?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;
@@ -174,6 +189,8 @@ fn tenant(tenant: &Tenant) -> format::Tenant {
         spec: tenant.spec.as_ref().into(),
         created: tenant.created.0,
         revision: tenant.revision.0,
+        spending: tenant.spending.as_ref().map(format::Spending::from),
+        budget_level: ledger::level_code(tenant.budget_level),
     }
 }
 
@@ -184,7 +201,7 @@ fn job(job: &Job) -> format::Job {
         name: job.name.to_string(),
         spec: job.spec.as_ref().into(),
         tasks: tasks_to_runs(job.tasks.iter()),
-        evictions: job.evictions,
+        evictions: job.evictions.into(),
         created: job.created.0,
         ended: job.ended.map(|(time, _)| time.0),
         state: job.ended.map_or(0, |(_, state)| state_code(state)),

@@ -1,6 +1,8 @@
 //! The numbers that stand for the values of enums. Zero stands for none of them, so that an absent field shows.
 
-use offpeak_core::model::{EvictionReason, JobState, NodeMode, TaskEnd, Time, Topology};
+use offpeak_core::model::{
+    DependencyCondition, EvictionReason, JobState, NodeMode, Period, TaskEnd, Time, Topology,
+};
 
 use super::CodecError;
 
@@ -22,14 +24,19 @@ macro_rules! codes {
 }
 
 codes!(end_code, end, TaskEnd, "end of a task":
-    Succeeded = 1, Failed = 2, Cancelled = 3, TimedOut = 4, MissedDeadline = 5);
+    Succeeded = 1, Failed = 2, Cancelled = 3, TimedOut = 4, MissedDeadline = 5, Evicted = 8,
+    DependencyFailed = 9);
+
+codes!(condition_code, condition, DependencyCondition, "condition of a dependency":
+    Success = 1, End = 2);
 
 codes!(state_code, state, JobState, "state of a job":
     Pending = 1, Running = 2, Succeeded = 3, Failed = 4, Cancelled = 5);
 
 codes!(reason_code, reason, EvictionReason, "reason of an eviction":
     OwnerReturned = 1, Preempted = 2, NodeDrained = 3, NodeLost = 4, NodeRemoved = 5, NodeChanged = 6,
-    OwnerExpected = 7);
+    OwnerExpected = 7, OverBudget = 8, Cancelled = 9);
+codes!(period_code, period, Period, "period": Day = 1, Month = 2);
 
 codes!(topology_code, topology, Topology, "topology": Node = 1, Zone = 2);
 

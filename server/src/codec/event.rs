@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use offpeak_core::{
+    billing::KeptBook,
     event::Event,
     model::{
         AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
@@ -15,6 +16,7 @@ use super::{
     codes::{end, end_code, mode, mode_code, reason, reason_code, state, state_code},
     columns::{samples_from_message, samples_to_message},
     format::{self, EventKind},
+    ledger,
     model::name,
     names::{fill, omit},
     outcome,
@@ -60,6 +62,13 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
         }
+        Event::PriceBookChanged { since, book } => {
+            EventKind::PriceBookChanged(ledger::book_message(*since, Revision(0), book))
+        }
+        Event::BudgetTurned { tenant, level, spent } => {
+            let (tenant, level) = (tenant.0, ledger::level_code(*level));
+            EventKind::BudgetTurned(format::BudgetTurned { tenant, level, spent: *spent })
+        }
         Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
         Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
         Event::TenantDeleted { id, name } => {
@@ -72,6 +81,20 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
         Event::JobResized { id, count } => {
             EventKind::JobResized(format::JobResized { id: id.0, count: *count })
         }
+        Event::JobUpdated { id, spec } => {
+            let (id, spec) = (id.0, spec.as_ref().into());
+            EventKind::JobUpdated(format::JobDescribed { id, spec })
+        }
+        Event::TasksDelayed { job, first, count } => {
+            EventKind::TasksDelayed(tasks(*job, *first, *count))
+        }
+        Event::TasksResumed { job, first, count } => {
+            EventKind::TasksResumed(tasks(*job, *first, *count))
+        }
+        Event::TaskDelayed { at, end, message, until } => {
+            let (at, end, message) = (at.into(), end_code(*end), message.to_string());
+            EventKind::TaskDelayed(format::TaskDelayed { at, end, message, until: until.0 })
+        }
         Event::TasksPlaced { job, placements } => {
             let runs = placements_to_runs(placements);
             EventKind::TasksPlaced(format::TasksPlaced { job: job.0, runs })
@@ -81,9 +104,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             let (end, message) = (end_code(*end), message.to_string());
             EventKind::TaskEnded(format::TaskEnded { at: at.into(), end, message })
         }
-        Event::TasksDropped { job, first, count, end } => {
+        Event::TasksDropped { job, first, count, delayed, end } => {
             let (job, first, end) = (job.0, first.0, end_code(*end));
-            EventKind::TasksDropped(format::TasksDropped { job, first, count: *count, end })
+            let (count, delayed) = (*count, *delayed);
+            EventKind::TasksDropped(format::TasksDropped { job, first, count, end, delayed })
         }
         Event::NoticeGiven { at, notice } => {
             let (reason, deadline) = (reason_code(notice.reason), notice.deadline.0);
@@ -149,6 +173,15 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             windows: Arc::new(windows(&renewed.windows, usize::MAX)?),
         },
         EventKind::OwnerTurned(owner) => Event::OwnerTurned { owner: name("owner", &owner)? },
+        EventKind::PriceBookChanged(message) => {
+            let KeptBook { since, book, .. } = ledger::book(message)?;
+            Event::PriceBookChanged { since, book }
+        }
+        EventKind::BudgetTurned(turned) => Event::BudgetTurned {
+            tenant: TenantId(turned.tenant),
+            level: ledger::level(turned.level)?,
+            spent: turned.spent,
+        },
         EventKind::RiskCurbed(curbed) => {
             Event::RiskCurbed { owner: name("owner", &curbed.owner)?, curb: curb(curbed.quarters)? }
         }
@@ -163,6 +196,21 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::TenantDeleted(tenant) => tenant_deleted(&tenant, names)?,
         EventKind::JobSubmitted(job) => job_submitted(job, names)?,
         EventKind::JobResized(job) => Event::JobResized { id: JobId(job.id), count: job.count },
+        EventKind::JobUpdated(job) => {
+            Event::JobUpdated { id: JobId(job.id), spec: shared(job.spec)? }
+        }
+        EventKind::TasksDelayed(tasks) => {
+            let (job, first, count) = tasks_back(&tasks);
+            Event::TasksDelayed { job, first, count }
+        }
+        EventKind::TasksResumed(tasks) => {
+            let (job, first, count) = tasks_back(&tasks);
+            Event::TasksResumed { job, first, count }
+        }
+        EventKind::TaskDelayed(task) => {
+            let (end, message) = (end(task.end)?, task.message.into());
+            Event::TaskDelayed { at: task.at.into(), end, message, until: Time(task.until) }
+        }
         EventKind::TasksPlaced(placed) => {
             let placements = placements_from_runs(&placed.runs)?;
             Event::TasksPlaced { job: JobId(placed.job), placements }
@@ -174,7 +222,8 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         }
         EventKind::TasksDropped(tasks) => {
             let (job, first, end) = (JobId(tasks.job), TaskIndex(tasks.first), end(tasks.end)?);
-            Event::TasksDropped { job, first, count: tasks.count, end }
+            let format::TasksDropped { count, delayed, .. } = tasks;
+            Event::TasksDropped { job, first, count, delayed, end }
         }
         EventKind::JobsQuoted(quotes) => {
             Event::JobsQuoted { quotes: quotes_from_message(&quotes)? }
@@ -218,6 +267,14 @@ impl From<format::AllocationRef> for AllocationRef {
             node: NodeId(message.node),
         }
     }
+}
+
+fn tasks(job: JobId, first: TaskIndex, count: u32) -> format::Tasks {
+    format::Tasks { job: job.0, first: first.0, count }
+}
+
+fn tasks_back(tasks: &format::Tasks) -> (JobId, TaskIndex, u32) {
+    (JobId(tasks.job), TaskIndex(tasks.first), tasks.count)
 }
 
 fn node(id: NodeId, spec: &NodeSpec) -> format::NodeDescribed {

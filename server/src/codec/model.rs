@@ -1,5 +1,7 @@
 //! Descriptions of nodes, tenants and jobs, and the cell's settings.
 
+use std::sync::Arc;
+
 use offpeak_core::model::{
     Constraints, Counts, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec, Policy,
     Priority, Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration,
@@ -8,7 +10,9 @@ use offpeak_core::model::{
 use super::{
     CodecError,
     codes::{topology, topology_code},
+    extras::{annotations, annotations_back},
     format,
+    ledger::{budget, budget_message},
 };
 
 /// A name, which may be absent.
@@ -16,7 +20,7 @@ pub(super) fn name(what: &'static str, text: &str) -> Result<Name, CodecError> {
     Name::parse_optional(text).map_err(|source| CodecError::Text { what, source })
 }
 
-fn label(text: &str) -> Result<Label, CodecError> {
+pub(super) fn label(text: &str) -> Result<Label, CodecError> {
     Label::parse(text).map_err(|source| CodecError::Text { what: "label", source })
 }
 
@@ -40,11 +44,13 @@ pub(super) fn labels_back(pairs: &[format::Pair]) -> Result<Labels, CodecError> 
     pairs.iter().map(|pair| Ok((label(&pair.key)?, label(&pair.value)?))).collect()
 }
 
-fn counts<'a>(counts: impl Iterator<Item = (&'a Name, u64)>) -> Vec<format::Count> {
+pub(super) fn counts<'a>(counts: impl Iterator<Item = (&'a Name, u64)>) -> Vec<format::Count> {
     counts.map(|(name, amount)| format::Count { name: name.to_string(), amount }).collect()
 }
 
-fn counts_back<T: FromIterator<(Name, u64)>>(counts: &[format::Count]) -> Result<T, CodecError> {
+pub(super) fn counts_back<T: FromIterator<(Name, u64)>>(
+    counts: &[format::Count],
+) -> Result<T, CodecError> {
     counts.iter().map(|count| Ok((name("countable", &count.name)?, count.amount))).collect()
 }
 
@@ -93,6 +99,7 @@ impl From<&NodeSpec> for format::NodeSpec {
             gpu_model: spec.gpu_model.to_string(),
             reservation: (&spec.reservation).into(),
             report_ttl_ms: spec.report_ttl.map(|ttl| ttl.0),
+            annotations: annotations(&spec.annotations),
         }
     }
 }
@@ -114,6 +121,7 @@ impl TryFrom<format::NodeSpec> for NodeSpec {
             gpu_model: name("GPU model", &message.gpu_model)?,
             reservation: message.reservation.try_into()?,
             report_ttl: message.report_ttl_ms.map(Millis),
+            annotations: annotations_back(&message.annotations)?,
         })
     }
 }
@@ -135,6 +143,8 @@ impl From<&TenantSpec> for format::TenantSpec {
             weight: spec.weight,
             priority_ceiling: spec.priority_ceiling.0,
             labels: labels(&spec.labels),
+            budget: budget_message(&spec.budget),
+            annotations: annotations(&spec.annotations),
         }
     }
 }
@@ -158,6 +168,8 @@ impl TryFrom<format::TenantSpec> for TenantSpec {
             weight: message.weight,
             priority_ceiling: Priority(message.priority_ceiling),
             labels: labels_back(&message.labels)?,
+            budget: budget(message.budget)?,
+            annotations: annotations_back(&message.annotations)?,
         })
     }
 }
@@ -176,6 +188,7 @@ impl From<&JobSpec> for format::JobSpec {
             gang: spec.gang,
             labels: labels(&spec.labels),
             notice_ms: spec.notice.map(|span| span.0),
+            extras: spec.extras.as_deref().map(Into::into),
         }
     }
 }
@@ -196,6 +209,7 @@ impl TryFrom<format::JobSpec> for JobSpec {
             gang: message.gang,
             labels: labels_back(&message.labels)?,
             notice: message.notice_ms.map(Millis),
+            extras: message.extras.map(TryInto::try_into).transpose()?.map(Arc::new),
         })
     }
 }

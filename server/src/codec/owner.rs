@@ -8,6 +8,7 @@ use offpeak_core::model::{
 use super::{
     CodecError,
     columns::{cell, column, deltas, narrow, sums},
+    extras::{annotations, annotations_back},
     format,
     model::{labels, labels_back, name, names, strings},
 };
@@ -18,6 +19,8 @@ impl From<&OwnerSpec> for format::OwnerSpec {
             name: spec.name.to_string(),
             risk_ppm: spec.risk.parts_per_million(),
             calendar: spec.calendar.iter().map(format::CalendarEntry::from).collect(),
+            annotations: annotations(&spec.annotations),
+            labels: labels(&spec.labels),
             shortfall_budget_ms: spec.shortfall_budget.map(|budget| budget.0),
         }
     }
@@ -34,6 +37,8 @@ impl TryFrom<format::OwnerSpec> for OwnerSpec {
             risk: Risk::new(value).ok_or(no_risk)?,
             shortfall_budget: message.shortfall_budget_ms.map(Millis),
             calendar: message.calendar.iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            labels: labels_back(&message.labels)?,
+            annotations: annotations_back(&message.annotations)?,
         })
     }
 }

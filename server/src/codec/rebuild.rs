@@ -22,7 +22,9 @@ use super::{
     checkpoint::described,
     codes::{mode, reason, state},
     columns::{cell, narrow, resource_rows, sums},
+    extras::tries,
     format::{self, EntryKind},
+    ledger::{self, LedgerReader},
     model::name,
     outcome,
     owner::{lending_record, windows},
@@ -34,6 +36,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
+    ledger: Option<LedgerReader>,
     task_kinds: Vec<(DemandKey, u64)>,
     run_times: Vec<(Alike, Ran)>,
     quotes: Vec<(JobId, Quote)>,
@@ -57,7 +60,13 @@ impl CheckpointReader {
             self.begun = Some((Restore::new(restored_header(&header)), header));
             return Ok(());
         };
+        let Some(kind) = ledger_entry(&mut self.ledger, kind)? else { return Ok(()) };
+        finish_ledger(restore, &mut self.ledger)?;
         match kind {
+            EntryKind::Ledger(_)
+            | EntryKind::LedgerRows(_)
+            | EntryKind::JobTotals(_)
+            | EntryKind::PriceBooks(_) => unreachable!("invariant: taken above"),
             EntryKind::Header(_) => Err(CodecError::Order("the entries of the checkpoint")),
             EntryKind::Owners(message) => {
                 message.owners.into_iter().try_for_each(|owner| add_owner(restore, owner))
@@ -72,6 +81,10 @@ impl CheckpointReader {
                 message.jobs.into_iter().try_for_each(|job| add_job(restore, job))
             }
             EntryKind::Allocations(message) => add_allocations(restore, &message),
+            EntryKind::Tries(message) => message.tries.iter().map(tries).try_for_each(|told| {
+                let (job, task, tries) = told;
+                Ok(restore.tries(job, task, tries)?)
+            }),
             EntryKind::Demand(message) => {
                 for kind in message.kinds {
                     self.task_kinds.push(task_kind(kind)?);
@@ -116,6 +129,8 @@ impl CheckpointReader {
         let Some((mut restore, header)) = self.begun else {
             return Err(CodecError::Missing("header of the checkpoint"));
         };
+        let mut ledger = self.ledger;
+        finish_ledger(&mut restore, &mut ledger)?;
         let task_kinds = self.task_kinds.len();
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
         let (run_times, open) = (self.run_times.len(), self.quotes.len());
@@ -143,6 +158,38 @@ impl CheckpointReader {
         }
         Ok(state)
     }
+}
+
+/// Takes an entry that is of the ledger; others are given back.
+fn ledger_entry(
+    ledger: &mut Option<LedgerReader>,
+    kind: EntryKind,
+) -> Result<Option<EntryKind>, CodecError> {
+    if let EntryKind::Ledger(head) = kind {
+        if ledger.replace(LedgerReader::new(head)?).is_some() {
+            return Err(CodecError::Order("the entries of the checkpoint"));
+        }
+        return Ok(None);
+    }
+    let begun = ledger.as_mut().ok_or(CodecError::Missing("head of the ledger"));
+    match kind {
+        EntryKind::LedgerRows(message) => begun?.rows(message.rows)?,
+        EntryKind::JobTotals(message) => begun?.totals(&message)?,
+        EntryKind::PriceBooks(message) => begun?.books(message.books)?,
+        other => return Ok(Some(other)),
+    }
+    Ok(None)
+}
+
+/// The ledger is whole when something else comes.
+fn finish_ledger(
+    restore: &mut Restore,
+    ledger: &mut Option<LedgerReader>,
+) -> Result<(), CodecError> {
+    if let Some(ledger) = ledger.take() {
+        restore.accounts(ledger.finish()?)?;
+    }
+    Ok(())
 }
 
 fn restored_header(header: &format::Header) -> Header {
@@ -197,6 +244,8 @@ fn add_tenant(restore: &mut Restore, tenant: format::Tenant) -> Result<(), Codec
     restore.tenant(RestoredTenant {
         id: TenantId(tenant.id),
         spec: tenant.spec.try_into()?,
+        spending: tenant.spending.map(TryInto::try_into).transpose()?,
+        budget_level: ledger::level(tenant.budget_level)?,
         created: Time(tenant.created),
         revision: Revision(tenant.revision),
     })?;
@@ -215,7 +264,7 @@ fn add_job(restore: &mut Restore, job: format::Job) -> Result<(), CodecError> {
         name: name("job", &job.name)?,
         spec: Arc::new(job.spec.try_into()?),
         tasks,
-        evictions: job.evictions,
+        evictions: u32::try_from(job.evictions).unwrap_or(u32::MAX),
         created: Time(job.created),
         ended,
         revision: Revision(job.revision),

@@ -78,12 +78,16 @@ pub(super) fn placements_from_runs(runs: &[u64]) -> Result<Vec<Placement>, Codec
     Ok(placements)
 }
 
-/// Tasks as triples: how many, how often placed, how ended (0: not). Placed tasks count as pending.
+/// How a task stands that is delayed; no end of a task has this number.
+const DELAYED: u32 = 100;
+
+/// Tasks as triples: how many, how often placed, how ended (0: not, 100: not and delayed). Placed tasks count as pending.
 pub(super) fn tasks_to_runs(tasks: impl IntoIterator<Item = Task>) -> Vec<u32> {
     let mut runs: Vec<[u32; 3]> = Vec::new();
     for task in tasks {
         let code = match task.phase {
             TaskPhase::Pending | TaskPhase::Placed(_) => 0,
+            TaskPhase::Delayed => DELAYED,
             TaskPhase::Ended(end) => end_code(end),
         };
         match runs.last_mut() {
@@ -103,7 +107,11 @@ pub(super) fn tasks_from_runs(runs: &[u32], count: u32) -> Result<Vec<Task>, Cod
     }
     let mut tasks = Vec::with_capacity(count as usize);
     for [len, attempts, code] in runs {
-        let phase = if *code == 0 { TaskPhase::Pending } else { TaskPhase::Ended(end(*code)?) };
+        let phase = match *code {
+            0 => TaskPhase::Pending,
+            DELAYED => TaskPhase::Delayed,
+            code => TaskPhase::Ended(end(code)?),
+        };
         tasks.resize(tasks.len() + *len as usize, Task { phase, attempts: *attempts });
     }
     Ok(tasks)

@@ -84,6 +84,8 @@ fn create(name: &str) -> Request {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: BTreeMap::new(),
+        budget: Default::default(),
+        annotations: Default::default(),
     }))
 }
 
@@ -103,6 +105,7 @@ fn node(name: &str, cpu_millis: u64) -> NodeSpec {
         gpu_model: Name::default(),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     }
 }
 

@@ -124,7 +124,7 @@ impl Ledger {
                     *self.evictions.entry(*reason).or_default() += 1;
                     self.left(at, Standing::Evicted(*reason), mix);
                 }
-                Event::TasksDropped { job, first, count, end } => {
+                Event::TasksDropped { job, first, count, end, .. } => {
                     let Some(row) = self.row_of.get(job) else { continue };
                     let tasks = &mut self.rows[*row].tasks[first.0 as usize..][..*count as usize];
                     tasks.iter_mut().for_each(|task| task.standing = ended(*end));
@@ -193,7 +193,11 @@ fn ended(end: TaskEnd) -> Standing {
     match end {
         TaskEnd::Succeeded => Standing::Succeeded,
         TaskEnd::MissedDeadline => Standing::MissedDeadline,
-        TaskEnd::Failed | TaskEnd::Cancelled | TaskEnd::TimedOut => {
+        TaskEnd::Failed
+        | TaskEnd::Cancelled
+        | TaskEnd::TimedOut
+        | TaskEnd::Evicted
+        | TaskEnd::DependencyFailed => {
             unreachable!("invariant: a simulated task runs its time or waits until its deadline")
         }
     }

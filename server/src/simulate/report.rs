@@ -209,14 +209,19 @@ pub(super) fn eviction(reason: EvictionReason) -> &'static str {
         EvictionReason::NodeLost => "node_lost",
         EvictionReason::NodeRemoved => "node_removed",
         EvictionReason::NodeChanged => "node_changed",
+        EvictionReason::OverBudget => "over_budget",
+        EvictionReason::Cancelled => "cancelled",
     }
 }
 
 fn blocker(blocker: Blocker) -> &'static str {
     match blocker {
         Blocker::NoNodes => "no_nodes",
+        Blocker::Budget => "budget",
         Blocker::Gang => "gang",
         Blocker::Spread => "spread",
+        Blocker::Dependency => "dependency",
+        Blocker::Backoff => "backoff",
         Blocker::Preemption => "preemption",
         Blocker::Queue => "queue",
         Blocker::NodeState => "node_state",

@@ -170,7 +170,7 @@ impl<'i> Run<'i> {
             self.step(batch.iter().map(|row| submit(row, tenant.clone(), begin)).collect());
             let cancel = |row: &JobRow| {
                 let target = Target { name: row.name.clone(), expected: None };
-                ask(Command::CancelJob { tenant: tenant.clone(), target })
+                ask(Command::CancelJob { tenant: tenant.clone(), target, grace: None })
             };
             self.step(batch.iter().map(cancel).collect());
         }
@@ -331,6 +331,8 @@ fn create(name: Name) -> Request {
         weight: 1,
         priority_ceiling: Priority(i32::MAX),
         labels: Labels::new(),
+        budget: Default::default(),
+        annotations: Default::default(),
     }))
 }
 

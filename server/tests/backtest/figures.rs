@@ -125,3 +125,26 @@ fn a_week_is_drawn() {
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
     assert!(svg.contains("day 7") && svg.matches("<poly").count() == 4, "{svg}");
 }
+
+/// What is lent at each step is what the dumped bounds leave.
+#[test]
+fn what_was_lent_is_told_in_node_hours_and_money() {
+    let folder = Folder::with(&days(9));
+    let json = folder.json("--dump bounds.csv --node-price 2.5");
+    let figure = |name: &str| json[name].as_f64().expect("a number");
+    let bounds = folder.read("bounds.csv");
+    let counted = bounds.lines().skip(1 + 7 * 288);
+    let lent: u32 = counted
+        .flat_map(|row| row.split(',').skip(1).filter_map(|bound| bound.parse::<u32>().ok()))
+        .map(|bound| 1000 - bound)
+        .sum();
+    let hours = f64::from(lent) / 1000.0 / 12.0;
+    let (told, earned) = (figure("lent_node_hours"), figure("earned"));
+    assert!(told > 0.0 && (told - hours).abs() < hours / 100.0, "{told} of {hours}");
+    assert!((earned - 2.5 * told).abs() < 0.001, "{earned}");
+    assert!(
+        folder.succeed("--load load.csv --node-price 2.5").contains("node hours lent, earning")
+    );
+    assert!(folder.json("").get("earned").is_none());
+    assert!(folder.fail("--load load.csv --node-price free").contains("is no price such as 1.25"));
+}

@@ -11,7 +11,7 @@ use offpeak::v1::{
 use offpeak_client::{Client, WatchMessage, WatchOptions, WatchStart};
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::load::Acknowledged;
+use super::{ledger::Ledger, load::Acknowledged};
 use crate::fold::{Fold, Lists, Objects};
 
 /// How many checks a comparison with the log goes back.
@@ -23,6 +23,7 @@ pub(super) struct Follower {
     following: JoinHandle<()>,
     fold: Fold,
     folded: u64,
+    pub(super) ledger: Ledger,
     /// Revisions of the last checks; events are kept from the first one on.
     checked: Vec<u64>,
 }
@@ -32,13 +33,22 @@ impl Follower {
         let events = Arc::new(Mutex::new(Vec::new()));
         let (reached, through) = watch::channel(0);
         let following = tokio::spawn(follow(client, Arc::clone(&events), reached));
-        Self { events, through, following, fold: Fold::default(), folded: 0, checked: vec![0] }
+        let (fold, ledger) = (Fold::default(), Ledger::default());
+        Self { events, through, following, fold, folded: 0, ledger, checked: vec![0] }
     }
 
     /// Waits until everything up to a revision has been seen.
     pub(super) async fn reach(&mut self, revision: u64) {
         let reached = self.through.wait_for(|through| *through >= revision).await.is_ok();
         assert!(reached, "the follower failed: {:?}", (&mut self.following).await);
+    }
+
+    /// What the cell charges is what the events come to that were followed.
+    pub(super) async fn check_ledger(&mut self, client: &Client, context: &str) {
+        let statement = Ledger::statement(client).await;
+        self.reach(statement.1).await;
+        let events = self.events.lock().expect("no panic");
+        self.ledger.check(events.iter(), statement, context);
     }
 
     /// What was followed through kills must be what the log tells in one go.

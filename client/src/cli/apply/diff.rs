@@ -4,9 +4,10 @@
 //! default that is spelled out.
 
 use offpeak::v1::{
-    CalendarEntry, Constraints, HeldShare, JobSpec, Node, Owner, Resources, Tenant,
-    calendar_entry::Days,
+    BudgetPeriod, CalendarEntry, Constraints, Dependency, DependencyCondition, HeldShare, JobSpec,
+    Node, Owner, Payload, Resources, RetryPolicy, Tenant, calendar_entry::Days,
 };
+use prost_types::Duration;
 
 /// The paths, for an update mask, of the node's updatable fields that differ.
 pub(crate) fn changed_node_fields(old: &Node, new: &Node) -> Vec<String> {
@@ -25,6 +26,7 @@ pub(crate) fn changed_node_fields(old: &Node, new: &Node) -> Vec<String> {
         ("gpu_model", old.gpu_model != new.gpu_model),
         ("reservation", !same_amount(&old.reservation, &new.reservation)),
         ("report_ttl", old.report_ttl != new.report_ttl),
+        ("annotations", old.annotations != new.annotations),
     ])
 }
 
@@ -35,6 +37,8 @@ pub(crate) fn changed_owner_fields(old: &Owner, new: &Owner) -> Vec<String> {
         ("risk_ppm", risk(old) != risk(new)),
         ("shortfall_budget", old.shortfall_budget != new.shortfall_budget),
         ("calendar", spelled(&old.calendar) != spelled(&new.calendar)),
+        ("labels", old.labels != new.labels),
+        ("annotations", old.annotations != new.annotations),
     ])
 }
 
@@ -81,11 +85,31 @@ fn each_share(share: HeldShare) -> HeldShare {
 pub(crate) fn changed_tenant_fields(old: &Tenant, new: &Tenant) -> Vec<String> {
     let quota = |tenant: &Tenant| tenant.quota.clone().unwrap_or_default();
     let ceiling = |tenant: &Tenant| tenant.priority_ceiling.unwrap_or(1000);
+    // A period alone limits nothing, and a month is the default.
+    let budget = |tenant: &Tenant| {
+        let budget = tenant.budget.unwrap_or_default();
+        let limits = [budget.warn_micros, budget.stop_new_micros, budget.stop_all_micros];
+        let daily = budget.period == BudgetPeriod::Day as i32;
+        limits.iter().any(Option::is_some).then_some((daily, limits))
+    };
     paths([
         ("quota", quota(old) != quota(new)),
         ("weight", old.weight.max(1) != new.weight.max(1)),
         ("priority_ceiling", ceiling(old) != ceiling(new)),
         ("labels", old.labels != new.labels),
+        ("budget", budget(old) != budget(new)),
+        ("annotations", old.annotations != new.annotations),
+    ])
+}
+
+/// The paths, for an update mask, of the job's updatable fields that differ.
+pub(crate) fn changed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<String> {
+    paths([
+        ("spec.count", old.count.max(1) != new.count.max(1)),
+        ("spec.priority", old.priority != new.priority),
+        ("spec.max_runtime", old.max_runtime != new.max_runtime),
+        ("spec.labels", old.labels != new.labels),
+        ("spec.annotations", old.annotations != new.annotations),
     ])
 }
 
@@ -94,15 +118,42 @@ pub(crate) fn changed_fixed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<Stri
     paths([
         ("spec.request", !same_amount(&old.request, &new.request)),
         ("spec.constraints", sorted(old.constraints.as_ref()) != sorted(new.constraints.as_ref())),
-        ("spec.priority", old.priority != new.priority),
         ("spec.min_runtime", !same_span(old.min_runtime.as_ref(), new.min_runtime.as_ref())),
-        ("spec.max_runtime", old.max_runtime != new.max_runtime),
         ("spec.deadline", old.deadline != new.deadline),
         ("spec.gang", old.gang != new.gang),
-        ("spec.labels", old.labels != new.labels),
+        ("spec.retry", spelled_retry(old.retry) != spelled_retry(new.retry)),
+        ("spec.dependencies", spelled_waits(&old.dependencies) != spelled_waits(&new.dependencies)),
+        ("spec.payload", spelled_payload(&old.payload) != spelled_payload(&new.payload)),
         // Left out, it is the cell's default, whatever that is.
         ("spec.notice", new.notice.is_some() && old.notice != new.notice),
     ])
+}
+
+/// A retry policy with its defaults spelled out; one that says what holds anyway is none.
+fn spelled_retry(retry: Option<RetryPolicy>) -> Option<RetryPolicy> {
+    const BACKOFF: Duration = Duration { seconds: 10, nanos: 0 };
+    const MAX_BACKOFF: Duration = Duration { seconds: 600, nanos: 0 };
+    let mut retry = retry?;
+    let backoff = *retry.backoff.get_or_insert(BACKOFF);
+    let longer =
+        |a: Duration, b: Duration| if (a.seconds, a.nanos) < (b.seconds, b.nanos) { b } else { a };
+    retry.max_backoff.get_or_insert(longer(backoff, MAX_BACKOFF));
+    let RetryPolicy { max_failures, max_timeouts, max_evictions, max_node_losses, .. } = retry;
+    let limits = max_evictions.is_some() || max_node_losses.is_some();
+    (max_failures > 0 || max_timeouts > 0 || limits).then_some(retry)
+}
+
+fn spelled_waits(dependencies: &[Dependency]) -> Vec<(String, bool)> {
+    let ends = |dependency: &Dependency| dependency.condition() == DependencyCondition::End;
+    let mut waits: Vec<(String, bool)> =
+        dependencies.iter().map(|wait| (wait.job.clone(), ends(wait))).collect();
+    waits.sort();
+    waits
+}
+
+fn spelled_payload(payload: &Option<Payload>) -> Payload {
+    let payload = payload.clone().unwrap_or_default();
+    Payload { index_step: payload.index_step.max(1), ..payload }
 }
 
 fn paths<const N: usize>(fields: [(&str, bool); N]) -> Vec<String> {
@@ -119,7 +170,7 @@ fn same_amount(old: &Option<Resources>, new: &Option<Resources>) -> bool {
 }
 
 /// No minimum and a minimum of nothing are the same.
-fn same_span(old: Option<&prost_types::Duration>, new: Option<&prost_types::Duration>) -> bool {
+fn same_span(old: Option<&Duration>, new: Option<&Duration>) -> bool {
     old.copied().unwrap_or_default() == new.copied().unwrap_or_default()
 }
 

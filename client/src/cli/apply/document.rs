@@ -16,6 +16,7 @@ use serde_path_to_error::Track;
 use crate::cli::{
     failure::{Failure, exit},
     json,
+    template::Template,
 };
 
 /// Something to be applied.
@@ -32,8 +33,28 @@ struct Head {
     kind: Option<String>,
 }
 
-/// Reads all documents of a file. `file` is its name for messages.
+/// Something that a file holds.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    Document(Box<Document>),
+    /// With where it stands, for messages.
+    Template(String, Template),
+}
+
+/// Reads all documents of a file that are to be applied. `file` is its name for messages.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Document>, Failure> {
+    let each = |parsed| match parsed {
+        Parsed::Document(document) => Ok(*document),
+        Parsed::Template(place, _) => {
+            Err(refuse(format!("{place}: a JobTemplate cannot be applied"))
+                .hint("offpeak submit -f FILE --set NAME=VALUE submits a job made from it"))
+        }
+    };
+    parse_all(file, text)?.into_iter().map(each).collect()
+}
+
+/// Reads all documents and templates of a file.
+pub(crate) fn parse_all(file: &str, text: &str) -> Result<Vec<Parsed>, Failure> {
     match text.trim_start().as_bytes().first() {
         Some(b'{') => Ok(vec![parse_json(file, text)?]),
         Some(b'[') => parse_json_array(file, text),
@@ -44,7 +65,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Document>, Failure> {
     }
 }
 
-fn parse_json_array(file: &str, text: &str) -> Result<Vec<Document>, Failure> {
+fn parse_json_array(file: &str, text: &str) -> Result<Vec<Parsed>, Failure> {
     let items: Vec<&serde_json::value::RawValue> =
         serde_json::from_str(text).map_err(|error| refuse(format!("{file}: {error}")))?;
     items
@@ -54,16 +75,20 @@ fn parse_json_array(file: &str, text: &str) -> Result<Vec<Document>, Failure> {
         .collect()
 }
 
-fn parse_json(place: &str, text: &str) -> Result<Document, Failure> {
+fn parse_json(place: &str, text: &str) -> Result<Parsed, Failure> {
     let head: Head =
         serde_json::from_str(text).map_err(|error| refuse(format!("{place}: {error}")))?;
-    let kind = Kind::of(place, head)?;
+    let Some(kind) = Kind::of(place, head)? else {
+        let template = serde_json::from_str(text);
+        let template = template.map_err(|error| refuse(format!("{place}: {error}")))?;
+        return Ok(Parsed::Template(place.to_owned(), template));
+    };
     let mut track = Track::new();
     let mut reader = serde_json::Deserializer::from_str(text);
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
     let message = kind.message().read(tracked).and_then(|message| reader.end().map(|()| message));
     match message {
-        Ok(message) => Ok(kind.document(&message)),
+        Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
         Err(error) => {
             let path = track.path().to_string();
             Err(refuse(format!("{place}: {}{error}", path_prefix(&path))))
@@ -72,7 +97,7 @@ fn parse_json(place: &str, text: &str) -> Result<Document, Failure> {
 }
 
 /// Reads one document that begins at line `first` (counted from 0) of its file.
-fn parse_yaml(file: &str, first: usize, text: &str) -> Result<Document, Failure> {
+fn parse_yaml(file: &str, first: usize, text: &str) -> Result<Parsed, Failure> {
     let at = |error: &serde_saphyr::Error| {
         let error = error.without_snippet();
         let line = error
@@ -82,14 +107,20 @@ fn parse_yaml(file: &str, first: usize, text: &str) -> Result<Document, Failure>
     };
     let head: Head = serde_saphyr::from_str(text)
         .map_err(|error| refuse(format!("{}: {}", at(&error), yaml_text(&error))))?;
-    let kind = Kind::of(&format!("{file}:{}", first + 1), head)?;
+    let place = format!("{file}:{}", first + 1);
+    let Some(kind) = Kind::of(&place, head)? else {
+        let template = serde_saphyr::from_str(text);
+        let template =
+            template.map_err(|error| refuse(format!("{}: {}", at(&error), yaml_text(&error))))?;
+        return Ok(Parsed::Template(place, template));
+    };
     let mut track = Track::new();
     let message = serde_saphyr::with_deserializer_from_str(text, |reader| {
         let tracked = serde_path_to_error::Deserializer::new(reader, &mut track);
         kind.message().read(tracked)
     });
     match message {
-        Ok(message) => Ok(kind.document(&message)),
+        Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
         Err(error) => {
             let path = track.path().to_string();
             let place = at(&error);
@@ -139,7 +170,7 @@ fn yaml_documents(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
-fn path_prefix(path: &str) -> String {
+pub(crate) fn path_prefix(path: &str) -> String {
     match path {
         "" | "." | "?" => String::new(),
         path => format!("{path}: "),
@@ -159,16 +190,18 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(place: &str, head: Head) -> Result<Self, Failure> {
+    /// None of a template, which is no message.
+    fn of(place: &str, head: Head) -> Result<Option<Self>, Failure> {
         match head.kind.as_deref() {
-            Some("Owner") => Ok(Self::Owner),
-            Some("Tenant") => Ok(Self::Tenant),
-            Some("Node") => Ok(Self::Node),
-            Some("Job") => Ok(Self::Job),
+            Some("Owner") => Ok(Some(Self::Owner)),
+            Some("Tenant") => Ok(Some(Self::Tenant)),
+            Some("Node") => Ok(Some(Self::Node)),
+            Some("Job") => Ok(Some(Self::Job)),
+            Some("JobTemplate") => Ok(None),
             Some(other) => Err(refuse(format!("{place}: unknown kind {other:?}"))),
             None => Err(refuse(format!("{place}: the document has no kind"))),
         }
-        .map_err(|failure| failure.hint("kind is one of Owner, Tenant, Node, Job"))
+        .map_err(|failure| failure.hint("kind is one of Owner, Tenant, Node, Job, JobTemplate"))
     }
 
     fn message(self) -> MessageBesideKind {
@@ -288,6 +321,7 @@ mod tests {
             "kind: Job\nspec: {count: -1}\n",
             "kind: Job\nspec: {count: many}\n",
             "kind: Pod\n",
+            "kind: JobTemplate\njob: {}\n",
             "- kind: Node\n",
             "kind: Node\nname: [\n",
             "kind: Node\nname: a\nname: b\n",
@@ -301,7 +335,9 @@ mod tests {
             error: test:2: spec.count: out of range integral type conversion attempted
             error: test:2: spec.count: invalid digit found in string
             error: test:1: unknown kind "Pod"
-            hint: kind is one of Owner, Tenant, Node, Job
+            hint: kind is one of Owner, Tenant, Node, Job, JobTemplate
+            error: test:1: a JobTemplate cannot be applied
+            hint: offpeak submit -f FILE --set NAME=VALUE submits a job made from it
             error: test:1: expected mapping start
             error: test:2: unclosed bracket '['
             error: test:3: duplicate mapping key: name

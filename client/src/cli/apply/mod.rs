@@ -6,7 +6,7 @@
 //! ignored, so what `get -o yaml` prints can be edited and applied with a `kind` added.
 
 mod diff;
-mod document;
+pub(crate) mod document;
 
 use clap::Args;
 use offpeak::v1::{
@@ -20,7 +20,10 @@ use serde::Serialize;
 use tonic::Code;
 
 pub(crate) use self::diff::{changed_node_fields, changed_owner_fields, changed_tenant_fields};
-use self::{diff::changed_fixed_job_fields, document::Document};
+use self::{
+    diff::{changed_fixed_job_fields, changed_job_fields},
+    document::Document,
+};
 use super::{
     failure::{Failure, exit},
     input,
@@ -144,9 +147,7 @@ fn print(reference: &str, outcome: Outcome, dry_run: bool, out: Out) -> Result<(
             out.print(&format!("{reference} {}{remark}\n", paint(word, tone, out.color)))
         }
         Format::Name => out.print(&format!("{reference}\n")),
-        Format::Json | Format::Jsonl | Format::Yaml => {
-            out.object(&Applied { object: reference, outcome, dry_run })
-        }
+        _ => out.object(&Applied { object: reference, outcome, dry_run }),
     }
 }
 
@@ -159,7 +160,7 @@ impl Document {
         }
     }
 
-    fn reference(&self) -> String {
+    pub(crate) fn reference(&self) -> String {
         match self {
             Self::Owner(owner) => owner.reference(),
             Self::Tenant(tenant) => tenant.reference(),
@@ -187,25 +188,6 @@ impl Document {
         }
         Ok(())
     }
-}
-
-/// The jobs of a file, which must describe nothing else.
-pub(crate) async fn jobs_of(file: &str, session: &Session) -> Result<Vec<Job>, Failure> {
-    let documents = document::parse(input::shown(file), &input::read(file).await?)?;
-    let job = |document| match document {
-        Document::Job(mut job) => {
-            if job.tenant.is_empty() {
-                session.tenant()?.clone_into(&mut job.tenant);
-            }
-            Ok(job)
-        }
-        other => {
-            let message = format!("{}: {} is not a job", input::shown(file), other.reference());
-            Err(Failure::new(exit::USAGE, message)
-                .hint("only documents with `kind: Job` can be planned"))
-        }
-    };
-    documents.into_iter().map(job).collect()
 }
 
 /// The object, or `None` when the cell does not have it.
@@ -329,17 +311,18 @@ impl Applier {
             return Err(Failure::new(exit::CONFLICT, message)
                 .hint("cancel the job and submit it under another name"));
         }
-        if old_spec.count.max(1) == new_spec.count.max(1) {
+        let paths = changed_job_fields(&old_spec, &new_spec);
+        if paths.is_empty() {
             return Ok(Outcome::Unchanged);
         }
         let request = UpdateJobRequest {
             job: Some(Job {
                 tenant: job.tenant.clone(),
                 name: job.name.clone(),
-                spec: Some(JobSpec { count: new_spec.count.max(1), ..JobSpec::default() }),
+                spec: Some(JobSpec { count: new_spec.count.max(1), ..new_spec }),
                 ..Job::default()
             }),
-            update_mask: Some(FieldMask { paths: vec!["spec.count".to_owned()] }),
+            update_mask: Some(FieldMask { paths }),
             expected_revision: old.revision,
             validate_only: self.dry_run,
             ..UpdateJobRequest::default()

@@ -35,5 +35,6 @@ pub(crate) fn spec(request: &Resources, count: u32) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     }
 }

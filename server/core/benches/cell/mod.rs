@@ -76,6 +76,7 @@ pub(crate) fn machine(number: u32, jitter: bool) -> NodeSpec {
         gpu_model: name(model),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     }
 }
 
@@ -144,6 +145,8 @@ pub(crate) fn cell(mix: &Mix, nodes: u32, tenants: u32, jitter: bool) -> Engine 
         weight: 1,
         priority_ceiling: Priority(100),
         labels: Labels::new(),
+        budget: Default::default(),
+        annotations: Default::default(),
     };
     run(
         &mut engine,
@@ -155,7 +158,7 @@ pub(crate) fn cell(mix: &Mix, nodes: u32, tenants: u32, jitter: bool) -> Engine 
     run(&mut engine, seen);
     let cancel = |number| {
         let target = Target { name: name(&format!("job-{number}")), expected: None };
-        ask(Command::CancelJob { tenant: name("t0"), target })
+        ask(Command::CancelJob { tenant: name("t0"), target, grace: None })
     };
     run(&mut engine, (first..last).map(cancel).collect());
     let nodes: Vec<NodeSpec> = (0..nodes).map(|number| machine(number, jitter)).collect();

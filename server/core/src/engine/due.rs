@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Engine, timers::Due};
+use super::{Engine, decide::task::failed, timers::Due};
 use crate::{
     event::Event,
-    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, TaskEnd},
+    model::{AllocationId, EvictionReason, JobId, Millis, NodeId, TaskEnd, TaskIndex},
 };
 
 /// Due entries that one step handles at most; the next step goes on.
@@ -20,10 +20,12 @@ impl Engine {
             match due {
                 Due::Eviction(allocation) => self.eviction_due(allocation),
                 Due::Timeout(allocation) => self.timeout_due(allocation),
-                Due::Deadline(job) => self.drop_pending(job, TaskEnd::MissedDeadline),
+                Due::Retry(job, task) => self.retry_due(job, task),
+                Due::Deadline(job) => self.drop_waiting(job, TaskEnd::MissedDeadline),
                 Due::Report(node) => self.report_due(node),
                 Due::Forget(job) => self.forget_due(job),
                 Due::ForgetRequests => self.forget_requests(),
+                Due::Budget(tenant) => self.settle_budget(tenant),
             }
         }
         self.unfinished |= self.timers.next().is_some_and(|time| time <= self.now);
@@ -36,7 +38,7 @@ impl Engine {
         let Some(notice) = allocation.notice.filter(|notice| notice.deadline <= self.now) else {
             return;
         };
-        self.emit(Event::TaskEvicted { at: allocation.at, reason: notice.reason });
+        self.emit(Event::taken_back(allocation, notice.reason));
     }
 
     fn timeout_due(&mut self, id: AllocationId) {
@@ -45,7 +47,14 @@ impl Engine {
         let from = allocation.started().unwrap_or(allocation.placed);
         let limit = self.state.job(at.job).and_then(|job| job.spec.max_runtime);
         if limit.is_some_and(|limit| from.after(limit) <= self.now) {
-            self.emit(Event::TaskEnded { at, end: TaskEnd::TimedOut, message: Arc::default() });
+            let end = TaskEnd::TimedOut;
+            self.emit(failed(&self.state, self.now, allocation, end, Arc::default()));
+        }
+    }
+
+    fn retry_due(&mut self, job: JobId, first: TaskIndex) {
+        if self.state.tries(job, first).until.is_some_and(|until| until <= self.now) {
+            self.emit(Event::TasksResumed { job, first, count: 1 });
         }
     }
 

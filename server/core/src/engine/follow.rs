@@ -45,6 +45,7 @@ fn touch_budget(touched: &mut BTreeSet<Name>, state: &State, node: NodeId) {
 impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
+        self.touch_budget(event);
         match event {
             Event::PolicyChanged(_) => {
                 let nodes = self.state.nodes().map(|node| (node.id, Touched::default()));
@@ -84,9 +85,19 @@ impl Engine {
             Event::TaskEvicted { at, reason } => {
                 self.touch_job(at.job);
                 self.evicted.insert(at.job, *reason);
+                self.note_tried(at);
             }
             Event::TasksDropped { job, .. } => {
                 self.touch_job(*job);
+                self.scheduler.note_withdrawal();
+            }
+            Event::JobUpdated { .. } => self.scheduler.note_withdrawal(),
+            Event::TasksResumed { job, .. } => {
+                self.touch_job(*job);
+            }
+            Event::TasksDelayed { job, .. } => self.freed.push(*job),
+            Event::JobEnded { id, .. } if self.state.has_dependents() => {
+                self.freed.extend(self.state.dependents(*id));
             }
             Event::JobResized { id, .. } => {
                 self.touch_job(*id);
@@ -97,16 +108,30 @@ impl Engine {
 
     /// Draws the consequences of all events since the last call.
     pub(super) fn follow_up(&mut self) {
+        loop {
+            self.withdraw_preemptions();
+            self.draw_consequences();
+            if !self.scheduler.notes_withdrawal() {
+                return;
+            }
+        }
+    }
+
+    fn draw_consequences(&mut self) {
         for owner in mem::take(&mut self.touched_budgets) {
             self.curb_risk(owner);
         }
+        self.settle_budgets();
         for (node, touched) in mem::take(&mut self.touched_nodes) {
             self.reclaim(node, touched);
         }
+        self.settle_budgets();
+        self.give_up();
         for (job, reason) in mem::take(&mut self.evicted) {
             self.notice_gang(job, reason, None);
         }
-        while !self.touched_jobs.is_empty() {
+        while !self.touched_jobs.is_empty() || !self.freed.is_empty() {
+            self.free_dependents();
             let mut jobs = mem::take(&mut self.touched_jobs);
             jobs.sort_unstable();
             jobs.dedup();
@@ -137,7 +162,7 @@ impl Engine {
         let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
         if job.counts.pending > 0 && job.spec.deadline.is_some_and(|deadline| deadline <= self.now)
         {
-            self.drop_pending(id, TaskEnd::MissedDeadline);
+            self.drop_waiting(id, TaskEnd::MissedDeadline);
         }
         let job = self.state.job(id).expect("invariant: it was just there");
         if let Some(state) = job.final_state() {
@@ -145,11 +170,11 @@ impl Engine {
         }
     }
 
-    /// Ends all pending tasks of a job.
-    pub(super) fn drop_pending(&mut self, id: JobId, end: TaskEnd) {
+    /// Ends all pending and delayed tasks of a job.
+    pub(super) fn drop_waiting(&mut self, id: JobId, end: TaskEnd) {
         let Some(job) = self.state.job(id) else { return };
-        for (first, count) in job.pending_runs(u32::MAX) {
-            self.emit(Event::TasksDropped { job: id, first, count, end });
+        for (first, count, delayed) in job.tasks.waiting_runs() {
+            self.emit(Event::TasksDropped { job: id, first, count, delayed, end });
         }
     }
 
@@ -159,8 +184,8 @@ impl Engine {
         let mut ids = node.allocations.clone();
         ids.sort_unstable();
         for id in ids {
-            let at = self.state.allocation(id).expect("invariant: it is live").at;
-            self.emit(Event::TaskEvicted { at, reason });
+            let allocation = self.state.allocation(id).expect("invariant: it is live");
+            self.emit(Event::taken_back(allocation, reason));
         }
     }
 
@@ -192,7 +217,8 @@ impl Engine {
     }
 
     fn announce(&mut self, allocation: &Allocation, notice: Notice) {
-        if allocation.notice.is_none_or(|old| notice.deadline < old.deadline) {
+        let notice = notice.beside(allocation.notice);
+        if allocation.notice != Some(notice) {
             self.emit(Event::NoticeGiven { at: allocation.at, notice });
         }
     }

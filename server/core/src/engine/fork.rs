@@ -32,9 +32,12 @@ impl Engine {
                 batch: Batch::default(),
                 touched_nodes: self.touched_nodes.clone(),
                 touched_jobs: self.touched_jobs.clone(),
+                touched_tenants: self.touched_tenants.clone(),
                 touched_budgets: self.touched_budgets.clone(),
                 evicted: self.evicted.clone(),
                 room: Vec::new(),
+                tried: Vec::new(),
+                freed: Vec::new(),
                 ..*self
             },
         }

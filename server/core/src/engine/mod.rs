@@ -7,10 +7,12 @@
 //! in `follow.rs` under the same revision.
 
 mod ahead;
+mod budgets;
 mod decide;
 mod due;
 mod follow;
 mod fork;
+mod grown;
 mod reclaim;
 mod timers;
 mod windows;
@@ -28,7 +30,10 @@ use timers::Timers;
 use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event},
-    model::{AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, Time},
+    model::{
+        AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex, TenantId,
+        Time,
+    },
     planner::Problem,
     rejection::Rejection,
     scheduler::{Plan, Scheduler},
@@ -64,10 +69,16 @@ pub struct Engine {
     /// Nodes whose owners may lack room.
     touched_nodes: BTreeMap<NodeId, Touched>,
     touched_jobs: Vec<JobId>,
+    /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
+    touched_tenants: BTreeSet<TenantId>,
     /// Owners with a shortfall budget of which more may have been spent, or less may count.
     touched_budgets: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
+    /// Evicted tasks that may have been so too often.
+    tried: Vec<(JobId, TaskIndex)>,
+    /// Jobs whose wait for others may be over.
+    freed: Vec<JobId>,
     /// Empty: what the next command comes to is put here, so that not every one allocates.
     room: Vec<Event>,
 }
@@ -94,8 +105,11 @@ impl Engine {
             unfinished: true,
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
+            touched_tenants: BTreeSet::new(),
             touched_budgets: BTreeSet::new(),
             evicted: BTreeMap::new(),
+            tried: Vec::new(),
+            freed: Vec::new(),
             room: Vec::new(),
         }
     }

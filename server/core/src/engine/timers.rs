@@ -1,10 +1,13 @@
 //! What becomes due when. Derived from the state; an entry that no longer holds is found out when it is due.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     event::Event,
-    model::{Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, Time},
+    model::{
+        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TaskIndex, TaskPhase,
+        TenantId, Time,
+    },
     state::State,
 };
 
@@ -15,6 +18,8 @@ pub(super) enum Due {
     Eviction(AllocationId),
     /// A task has run for its `max_runtime`.
     Timeout(AllocationId),
+    /// A task has waited out its back-off.
+    Retry(JobId, TaskIndex),
     /// A job's deadline.
     Deadline(JobId),
     /// A node should have reported.
@@ -23,6 +28,8 @@ pub(super) enum Due {
     Forget(JobId),
     /// The oldest remembered answer need not be kept.
     ForgetRequests,
+    /// A tenant may reach a limit of its budget, or a new period begins.
+    Budget(TenantId),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,6 +38,8 @@ pub(super) struct Timers {
     ended: Ended,
     /// When windows of owners begin or end to count. Apart, so that names do not make all other entries larger.
     turns: BTreeSet<(Time, Name)>,
+    /// When budgets may turn; each stands among the entries at its time, and no later than it must.
+    budgets: BTreeMap<TenantId, Time>,
 }
 
 /// When ended jobs need not be kept any more. All are kept equally long, so that they come in the order in which they
@@ -78,6 +87,7 @@ impl Timers {
             timers.expect_report(node, now);
         }
         state.owners().for_each(|owner| timers.expect_turn(owner));
+        state.tenants().for_each(|tenant| timers.expect_turn_of_budget(state, tenant.id, now));
         let mut jobs: Vec<&Job> = state.jobs_from(JobId(0)).collect();
         jobs.sort_by_key(|job| job.ended.map(|(time, _)| time));
         for job in jobs {
@@ -86,6 +96,9 @@ impl Timers {
         for allocation in state.allocations_from(AllocationId(0)) {
             timers.set(timeout(state, allocation));
             timers.set(eviction(allocation));
+        }
+        for (job, task, tries) in state.all_tries() {
+            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
         }
         if let Some((_, oldest)) = state.remembered_by_age().next() {
             timers.forget_requests_at(oldest.time.after(state.policy().request_retention));
@@ -103,6 +116,9 @@ impl Timers {
         }
         for allocation in state.allocations_from(AllocationId(0)) {
             timers.set(eviction(allocation));
+        }
+        for (job, task, tries) in state.all_tries() {
+            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
         }
         timers
     }
@@ -132,7 +148,28 @@ impl Timers {
             return self.ended.now.pop().map(Due::Forget);
         }
         entry?;
-        self.entries.pop_first().map(|(_, due)| due)
+        let due = self.entries.pop_first().map(|(_, due)| due);
+        if let Some(Due::Budget(tenant)) = due {
+            self.budgets.remove(&tenant);
+        }
+        due
+    }
+
+    /// Sets when the budget of a tenant may turn next, unless it is looked at sooner.
+    pub(super) fn expect_turn_of_budget(&mut self, state: &State, id: TenantId, now: Time) {
+        let Some(tenant) = state.tenant(id) else { return };
+        let Some(spending) = &tenant.spending else { return };
+        let turn = spending.next_turn(&tenant.spec.budget, tenant.budget_level, now);
+        let Some(turn) = turn else { return };
+        let known = self.budgets.get(&id).copied();
+        if known.is_some_and(|known| known <= turn) {
+            return;
+        }
+        if let Some(known) = known {
+            self.entries.remove(&(known, Due::Budget(id)));
+        }
+        self.budgets.insert(id, turn);
+        self.entries.insert((turn, Due::Budget(id)));
     }
 
     pub(super) fn expect_report(&mut self, node: &Node, since: Time) {
@@ -153,7 +190,17 @@ impl Timers {
         {
             self.turns.remove(&(turn, owner.spec.name.clone()));
         }
-        let (Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. }) = event else { return };
+        if let Event::JobUpdated { id, .. } = event {
+            for entry in timeouts(state, *id) {
+                self.entries.remove(&entry);
+            }
+        }
+        let (Event::TaskEnded { at, .. }
+        | Event::TaskEvicted { at, .. }
+        | Event::TaskDelayed { at, .. }) = event
+        else {
+            return;
+        };
         let allocation = state.allocation(at.id).expect("invariant: it is live");
         for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()
         {
@@ -181,6 +228,7 @@ impl Timers {
             }
             Event::TasksPlaced { job, placements } => {
                 let job = state.job(*job).expect("invariant: the event's job exists");
+                self.expect_turn_of_budget(state, job.tenant, state.now());
                 if job.spec.max_runtime.is_none() {
                     return;
                 }
@@ -190,6 +238,15 @@ impl Timers {
                         self.set_timeout(state, AllocationId(id));
                     }
                 }
+            }
+            Event::TenantCreated { id, .. }
+            | Event::TenantUpdated { id, .. }
+            | Event::BudgetTurned { tenant: id, .. } => {
+                self.expect_turn_of_budget(state, *id, state.now());
+            }
+            Event::JobUpdated { id, .. } => self.entries.extend(timeouts(state, *id)),
+            Event::TaskDelayed { at, until, .. } => {
+                self.entries.insert((*until, Due::Retry(at.job, at.task)));
             }
             Event::TaskStarted { at } => self.set_timeout(state, at.id),
             Event::NoticeGiven { at, .. } => {
@@ -254,6 +311,16 @@ fn timeout(state: &State, allocation: &Allocation) -> Option<(Time, Due)> {
     let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
     let from = allocation.started().unwrap_or(allocation.placed);
     Some((from.after(job.spec.max_runtime?), Due::Timeout(allocation.at.id)))
+}
+
+/// Of all placed tasks of a job.
+fn timeouts(state: &State, job: JobId) -> Vec<(Time, Due)> {
+    let job = state.job(job).expect("invariant: the event's job exists");
+    let placed = job.tasks.iter().filter_map(|task| match task.phase {
+        TaskPhase::Placed(id) => state.allocation(id),
+        _ => None,
+    });
+    placed.filter_map(|allocation| timeout(state, allocation)).collect()
 }
 
 fn eviction(allocation: &Allocation) -> Option<(Time, Due)> {

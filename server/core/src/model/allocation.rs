@@ -55,6 +55,23 @@ pub enum EvictionReason {
     NodeRemoved,
     /// The node's description changed: less capacity or more reserved.
     NodeChanged,
+    /// The tenant has used up its budget.
+    OverBudget,
+    /// Its job was cancelled with grace: the task does not become pending again.
+    Cancelled,
+}
+
+impl Notice {
+    /// What becomes of a notice when another one is given: the earlier deadline counts, and what is cancelled stays so.
+    #[must_use]
+    pub fn beside(self, old: Option<Self>) -> Self {
+        let Some(old) = old else { return self };
+        let is_cancelled = |notice: &Self| notice.reason == EvictionReason::Cancelled;
+        let first = if self.deadline < old.deadline { self } else { old };
+        let cancelled = is_cancelled(&self) || is_cancelled(&old);
+        let reason = if cancelled { EvictionReason::Cancelled } else { first.reason };
+        Self { reason, ..first }
+    }
 }
 
 /// A set of a node's GPU devices by index, 0 to 63.
@@ -77,6 +94,12 @@ impl Allocation {
     #[inline]
     pub fn started(&self) -> Option<Time> {
         (self.started != NEVER).then_some(self.started)
+    }
+
+    /// Whether its job was cancelled with grace.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.notice.is_some_and(|notice| notice.reason == EvictionReason::Cancelled)
     }
 
     /// Has it started at `time`.

@@ -46,3 +46,8 @@ id! {
     /// An allocation, numbered from 1 in the order of placement and never used again.
     AllocationId(u64)
 }
+id! {
+    /// Where nodes are alike to whoever pays for them: one owner, region and GPU model. Numbered as they come and never
+    /// used again.
+    SiteId(u32)
+}

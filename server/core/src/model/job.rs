@@ -4,8 +4,8 @@ use std::{
 };
 
 use super::{
-    AllocationId, Horizon, JobId, Label, Labels, Millis, Name, Resources, Revision, TaskIndex,
-    Tasks, TenantId, Time,
+    AllocationId, Annotations, Dependency, Horizon, JobExtras, JobId, Label, Labels, Millis, Name,
+    Payload, Resources, RetryPolicy, Revision, TaskIndex, Tasks, TenantId, Time,
 };
 
 /// Higher goes first.
@@ -35,9 +35,44 @@ pub struct JobSpec {
     pub labels: Labels,
     /// How long before an eviction the notice comes.
     pub notice: Option<Millis>,
+    /// What few jobs ask for.
+    pub extras: Option<Arc<JobExtras>>,
 }
 
 impl JobSpec {
+    /// When its tasks are tried again, if it says.
+    #[must_use]
+    #[inline]
+    pub fn retry(&self) -> Option<&RetryPolicy> {
+        self.extras.as_ref()?.retry.as_ref()
+    }
+
+    /// The jobs that it waits for.
+    #[must_use]
+    #[inline]
+    pub fn dependencies(&self) -> &[Dependency] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.dependencies)
+    }
+
+    /// What its tasks run.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        self.extras.as_ref()?.payload.as_ref()
+    }
+
+    /// Free text for people.
+    #[must_use]
+    pub fn annotations(&self) -> Annotations {
+        self.extras.as_ref().map(|extras| extras.annotations.clone()).unwrap_or_default()
+    }
+
+    /// Changes what few jobs ask for; nothing of it is kept if nothing is asked for.
+    pub fn change_extras(&mut self, change: impl FnOnce(&mut JobExtras)) {
+        let mut extras = self.extras.as_deref().cloned().unwrap_or_default();
+        change(&mut extras);
+        self.extras = (extras != JobExtras::default()).then(|| Arc::new(extras));
+    }
+
     /// How far ahead the owner's load matters to a task that is placed now.
     #[must_use]
     pub fn horizon(&self) -> Horizon {
@@ -143,7 +178,7 @@ pub struct Job {
     /// No task with a smaller index is pending.
     pub(crate) first_pending: TaskIndex,
     /// How often its tasks were evicted.
-    pub evictions: u64,
+    pub evictions: u32,
     /// When it was submitted.
     pub created: Time,
     /// When it ended, and how.
@@ -167,6 +202,8 @@ pub enum TaskPhase {
     /// Waits for a place.
     #[default]
     Pending,
+    /// Waits for the end of a back-off or for other jobs, and not for a place.
+    Delayed,
     /// Holds an allocation.
     Placed(AllocationId),
     /// Will not run any more.
@@ -186,6 +223,10 @@ pub enum TaskEnd {
     TimedOut,
     /// Was not placed by the deadline; counts as failed.
     MissedDeadline,
+    /// Was evicted more often than its job allows; counts as failed.
+    Evicted,
+    /// A job that had to succeed first did not; counts as cancelled.
+    DependencyFailed,
 }
 
 /// How many tasks of a job are in each phase.
@@ -203,6 +244,8 @@ pub struct TaskCounts {
     pub failed: u32,
     /// Cancelled.
     pub cancelled: u32,
+    /// Waiting for the end of a back-off or for other jobs.
+    pub delayed: u32,
 }
 
 /// Where a job stands.
@@ -234,13 +277,15 @@ impl Job {
     /// Whether none of its tasks was ever placed, and all may be.
     #[must_use]
     pub fn waits_for_its_first_place(&self) -> bool {
-        self.ended.is_none() && self.evictions == 0 && self.counts.pending == self.spec.count
+        self.counts.pending == self.spec.count
+            && self.ended.is_none()
+            && self.tasks.iter().all(|task| task.attempts == 0)
     }
 
     /// The state in which it ends once no task is unfinished.
     #[must_use]
     pub fn final_state(&self) -> Option<JobState> {
-        if self.counts.pending > 0 || self.counts.placed > 0 {
+        if self.counts.pending > 0 || self.counts.placed > 0 || self.counts.delayed > 0 {
             return None;
         }
         Some(if self.counts.failed > 0 {
@@ -250,6 +295,23 @@ impl Job {
         } else {
             JobState::Cancelled
         })
+    }
+
+    /// Whether any of its tasks may be placed. A gang waits for those of its tasks that wait out a back-off, so that it
+    /// is placed whole.
+    #[must_use]
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.counts.pending > 0 && !(self.spec.gang && self.counts.delayed > 0)
+    }
+
+    /// Whether it waits for other jobs: then none of its tasks was ever placed.
+    #[must_use]
+    pub fn waits_for_jobs(&self) -> bool {
+        let first = || self.tasks.get(TaskIndex(0));
+        self.counts.delayed > 0
+            && !self.spec.dependencies().is_empty()
+            && first().is_some_and(|task| task.phase == TaskPhase::Delayed && task.attempts == 0)
     }
 
     /// Its pending tasks as runs of consecutive indices (first, count), ascending, `limit` tasks at most.

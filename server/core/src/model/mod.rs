@@ -1,7 +1,10 @@
 //! The nouns of a cell as plain data, in the words of the design: nothing here decides.
 
 mod allocation;
+mod annotations;
 mod bounds;
+mod budget;
+mod extras;
 mod horizon;
 mod ids;
 mod job;
@@ -10,18 +13,24 @@ mod name;
 mod node;
 mod owner;
 mod policy;
+mod price;
 mod quote;
 mod resources;
+mod retry;
 mod scorecard;
 mod sketch;
+mod spending;
 mod tasks;
 mod tenant;
 mod time;
 
 pub use allocation::{Allocation, AllocationRef, DeviceSet, EvictionReason, Notice};
+pub use annotations::Annotations;
 pub use bounds::Bounds;
+pub use budget::{Budget, BudgetLevel, Period};
+pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
-pub use ids::{AllocationId, JobId, NodeId, Revision, TaskIndex, TenantId};
+pub use ids::{AllocationId, JobId, NodeId, Revision, SiteId, TaskIndex, TenantId};
 pub use job::{
     Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
     TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
@@ -35,11 +44,14 @@ pub use owner::{
     CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,
 };
 pub use policy::Policy;
+pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use quote::Quote;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
+pub use retry::{RetryPolicy, Tries};
 pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
 pub use sketch::{Part, Sketch};
 pub(crate) use sketch::{remaining, scale};
+pub use spending::Spending;
 pub use tasks::Tasks;
 pub use tenant::{Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

@@ -1,8 +1,8 @@
 use std::{ops::Deref, sync::Arc};
 
 use super::{
-    AllocationId, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels, Millis,
-    Name, NodeId, Policy, Resources, Revision, Time,
+    AllocationId, Annotations, Bounds, DeviceSet, GPU_MILLIS_PER_DEVICE, HeldBack, Horizon, Labels,
+    Millis, Name, NodeId, Policy, Resources, Revision, SiteId, Time,
 };
 use crate::model::Label;
 
@@ -29,6 +29,8 @@ pub struct NodeSpec {
     pub reservation: Resources,
     /// Without a report for this long it is lost.
     pub report_ttl: Option<Millis>,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// Keeps off every task that does not tolerate it.
@@ -117,6 +119,8 @@ pub struct Node {
     pub noticed: Resources,
     /// How much of each device is lent.
     pub devices: GpuDevices,
+    /// Where it is to the ledger: its owner, region and GPU model.
+    pub site: SiteId,
     /// The allocations on it, oldest first.
     pub allocations: Vec<AllocationId>,
     /// When it was registered.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Curb, GPU_MILLIS_PER_DEVICE, Horizon, Labels, LendingRecord, Millis, Name, NodeId, NodeSpec,
-    Resources, Revision, Time,
+    Annotations, Curb, GPU_MILLIS_PER_DEVICE, Horizon, Labels, LendingRecord, Millis, Name, NodeId,
+    NodeSpec, Resources, Revision, Time,
 };
 
 /// How often an owner's load may exceed what the cell bounded, in parts per million of the time.
@@ -23,6 +23,10 @@ pub struct OwnerSpec {
     pub shortfall_budget: Option<Millis>,
     /// When it holds back more than else, in the order of the entries' names.
     pub calendar: Vec<CalendarEntry>,
+    /// Free for whoever runs the cell to use.
+    pub labels: Labels,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// A recurring or single stretch of time in which an owner holds back a share of its nodes.
@@ -173,7 +177,14 @@ impl OwnerSpec {
     /// What is taken of an owner that was never described.
     #[must_use]
     pub fn of(name: Name) -> Self {
-        Self { name, risk: Risk::default(), shortfall_budget: None, calendar: Vec::new() }
+        Self {
+            name,
+            risk: Risk::default(),
+            shortfall_budget: None,
+            calendar: Vec::new(),
+            labels: Labels::new(),
+            annotations: Annotations::default(),
+        }
     }
 
     fn is_default(&self) -> bool {

@@ -29,12 +29,18 @@ const FAILED: u64 = u64::MAX - 2;
 const CANCELLED: u64 = u64::MAX - 3;
 const TIMED_OUT: u64 = u64::MAX - 4;
 const MISSED_DEADLINE: u64 = u64::MAX - 5;
+const DELAYED: u64 = u64::MAX - 6;
+const EVICTED: u64 = u64::MAX - 7;
+const DEPENDENCY_FAILED: u64 = u64::MAX - 8;
+/// The first of them.
+const NO_ID: u64 = DEPENDENCY_FAILED;
 
 impl Packed {
     #[inline]
     fn new(task: Task) -> Self {
         let phase = match task.phase {
             TaskPhase::Pending => PENDING,
+            TaskPhase::Delayed => DELAYED,
             TaskPhase::Placed(id) => {
                 assert!(Tasks::can_name(id), "invariant: ids never run out");
                 id.0
@@ -44,6 +50,8 @@ impl Packed {
             TaskPhase::Ended(TaskEnd::Cancelled) => CANCELLED,
             TaskPhase::Ended(TaskEnd::TimedOut) => TIMED_OUT,
             TaskPhase::Ended(TaskEnd::MissedDeadline) => MISSED_DEADLINE,
+            TaskPhase::Ended(TaskEnd::Evicted) => EVICTED,
+            TaskPhase::Ended(TaskEnd::DependencyFailed) => DEPENDENCY_FAILED,
         };
         Self { phase, attempts: task.attempts }
     }
@@ -52,11 +60,14 @@ impl Packed {
     fn task(self) -> Task {
         let phase = match self.phase {
             PENDING => TaskPhase::Pending,
+            DELAYED => TaskPhase::Delayed,
             SUCCEEDED => TaskPhase::Ended(TaskEnd::Succeeded),
             FAILED => TaskPhase::Ended(TaskEnd::Failed),
             CANCELLED => TaskPhase::Ended(TaskEnd::Cancelled),
             TIMED_OUT => TaskPhase::Ended(TaskEnd::TimedOut),
             MISSED_DEADLINE => TaskPhase::Ended(TaskEnd::MissedDeadline),
+            EVICTED => TaskPhase::Ended(TaskEnd::Evicted),
+            DEPENDENCY_FAILED => TaskPhase::Ended(TaskEnd::DependencyFailed),
             id => TaskPhase::Placed(AllocationId(id)),
         };
         Task { phase, attempts: self.attempts }
@@ -72,7 +83,7 @@ impl fmt::Debug for Packed {
 impl Tasks {
     /// Whether a task can be on the allocation: not on one of the last few of all numbers.
     pub(crate) fn can_name(id: AllocationId) -> bool {
-        id.0 < MISSED_DEADLINE
+        id.0 < NO_ID
     }
 
     /// As many new tasks.
@@ -117,6 +128,40 @@ impl Tasks {
             }
         }
         runs
+    }
+
+    /// All that are pending or delayed, as runs: the first one, how many, and whether they are delayed.
+    pub(crate) fn waiting_runs(&self) -> Vec<(TaskIndex, u32, bool)> {
+        let mut runs: Vec<(TaskIndex, u32, bool)> = Vec::new();
+        for (index, task) in (0..).zip(self.all()) {
+            let delayed = match task.phase {
+                PENDING => false,
+                DELAYED => true,
+                _ => continue,
+            };
+            match runs.last_mut() {
+                Some((first, count, of)) if first.0 + *count == index && *of == delayed => {
+                    *count += 1;
+                }
+                _ => runs.push((TaskIndex(index), 1, delayed)),
+            }
+        }
+        runs
+    }
+
+    /// Moves tasks on, `count` from `first` on, that are all in the phase `from`.
+    pub(crate) fn shift(
+        &mut self,
+        (first, count): (TaskIndex, u32),
+        from: TaskPhase,
+        to: TaskPhase,
+    ) {
+        let begin = first.0 as usize;
+        for task in &mut self.all_mut()[begin..begin + count as usize] {
+            let Task { phase, attempts } = task.task();
+            assert_eq!(phase, from, "invariant: the event tells where the task stood");
+            *task = Packed::new(Task { phase: to, attempts });
+        }
     }
 
     /// Places pending tasks, `count` from `first` on, with the allocations from `allocation` on.
@@ -197,8 +242,11 @@ mod tests {
             TaskEnd::Cancelled,
             TaskEnd::TimedOut,
             TaskEnd::MissedDeadline,
+            TaskEnd::Evicted,
+            TaskEnd::DependencyFailed,
         ];
-        let mut phases = vec![TaskPhase::Pending, TaskPhase::Placed(AllocationId(1 << 60))];
+        let mut phases =
+            vec![TaskPhase::Pending, TaskPhase::Delayed, TaskPhase::Placed(AllocationId(1 << 60))];
         phases.extend(ends.map(TaskPhase::Ended));
         let tasks: Vec<Task> =
             phases.into_iter().zip(7..).map(|(phase, attempts)| Task { phase, attempts }).collect();

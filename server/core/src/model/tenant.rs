@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::{Counts, JobId, JobIds, Labels, Name, Priority, Resources, Revision, TenantId, Time};
+use super::{
+    Annotations, Budget, BudgetLevel, Counts, JobId, JobIds, Labels, Name, Priority, Resources,
+    Revision, Spending, TenantId, Time,
+};
 
 /// What a tenant is, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct TenantSpec {
     pub priority_ceiling: Priority,
     /// Free for the tenant's use.
     pub labels: Labels,
+    /// What it may spend.
+    pub budget: Budget,
+    /// Free text for people.
+    pub annotations: Annotations,
 }
 
 /// Hard limits on what a tenant's unfinished tasks ask for in all; `None` is no limit.
@@ -77,6 +84,10 @@ pub struct Tenant {
     pub(crate) job_names: OrdMap<Name, JobId>,
     /// How many of its jobs are not ended.
     pub unfinished_jobs: u64,
+    /// What it spends; only of a tenant that has a budget.
+    pub spending: Option<Spending>,
+    /// How far it has come in its budget.
+    pub budget_level: BudgetLevel,
     /// When it was created.
     pub created: Time,
     /// The last change of its description.

@@ -90,7 +90,9 @@ impl Scheduler {
         tenant: TenantId,
         spec: &JobSpec,
     ) -> Vec<Advice> {
-        if self.could_place(state, tenant, spec) == spec.count {
+        // Of a tenant that has used up its budget nothing is placed, whatever it asks for.
+        let is_stopped = state.tenant(tenant).is_some_and(|t| t.budget_level.stops_new());
+        if is_stopped || self.could_place(state, tenant, spec) == spec.count {
             return Vec::new();
         }
         let mut advice = Vec::new();

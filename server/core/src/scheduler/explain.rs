@@ -29,6 +29,9 @@ const RULES: [Blocker; 6] = [
     Blocker::Taints,
     Blocker::GpuModel,
 ];
+/// What lies between tasks.
+const BETWEEN_TASKS: [Blocker; 4] =
+    [Blocker::Gang, Blocker::Spread, Blocker::Preemption, Blocker::Queue];
 /// One more than the last of them.
 const RULES_END: usize = Blocker::GpuModel as usize + 1;
 
@@ -99,7 +102,7 @@ struct Lack {
 }
 
 impl Reasons {
-    /// Why the job's pending tasks wait; empty when none is pending.
+    /// Why the job's pending and delayed tasks wait; empty when there are none.
     ///
     /// A node counts for every blocker that it has. When some node has none, what is left are the reasons that lie
     /// between tasks: the gang, the spread, the evictions under way, the queue.
@@ -109,18 +112,32 @@ impl Reasons {
 
     /// The same, and how near the tasks are to a place.
     pub fn explain_fully(&mut self, state: &State, job: &Job) -> Explanation {
-        if job.counts.pending == 0 {
-            return Explanation::default();
+        let mut reasons = Vec::new();
+        if job.waits_for_jobs() {
+            reasons.push(PendingReason::of(Blocker::Dependency));
+        } else if job.counts.delayed > 0 {
+            reasons.push(PendingReason::of(Blocker::Backoff));
         }
-        if state.node_count() == 0 {
-            let reasons = vec![PendingReason::of(Blocker::NoNodes)];
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        let is_stopped = tenant.budget_level.stops_new();
+        if is_stopped && job.counts.pending > 0 {
+            reasons.push(PendingReason::of(Blocker::Budget));
+        }
+        if job.is_ready() && state.node_count() == 0 {
+            reasons.push(PendingReason::of(Blocker::NoNodes));
+        }
+        if !job.is_ready() || state.node_count() == 0 {
             return Explanation { reasons, ..Explanation::default() };
         }
         self.follow(state);
         let wish = Wish::of(&job.spec);
         let sum = self.count(state, KeyRef::alike(job), &wish);
+        // Tasks that may not be placed do not wait for other tasks.
+        let between_tasks = |reason: &PendingReason| BETWEEN_TASKS.contains(&reason.blocker);
+        let counted = sum.reasons(&job.spec, &wish).into_iter();
+        reasons.extend(counted.filter(|reason| !is_stopped || !between_tasks(reason)));
         Explanation {
-            reasons: sum.reasons(&job.spec, &wish),
+            reasons,
             allowed: sum.allowed,
             large_enough: sum.large_enough,
             nearest: sum.nearest.map(|(.., node)| node),

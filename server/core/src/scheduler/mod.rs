@@ -24,10 +24,12 @@ mod place;
 mod preempt;
 mod promise;
 mod queue;
+mod reason;
 mod room;
 mod shape;
 mod spread;
 mod wake;
+mod yielding;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,15 +40,14 @@ pub use advice::{Advice, Change};
 pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
 use queue::{Lane, Queue};
+pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
 pub use shape::ShapeId;
+use wake::gang_waits;
 
 use crate::{
     event::{Event, Placement},
-    model::{
-        AllocationRef, Dimension, Job, JobId, NodeId, Notice, Priority, Resources, TaskPhase,
-        TenantId, Time,
-    },
+    model::{AllocationRef, JobId, NodeId, Notice, Priority, Resources, TenantId, Time},
     state::State,
 };
 
@@ -76,56 +77,6 @@ pub enum Plan {
         /// To whom.
         notices: Vec<(AllocationRef, Notice)>,
     },
-}
-
-/// What keeps a task from being placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blocker {
-    /// The cell has no nodes.
-    NoNodes,
-    /// A gang does not fit as a whole.
-    Gang,
-    /// The job's spreads leave no place.
-    Spread,
-    /// Evictions that make room are under notice.
-    Preemption,
-    /// Others are ahead.
-    Queue,
-    /// The node takes no new tasks.
-    NodeState,
-    /// The node is in another region.
-    Region,
-    /// The node is in another zone.
-    Zone,
-    /// The node has other labels.
-    Labels,
-    /// The node has a taint that is not tolerated.
-    Taints,
-    /// The node has another GPU model, or none.
-    GpuModel,
-    /// More than the node's whole capacity.
-    Capacity,
-    /// More than the node's headroom now.
-    Headroom,
-}
-
-/// One blocker and how much it blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingReason {
-    /// The blocker.
-    pub blocker: Blocker,
-    /// What there is too little of.
-    pub dimension: Option<Dimension>,
-    /// How many nodes it rules out.
-    pub nodes: u32,
-    /// The least that any of these nodes lacks, in the unit of the request; of GPUs, how much less one task could get.
-    pub smallest_shortfall: u64,
-}
-
-impl PendingReason {
-    fn of(blocker: Blocker) -> Self {
-        Self { blocker, dimension: None, nodes: 0, smallest_shortfall: 0 }
-    }
 }
 
 /// Who waits, and where there is room.
@@ -161,6 +112,7 @@ pub struct Scheduler {
     batching: batching::Batching,
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
+    yielding: yielding::Yielding,
 }
 
 impl Scheduler {
@@ -184,6 +136,7 @@ impl Scheduler {
             } else {
                 scheduler.leaving += 1;
             }
+            scheduler.yielding.follow(allocation.at.id, allocation.notice);
         }
         scheduler
     }
@@ -195,7 +148,10 @@ impl Scheduler {
                 let node = state.node(*id).expect("invariant: the event's node exists");
                 self.fleet = self.fleet.saturating_sub(&node.spec.capacity);
             }
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+            Event::TaskEnded { at, .. }
+            | Event::TaskEvicted { at, .. }
+            | Event::TaskDelayed { at, .. } => {
+                self.yielding.follow(at.id, None);
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 let devices = allocation.devices;
                 if allocation.notice.is_none() {
@@ -209,7 +165,9 @@ impl Scheduler {
                 let want = self.index.want_of(&job.spec);
                 self.ended = Some(Ended { shape, want, devices });
             }
-            Event::NoticeGiven { at, .. } => {
+            Event::JobUpdated { id, spec } => self.before_update(state, *id, spec.priority),
+            Event::NoticeGiven { at, notice } => {
+                self.yielding.follow(at.id, Some(*notice));
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
                     self.count_running(state, at.job, false);
@@ -269,22 +227,30 @@ impl Scheduler {
                 self.enqueue(state, *id);
             }
             Event::TasksPlaced { job, placements } => self.placed(state, *job, placements),
-            Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => {
+            Event::TaskEnded { at, .. }
+            | Event::TaskEvicted { at, .. }
+            | Event::TaskDelayed { at, .. } => {
                 self.promises_void |= self.is_promised(state, at.node);
                 let ended = self.ended.take().expect("invariant: seen before it ended");
                 self.index.give(state, at.node, &ended);
                 self.job_changed(state, at.job);
             }
-            Event::TasksDropped { job, .. } => self.job_changed(state, *job),
+            Event::TasksDropped { job, .. }
+            | Event::TasksDelayed { job, .. }
+            | Event::TasksResumed { job, .. } => self.job_changed(state, *job),
+            Event::JobUpdated { id, .. } => self.after_update(state, *id),
             Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
+                self.yielding.follow(at.id, None);
                 self.count_running(state, at.job, true);
                 self.leaving -= 1;
                 self.promises_void = true;
                 self.index.refresh(state, at.node);
                 self.job_changed(state, at.job);
             }
-            Event::TenantCreated { .. }
+            Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
+            Event::PriceBookChanged { .. }
+            | Event::TenantCreated { .. }
             | Event::TenantDeleted { .. }
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
@@ -363,7 +329,7 @@ impl Scheduler {
     fn job_changed(&mut self, state: &State, id: JobId) {
         let Some(job) = state.job(id) else { return };
         self.unmeasured.insert(job.tenant);
-        if job.counts.pending == 0 {
+        if !job.is_ready() {
             self.dequeue(state, id);
             return;
         }
@@ -377,7 +343,8 @@ impl Scheduler {
 
     fn enqueue(&mut self, state: &State, id: JobId) {
         let job = state.job(id).expect("invariant: the event's job exists");
-        if job.counts.pending == 0 {
+        let tenant = state.tenant(job.tenant).expect("invariant: a job has a tenant");
+        if !job.is_ready() || tenant.budget_level.stops_new() {
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {
@@ -409,15 +376,6 @@ impl Scheduler {
         }
     }
 
-    fn count_running(&mut self, state: &State, id: JobId, more: bool) {
-        let job = state.job(id).expect("invariant: a live allocation has a job");
-        let count = self.running.entry(job.spec.priority).or_default();
-        *count = if more { *count + 1 } else { *count - 1 };
-        if *count == 0 {
-            self.running.remove(&job.spec.priority);
-        }
-    }
-
     /// The greatest part of the fleet that the tenant holds of any one resource, in billionths, by its weight.
     fn refresh_share(&mut self, state: &State, id: TenantId) {
         let Some(tenant) = state.tenant(id) else { return };
@@ -441,13 +399,4 @@ fn part(held: u64, all: u64) -> u64 {
     }
     let part = u128::from(held) * 1_000_000_000 / u128::from(all);
     u64::try_from(part).unwrap_or(u64::MAX)
-}
-
-/// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
-fn gang_waits(state: &State, job: &Job) -> bool {
-    let noticed = |phase: &TaskPhase| match phase {
-        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
-        _ => false,
-    };
-    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
 }

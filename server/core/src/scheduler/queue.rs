@@ -274,6 +274,11 @@ impl Queue {
         self.shapes.get(shape.0 as usize)?.last().map(|(priority, _)| *priority)
     }
 
+    /// The highest priority of any job that waits.
+    pub(super) fn highest_waiting(&self) -> Option<Priority> {
+        self.shapes.iter().filter_map(|priorities| Some(priorities.last()?.0)).max()
+    }
+
     pub(super) fn set_share(&mut self, tenant: TenantId, share: u64) {
         let old = self.shares.insert(tenant, share).unwrap_or(0);
         if old == share {

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     event::Event,
-    model::{AllocationRef, Job, NodeId, Notice, Owner, Priority, Time},
+    model::{
+        AllocationRef, BudgetLevel, Job, JobId, NodeId, Notice, Owner, Priority, TaskPhase,
+        TenantId, Time,
+    },
     state::State,
 };
 
@@ -37,6 +40,18 @@ impl Scheduler {
             self.wake_where_nodes_grew(state, now);
         }
         self.pack_batch(state, now);
+    }
+
+    /// Takes what waits of a tenant out of the order when its budget stops new work, and back in when it no longer does.
+    pub(super) fn budget_turned(&mut self, state: &State, tenant: TenantId, level: BudgetLevel) {
+        let Some(tenant) = state.tenant(tenant) else { return };
+        for job in state.jobs_of(tenant, JobId(0)) {
+            if level.stops_new() {
+                self.dequeue(state, job.id);
+            } else {
+                self.enqueue(state, job.id);
+            }
+        }
     }
 
     /// Wakes parked shapes for which room could be made that could not be before.
@@ -201,4 +216,13 @@ impl Scheduler {
 /// Whether anything of a lower priority runs, or anything at all is leaving.
 fn has_below(running: &BTreeMap<Priority, u64>, leaving: u64, priority: Priority) -> bool {
     leaving > 0 || running.first_key_value().is_some_and(|(least, _)| *least < priority)
+}
+
+/// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
+pub(super) fn gang_waits(state: &State, job: &Job) -> bool {
+    let noticed = |phase: &TaskPhase| match phase {
+        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
+        _ => false,
+    };
+    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
 }

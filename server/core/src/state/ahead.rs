@@ -54,6 +54,7 @@ impl State {
             ^ self.nodes.get(node).map_or(0, |node| node.lent.cpu_millis);
         let shared =
             [self.allocations.sharers(at.id.0), self.jobs.sharers(job), self.nodes.sharers(node)];
+        let rows = rows ^ self.accounts.read_ahead(at.job);
         shared.into_iter().fold(rows, |sum, sharers| sum ^ sharers as u64)
     }
 

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState, LoadSample, Name,
-        Node, NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision,
-        SharedHistory, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time, Usage,
+        BudgetLevel, GpuDevices, HeldBack, Horizon, Job, JobId, JobIds, JobSpec, JobState,
+        LoadSample, Name, Node, NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources,
+        Revision, SharedHistory, SiteId, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId,
+        Time, Usage,
     },
     table::Table,
 };
@@ -66,12 +67,21 @@ impl State {
             Event::OwnerTurned { owner } => self.change_owner(owner, |_| {}),
             Event::RiskCurbed { owner, curb } => self.curb_risk(owner, *curb),
             Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
-            Event::TenantCreated { id, spec } => self.add_tenant(*id, spec),
+            Event::PriceBookChanged { since, book } => self.change_prices(*since, book),
+            Event::BudgetTurned { tenant, level, .. } => self.turn_budget(*tenant, *level),
+            Event::TenantCreated { id, spec } => {
+                self.add_tenant(*id, spec);
+                self.begin_spending(*id);
+            }
             Event::TenantUpdated { id, spec } => {
                 let revision = self.revision;
                 let tenant = tenant_mut(&mut self.tenants, *id);
+                let is_new_budget = tenant.spec.budget != spec.budget;
                 tenant.spec = Arc::clone(spec);
                 tenant.revision = revision;
+                if is_new_budget {
+                    self.begin_spending(*id);
+                }
             }
             Event::TenantDeleted { id, name } => {
                 self.tenants.remove(u64::from(id.0));
@@ -81,8 +91,18 @@ impl State {
                 self.add_job(*id, *tenant, name, spec);
             }
             Event::JobResized { id, count } => self.resize_job(*id, *count),
+            Event::JobUpdated { id, spec } => {
+                let revision = self.revision;
+                let job = job_mut(&mut self.jobs, *id);
+                job.spec = Arc::clone(spec);
+                job.revision = revision;
+            }
+            Event::TasksDelayed { job, first, count } => self.delay_tasks(*job, *first, *count),
+            Event::TasksResumed { job, first, count } => self.resume_tasks(*job, *first, *count),
+            Event::TaskDelayed { at, end, until, .. } => self.delay_task(at, *end, *until),
             Event::TasksPlaced { job, placements } => {
                 self.place(*job, placements);
+                self.spend_more(*job, placements);
                 self.quotes.started(*job, self.now);
             }
             Event::JobsQuoted { quotes } => {
@@ -90,14 +110,14 @@ impl State {
             }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
-            Event::TasksDropped { job, first, count, end } => {
-                self.drop_tasks(*job, *first, *count, *end);
+            Event::TasksDropped { job, first, count, delayed, end } => {
+                self.drop_tasks(*job, (*first, *count), *delayed, *end);
             }
             Event::NoticeGiven { at, notice } => self.give_notice(at, Some(*notice)),
             Event::NoticeWithdrawn { at } => self.give_notice(at, None),
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
-            Event::TaskEvicted { at, .. } => self.evict(at),
+            Event::TaskEvicted { at, reason } => self.evict(at, *reason),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),
             Event::RequestRemembered { id, fingerprint, outcome } => {
@@ -135,6 +155,7 @@ impl State {
             lent: Resources::default(),
             noticed: Resources::default(),
             devices: GpuDevices::default(),
+            site: SiteId::default(),
             allocations: Vec::new(),
             created: self.now,
             revision: self.revision,
@@ -145,6 +166,7 @@ impl State {
     /// Also for recovery: everything derived but the holds of allocations is set here.
     pub(super) fn insert_node(&mut self, mut node: Node) {
         self.add_to_owner(&node.spec.owner, node.id);
+        node.site = self.accounts.enter(&node.spec);
         node.held_back = held_back(&node, &self.policy, self.owners.get(&node.spec.owner));
         self.node_names.insert(node.spec.name.clone(), node.id);
         self.next_node = self.next_node.max(node.id.next());
@@ -154,6 +176,7 @@ impl State {
     fn update_node(&mut self, id: NodeId, spec: &Arc<NodeSpec>) {
         let revision = self.revision;
         let now = self.now;
+        self.change_site(id, spec);
         let old = node_mut(&mut self.nodes, id).spec.owner.clone();
         if old != spec.owner {
             self.take_from_owner(&old, id);
@@ -186,6 +209,7 @@ impl State {
         let node = self.nodes.remove(u64::from(id.0)).expect("invariant: the node exists");
         assert!(node.allocations.is_empty(), "invariant: a removed node is empty");
         self.take_from_owner(&node.spec.owner, id);
+        self.accounts.forget_node(id, node.site);
         self.node_names.remove(name);
     }
 
@@ -214,6 +238,8 @@ impl State {
             jobs: JobIds::default(),
             job_names: OrdMap::new(),
             unfinished_jobs: 0,
+            spending: None,
+            budget_level: BudgetLevel::default(),
             created: self.now,
             revision: self.revision,
         });
@@ -245,6 +271,7 @@ impl State {
     /// Also for recovery: what pending tasks ask for is added here.
     pub(super) fn insert_job(&mut self, job: Job) {
         let (id, pending) = (job.id, u64::from(job.counts.pending));
+        let unfinished = pending + u64::from(job.counts.delayed);
         self.next_job = self.next_job.max(id.next());
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
         tenant.jobs.add(id);
@@ -252,9 +279,9 @@ impl State {
             tenant.job_names.insert(job.name.clone(), id);
         }
         tenant.unfinished_jobs += u64::from(job.ended.is_none());
-        tenant.usage.requested.add(&job.spec.request, pending);
-        tenant.usage.requested_tasks += pending;
-        self.requested.add(&job.spec.request, pending);
+        tenant.usage.requested.add(&job.spec.request, unfinished);
+        tenant.usage.requested_tasks += unfinished;
+        self.requested.add(&job.spec.request, unfinished);
         self.waiting.add(&job.spec.request, pending);
         self.waiting.jobs += u64::from(pending > 0);
         self.jobs.insert(id.0, job);
@@ -284,6 +311,9 @@ impl State {
     }
 
     fn end_job(&mut self, id: JobId, state: JobState) {
+        if self.has_dependents() {
+            self.end_waits(id);
+        }
         let job = job_mut(&mut self.jobs, id);
         job.ended = Some((self.now, state));
         self.quotes.ended(id);
@@ -293,6 +323,7 @@ impl State {
 
     fn forget_job(&mut self, id: JobId) {
         let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
+        self.accounts.forget_job(id);
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
             tenant.jobs.drop_one(|id| self.jobs.get(id.0).is_some());
             if job.name.job_id() != Some(id) {

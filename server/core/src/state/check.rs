@@ -1,7 +1,7 @@
 //! What must hold of every state, for tests and for `fsck`.
 
-use super::{State, apply::held_back};
-use crate::model::{GpuDevices, JobId, Resources, TaskCounts, TaskEnd, TaskPhase, Usage};
+use super::{State, apply::held_back, hold::counter};
+use crate::model::{GpuDevices, JobId, Resources, TaskCounts, TaskIndex, TaskPhase, Usage};
 
 impl State {
     /// Compares everything that is kept with what follows from the rest.
@@ -11,8 +11,10 @@ impl State {
     pub fn check_invariants(&self) {
         self.check_nodes();
         self.check_jobs();
+        self.check_delays();
         self.check_tenants();
         self.check_owners();
+        self.check_ledger();
         self.check_quotes();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
@@ -64,6 +66,7 @@ impl State {
                         );
                         counts.pending += 1;
                     }
+                    TaskPhase::Delayed => counts.delayed += 1,
                     TaskPhase::Placed(id) => {
                         let allocation = self.allocation(id).expect("a placed task is live");
                         assert_eq!((allocation.at.job, allocation.at.task.0), (job.id, index));
@@ -71,9 +74,7 @@ impl State {
                         counts.placed += 1;
                         counts.running += u32::from(allocation.started().is_some());
                     }
-                    TaskPhase::Ended(TaskEnd::Succeeded) => counts.succeeded += 1,
-                    TaskPhase::Ended(TaskEnd::Cancelled) => counts.cancelled += 1,
-                    TaskPhase::Ended(_) => counts.failed += 1,
+                    TaskPhase::Ended(end) => *counter(&mut counts, end) += 1,
                 }
             }
             assert_eq!(counts, job.counts, "tasks of job {} are counted", job.id);
@@ -82,6 +83,30 @@ impl State {
             waiting.1 += u64::from(counts.pending > 0);
         }
         assert_eq!(waiting, (self.waiting.tasks, self.waiting.jobs), "what waits is counted");
+    }
+
+    fn check_delays(&self) {
+        let mut awaited = 0;
+        for job in self.jobs.iter().filter(|job| job.counts.delayed > 0) {
+            awaited += self.awaited(job).count();
+            for (index, task) in (0..).map(TaskIndex).zip(&job.tasks) {
+                if task.phase == TaskPhase::Delayed {
+                    let backs_off = self.tries(job.id, index).until.is_some();
+                    assert_ne!(backs_off, job.waits_for_jobs(), "a delay has one cause");
+                    assert_eq!(backs_off, task.attempts > 0, "what was never placed never failed");
+                }
+            }
+        }
+        assert_eq!(awaited, self.dependents.len(), "every job knows who waits for it");
+        for (job, index, tries) in self.all_tries() {
+            let job = self.job(job).expect("what was tried is kept");
+            assert!(job.spec.retry().is_some(), "only a policy counts tries");
+            match job.task(index).phase {
+                TaskPhase::Delayed => assert!(tries.until.is_some()),
+                TaskPhase::Pending | TaskPhase::Placed(_) => assert!(tries.until.is_none()),
+                TaskPhase::Ended(_) => panic!("tries of an ended task are forgotten"),
+            }
+        }
     }
 
     fn check_owners(&self) {
@@ -100,6 +125,26 @@ impl State {
         for node in self.nodes() {
             let held = held_back(node, &self.policy, self.owner(&node.spec.owner));
             assert_eq!(held, node.held_back, "{} is held back as it must be", node.id);
+        }
+    }
+
+    fn check_ledger(&self) {
+        self.accounts.check(self.nodes().map(|node| node.site));
+        for node in self.nodes() {
+            assert!(self.accounts.site(node.site).is_of(&node.spec), "{} is where it is", node.id);
+        }
+        for tenant in self.tenants() {
+            let (name, budget) = (&tenant.spec.name, &tenant.spec.budget);
+            assert_eq!(tenant.spending.is_some(), !budget.is_empty(), "{name} is counted if asked");
+            let Some(spending) = &tenant.spending else { continue };
+            let counted = self.recount(tenant.id);
+            let spent = spending.spent_at(budget.period, self.now);
+            assert_eq!(spending.rate, counted.rate, "what tasks of {name} cost is summed");
+            // Of a cell that holds more rows than are kept, the period's first days may be gone.
+            assert!(spent >= counted.spent, "what {name} spends is counted");
+            if self.accounts.rows_kept() {
+                assert_eq!(spent, counted.spent, "what {name} spends follows from the ledger");
+            }
         }
     }
 
@@ -130,9 +175,10 @@ impl State {
                 assert_eq!(job.tenant, tenant.id, "a job has one tenant");
                 let (pending, placed) =
                     (u64::from(job.counts.pending), u64::from(job.counts.placed));
+                let asked = pending + placed + u64::from(job.counts.delayed);
                 let times = |tasks| job.spec.request.checked_mul(tasks).expect("checked on submit");
-                usage.requested = usage.requested.saturating_add(&times(pending + placed));
-                usage.requested_tasks += pending + placed;
+                usage.requested = usage.requested.saturating_add(&times(asked));
+                usage.requested_tasks += asked;
                 usage.held = usage.held.saturating_add(&times(placed));
                 usage.held_tasks += placed;
                 waiting = waiting.saturating_add(&times(pending));

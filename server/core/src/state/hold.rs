@@ -5,10 +5,11 @@ use super::{
     apply::{job_mut, node_mut, tenant_mut},
 };
 use crate::{
+    billing::Held,
     event::Placement,
     model::{
-        Allocation, AllocationId, AllocationRef, Job, JobId, Notice, Resources, TaskCounts,
-        TaskEnd, TaskIndex, TaskPhase, Time, Usage,
+        Allocation, AllocationId, AllocationRef, EvictionReason, Job, JobId, Notice, Resources,
+        TaskCounts, TaskEnd, TaskIndex, TaskPhase, Time, Usage,
     },
 };
 
@@ -87,6 +88,7 @@ impl State {
     }
 
     pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
+        self.forget_tries(at.job, at.task, 1);
         let Released { job, usage, requested, ran, run_times, .. } = self.release(at);
         run_times.observe(job, at.task, end, ran);
         job.tasks.set(at.task, TaskPhase::Ended(end));
@@ -97,15 +99,18 @@ impl State {
         requested.remove(request, 1);
     }
 
-    pub(super) fn evict(&mut self, at: &AllocationRef) {
+    pub(super) fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
         let Released { job, waiting, .. } = self.release(at);
-        job.evictions += 1;
+        job.evictions = job.evictions.saturating_add(1);
         job.tasks.set(at.task, TaskPhase::Pending);
         become_pending(job, at.task, 1, waiting);
+        if job.spec.retry().is_some() {
+            self.count_eviction(at, reason);
+        }
     }
 
     /// Ends an allocation. What becomes of its task, and of what the task asks for, is left for the caller.
-    fn release(&mut self, at: &AllocationRef) -> Released<'_> {
+    pub(super) fn release(&mut self, at: &AllocationRef) -> Released<'_> {
         let allocation = self.allocations.remove(at.id.0).expect("invariant: it is live");
         let job = job_mut(&mut self.jobs, at.job);
         job.counts.placed -= 1;
@@ -118,7 +123,21 @@ impl State {
         }
         node.devices.release(allocation.devices, request.gpu_millis);
         node.remove_allocation(at.id);
-        let usage = &mut tenant_mut(&mut self.tenants, job.tenant).usage;
+        let tenant = tenant_mut(&mut self.tenants, job.tenant);
+        let held = Held {
+            tenant: tenant.id,
+            job: job.id,
+            spec: &job.spec,
+            node: node.id,
+            site: node.site,
+            placed: allocation.placed,
+        };
+        self.accounts.book(&held, &tenant.spec.name, self.now);
+        if let Some(spending) = &mut tenant.spending {
+            let rate = self.accounts.rate(&held).charged;
+            spending.change(tenant.spec.budget.period, self.now, |now| now.saturating_sub(rate));
+        }
+        let usage = &mut tenant.usage;
         usage.held.remove(request, 1);
         usage.held_tasks -= 1;
         Released {
@@ -131,14 +150,24 @@ impl State {
         }
     }
 
-    pub(super) fn drop_tasks(&mut self, id: JobId, first: TaskIndex, count: u32, end: TaskEnd) {
+    pub(super) fn drop_tasks(
+        &mut self,
+        id: JobId,
+        (first, count): (TaskIndex, u32),
+        delayed: bool,
+        end: TaskEnd,
+    ) {
+        self.forget_tries(id, first, count);
         let job = job_mut(&mut self.jobs, id);
-        leave_pending(job, count, &mut self.waiting);
-        for index in first.0..first.0 + count {
-            job.tasks.set(TaskIndex(index), TaskPhase::Ended(end));
+        let from = if delayed { TaskPhase::Delayed } else { TaskPhase::Pending };
+        job.tasks.shift((first, count), from, TaskPhase::Ended(end));
+        if delayed {
+            job.counts.delayed -= count;
+        } else {
+            leave_pending(job, count, &mut self.waiting);
         }
         *counter(&mut job.counts, end) += count;
-        if job.first_pending == first {
+        if job.first_pending == first && !delayed {
             job.first_pending = TaskIndex(first.0 + count);
         }
         let (request, tasks) = (&job.spec.request, u64::from(count));
@@ -163,8 +192,8 @@ impl State {
 }
 
 /// Whom else the end of an allocation concerns.
-struct Released<'a> {
-    job: &'a mut Job,
+pub(super) struct Released<'a> {
+    pub(super) job: &'a mut Job,
     usage: &'a mut Usage,
     waiting: &'a mut Waiting,
     requested: &'a mut Resources,
@@ -195,7 +224,7 @@ pub(super) fn become_pending(job: &mut Job, first: TaskIndex, count: u32, waitin
 }
 
 /// Counts tasks as not pending that were.
-fn leave_pending(job: &mut Job, count: u32, waiting: &mut Waiting) {
+pub(super) fn leave_pending(job: &mut Job, count: u32, waiting: &mut Waiting) {
     job.counts.pending -= count;
     waiting.jobs -= u64::from(job.counts.pending == 0);
     waiting.remove(&job.spec.request, u64::from(count));
@@ -210,7 +239,9 @@ fn hold(usage: &mut Usage, job: &Job, tasks: u64) {
 pub(super) fn counter(counts: &mut TaskCounts, end: TaskEnd) -> &mut u32 {
     match end {
         TaskEnd::Succeeded => &mut counts.succeeded,
-        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline => &mut counts.failed,
-        TaskEnd::Cancelled => &mut counts.cancelled,
+        TaskEnd::Failed | TaskEnd::TimedOut | TaskEnd::MissedDeadline | TaskEnd::Evicted => {
+            &mut counts.failed
+        }
+        TaskEnd::Cancelled | TaskEnd::DependencyFailed => &mut counts.cancelled,
     }
 }

@@ -7,7 +7,9 @@
 mod ahead;
 mod apply;
 mod check;
+mod delay;
 mod hold;
+mod ledger;
 mod owners;
 mod profile;
 mod quotes;
@@ -16,7 +18,7 @@ mod run_times;
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
@@ -29,10 +31,11 @@ pub use restore::{
 pub use run_times::{Alike, Known, Ran, RunTimes};
 
 use crate::{
+    billing::Accounts,
     command::Outcome,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner, Policy,
-        Resources, Revision, Tenant, TenantId, Time,
+        Resources, Revision, TaskIndex, Tenant, TenantId, Time, Tries,
     },
     table::Table,
 };
@@ -57,9 +60,14 @@ pub struct State {
     requests: OrdMap<Arc<str>, Remembered>,
     requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
     waiting: Waiting,
+    /// What the unfinished tasks of jobs with a retry policy have been through, if anything.
+    tries: OrdMap<(JobId, TaskIndex), Tries>,
+    /// Jobs that have not ended, each with one that waits for it.
+    dependents: OrdSet<(JobId, JobId)>,
     /// What unfinished tasks ask for, all tenants together; what waits is part of it.
     requested: Resources,
     profile: Arc<Profile>,
+    accounts: Accounts,
     run_times: RunTimes,
     quotes: Quotes,
 }
@@ -85,8 +93,11 @@ impl Default for State {
             requests: Default::default(),
             requests_by_age: Default::default(),
             waiting: Default::default(),
+            tries: Default::default(),
+            dependents: Default::default(),
             requested: Default::default(),
             profile: Default::default(),
+            accounts: Default::default(),
             run_times: Default::default(),
             quotes: Default::default(),
         }

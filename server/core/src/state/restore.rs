@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::{Profile, Quotes, Remembered, RunTimes, State};
+use super::{Profile, Quotes, Remembered, RunTimes, State, hold::counter};
+use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
-    Allocation, AllocationId, AllocationRef, Bounds, DeviceSet, GpuDevices, HeldBack, Job, JobId,
-    JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId, NodeMode, NodeSpec,
-    Notice, Owner, OwnerSpec, Policy, Resources, Revision, Task, TaskCounts, TaskEnd, TaskIndex,
-    TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Usage, Windows,
+    Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, GpuDevices, HeldBack,
+    Job, JobId, JobIds, JobSpec, JobState, LendingRecord, LoadHistory, Name, Node, NodeId,
+    NodeMode, NodeSpec, Notice, Owner, OwnerSpec, Policy, Resources, Revision, SiteId, Spending,
+    Task, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, TenantSpec, Time, Tries,
+    Usage, Windows,
 };
 
 /// A checkpoint whose parts do not fit together.
@@ -38,9 +40,15 @@ pub enum RestoreError {
     /// An owner that is there already, or that comes after nodes that need it.
     #[error("owner {0:?} is there twice in the checkpoint, or comes too late")]
     BadOwner(Name),
+    /// What a task has been through that is not there, has ended or is never tried again, or that is told twice.
+    #[error("the checkpoint tells of retries of a task of job {0} that can have none")]
+    BadTries(JobId),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
+    /// A ledger whose parts do not fit together, or that comes after nodes.
+    #[error("the ledger of the checkpoint contradicts itself, or comes too late")]
+    BadLedger,
 }
 
 /// What is not an object.
@@ -89,6 +97,8 @@ pub struct RestoredOwner {
 pub struct RestoredTenant {
     pub id: TenantId,
     pub spec: TenantSpec,
+    pub spending: Option<Spending>,
+    pub budget_level: BudgetLevel,
     pub created: Time,
     pub revision: Revision,
 }
@@ -102,7 +112,7 @@ pub struct RestoredJob {
     pub name: Name,
     pub spec: Arc<JobSpec>,
     pub tasks: Vec<Task>,
-    pub evictions: u64,
+    pub evictions: u32,
     pub created: Time,
     pub ended: Option<(Time, JobState)>,
     pub revision: Revision,
@@ -120,7 +130,7 @@ pub struct RestoredAllocation {
     pub notice: Option<Notice>,
 }
 
-/// A state in the making: owners first, then nodes and tenants, then jobs, then allocations.
+/// A state in the making: the ledger and owners first, then nodes and tenants, then jobs, then allocations.
 #[derive(Debug)]
 pub struct Restore {
     state: State,
@@ -142,6 +152,20 @@ impl Restore {
                 ..State::default()
             },
         }
+    }
+
+    /// Sets the ledger.
+    pub fn accounts(&mut self, parts: RestoredAccounts) -> Result<(), RestoreError> {
+        let state = &self.state;
+        let is_known = parts.jobs.iter().all(|(job, ..)| *job < state.next_job)
+            && parts.payers.iter().all(|(tenant, _)| *tenant < state.next_tenant)
+            && parts.moved.iter().all(|(node, _)| *node < state.next_node);
+        if !is_known || state.node_count() > 0 {
+            return Err(RestoreError::BadLedger);
+        }
+        let accounts = Accounts::restore(parts);
+        self.state.accounts = accounts.ok_or(RestoreError::BadLedger)?;
+        Ok(())
     }
 
     /// Adds an owner.
@@ -177,6 +201,7 @@ impl Restore {
             lent: Resources::default(),
             noticed: Resources::default(),
             devices: GpuDevices::default(),
+            site: SiteId::default(),
             allocations: Vec::new(),
             created: node.created,
             revision: node.revision,
@@ -196,6 +221,8 @@ impl Restore {
             jobs: JobIds::default(),
             job_names: OrdMap::new(),
             unfinished_jobs: 0,
+            spending: tenant.spending,
+            budget_level: tenant.budget_level,
             created: tenant.created,
             revision: tenant.revision,
         });
@@ -221,9 +248,8 @@ impl Restore {
                     first_pending.get_or_insert(index);
                     counts.pending += 1;
                 }
-                TaskPhase::Ended(TaskEnd::Succeeded) => counts.succeeded += 1,
-                TaskPhase::Ended(TaskEnd::Cancelled) => counts.cancelled += 1,
-                TaskPhase::Ended(_) => counts.failed += 1,
+                TaskPhase::Delayed => counts.delayed += 1,
+                TaskPhase::Ended(end) => *counter(&mut counts, end) += 1,
             }
         }
         self.state.insert_job(Job {
@@ -268,6 +294,17 @@ impl Restore {
         Ok(())
     }
 
+    /// Adds what a task of a job with a retry policy has been through.
+    pub fn tries(&mut self, job: JobId, task: TaskIndex, tries: Tries) -> Result<(), RestoreError> {
+        let found = self.state.job(job).filter(|job| job.spec.retry().is_some());
+        let phase = found.and_then(|job| job.tasks.get(task)).map(|task| task.phase);
+        let unfinished = phase.is_some_and(|phase| !matches!(phase, TaskPhase::Ended(_)));
+        if !unfinished || self.state.tries.insert((job, task), tries).is_some() {
+            return Err(RestoreError::BadTries(job));
+        }
+        Ok(())
+    }
+
     /// Sets what tenants ask for.
     pub fn profile(&mut self, profile: Profile) {
         self.state.profile = Arc::new(profile);
@@ -290,6 +327,7 @@ impl Restore {
         let jobs: Vec<JobId> = self.state.jobs_from(JobId(0)).map(|job| job.id).collect();
         for job in jobs {
             self.state.settle_placed(job);
+            self.state.await_jobs(job);
         }
         self.state
     }

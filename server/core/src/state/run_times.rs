@@ -66,7 +66,10 @@ impl RunTimes {
         let (placed, now) = ran;
         let counts = match end {
             TaskEnd::Succeeded | TaskEnd::Failed | TaskEnd::TimedOut => true,
-            TaskEnd::Cancelled | TaskEnd::MissedDeadline => false,
+            TaskEnd::Cancelled
+            | TaskEnd::MissedDeadline
+            | TaskEnd::Evicted
+            | TaskEnd::DependencyFailed => false,
         };
         if !counts || (job.spec.gang && task.0 > 0) {
             return;

@@ -8,8 +8,8 @@ use offpeak_core::{
     event::{Batch, Event},
     forecaster::Forecaster,
     model::{
-        Bounds, Constraints, Dimension, Horizon, JobSpec, Labels, Millis, Name, NodeBounds, NodeId,
-        NodeSpec, Priority, Quota, Resources, Risk, TenantSpec, Time,
+        Annotations, Bounds, Constraints, Dimension, Horizon, JobSpec, Labels, Millis, Name,
+        NodeBounds, NodeId, NodeSpec, Priority, Quota, Resources, Risk, TenantSpec, Time,
     },
     state::State,
 };
@@ -39,6 +39,7 @@ fn node(number: u32) -> NodeSpec {
         gpu_model: name(""),
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Annotations::default(),
     }
 }
 
@@ -253,6 +254,7 @@ fn task(cpu_millis: u64, count: u32) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     }
 }
 
@@ -263,5 +265,7 @@ fn tenant_spec(name: Name) -> TenantSpec {
         weight: 1,
         priority_ceiling: Priority(0),
         labels: Labels::new(),
+        budget: Default::default(),
+        annotations: Annotations::default(),
     }
 }

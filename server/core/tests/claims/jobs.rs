@@ -15,7 +15,7 @@ fn a_job_runs_and_succeeds() {
           submitted acme/train
           placed acme/train/0..1 on a
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 2, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
+          Running TaskCounts { pending: 0, placed: 2, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
         > start acme/train/0
           started acme/train/0
         > start acme/train/0
@@ -24,7 +24,7 @@ fn a_job_runs_and_succeeds() {
         > fail acme/train/0
           ignored 1 reports
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0 } evictions: 0
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 1, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
         > succeed acme/train/1
           ended acme/train/1 Succeeded
           done acme/train Succeeded
@@ -33,7 +33,7 @@ fn a_job_runs_and_succeeds() {
         > resize acme/train 3
           refused: job "train" of tenant "acme" has ended
         > status acme/train
-          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 2, failed: 0, cancelled: 0 } evictions: 0
+          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 2, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
     "#]].assert_eq(&play(
         "node a cpu=4
          tenant acme
@@ -126,7 +126,7 @@ fn resize_up_places_more_and_down_cuts_off() {
           resized acme/train to 6
           placed acme/train/2..3 on a
         > status acme/train
-          Running TaskCounts { pending: 2, placed: 4, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
+          Running TaskCounts { pending: 2, placed: 4, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
         > resize acme/train 6
         > resize acme/train 1
           ended acme/train/1 Cancelled
@@ -135,12 +135,12 @@ fn resize_up_places_more_and_down_cuts_off() {
           dropped acme/train/4..5 Cancelled
           resized acme/train to 1
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 0
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
         > succeed acme/train/0
           ended acme/train/0 Succeeded
           done acme/train Succeeded
         > status acme/train
-          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 1, failed: 0, cancelled: 0 } evictions: 0
+          Succeeded TaskCounts { pending: 0, placed: 0, running: 0, succeeded: 1, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
     "#]].assert_eq(&play(
         "node a cpu=4
          tenant acme
@@ -391,7 +391,7 @@ fn an_evicted_task_counts_its_attempts() {
           +2m evicted acme/train/0 from a NodeDrained
           +2m placed acme/train/0 on b
         > status acme/train
-          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0 } evictions: 1
+          Running TaskCounts { pending: 0, placed: 1, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 1
     "#]].assert_eq(&play(
         "node a b cpu=1
          tenant acme

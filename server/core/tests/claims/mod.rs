@@ -1,10 +1,12 @@
 //! Scenarios as text: what goes in, and what happens.
 
+mod billing;
 mod budgets;
 mod constraints;
 mod forecasts;
 mod gangs;
 mod gpus;
+mod grown;
 mod horizons;
 mod jobs;
 mod nodes;

@@ -1,12 +1,14 @@
 //! Random commands against a small cell. After every step the naive model must agree, the invariants hold, nothing
-//! that could be placed waits, why tasks wait is what a scan of all nodes says, a fresh engine has nothing to add, and
-//! what a fork foretells comes true.
+//! that could be placed waits, the ledger is what a second one says, why tasks wait is what a scan of all nodes says, a
+//! fresh engine has nothing to add, and what a fork foretells comes true.
 
+mod ledger;
 mod naive;
 mod ops;
 mod reasons;
 mod what_if;
 
+use ledger::Ledger;
 use naive::Naive;
 use offpeak_core::{
     command::{Command, Outcome, Request},
@@ -29,6 +31,7 @@ struct Run {
     folded: State,
     reasons: Reasons,
     naive: Naive,
+    ledger: Ledger,
     now: Time,
     batches: Vec<Batch>,
 }
@@ -41,6 +44,7 @@ impl Run {
             folded: State::default(),
             reasons: Reasons::default(),
             naive: Naive::default(),
+            ledger: Ledger::default(),
             now,
             batches: Vec::new(),
         }
@@ -75,6 +79,7 @@ impl Run {
             }
         }
         self.settle();
+        self.ledger.check(&self.folded, self.now);
         self.check_advice();
     }
 
@@ -89,6 +94,7 @@ impl Run {
     fn step(&mut self, requests: Vec<Request>) -> Vec<Result<Outcome, Rejection>> {
         let step = self.engine.step(self.now, requests);
         self.naive.fold(&step.batch);
+        self.ledger.fold(&step.batch);
         self.folded.fold(&step.batch);
         self.engine.check_invariants();
         self.folded.check_invariants();
@@ -130,6 +136,7 @@ impl Run {
     }
 
     fn finish(self) -> Vec<Batch> {
+        self.ledger.check(&self.folded, self.now.after(ledger::LONG));
         assert_eq!(format!("{:?}", self.folded), format!("{:?}", self.engine.state()));
         self.batches
     }

@@ -9,10 +9,10 @@ use std::{
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Bounds, DeviceSet, Dimension, EvictionReason, Horizon, JobId,
-        JobSpec, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec, Notice, OwnerSpec,
-        Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd, TenantId, Time,
-        Topology, Windows,
+        AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, EvictionReason,
+        Horizon, JobId, JobSpec, JobState, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec,
+        Notice, OwnerSpec, Policy, Priority, Quota, Resources, SelectorOperator, Spread, TaskEnd,
+        TenantId, Time, Topology, Windows,
     },
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Node {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Task {
     Pending,
+    Delayed,
     Placed(AllocationId),
     Ended,
 }
@@ -37,7 +38,17 @@ pub(super) struct Job {
     tenant: TenantId,
     pub(super) spec: Arc<JobSpec>,
     pub(super) tasks: Vec<Task>,
-    ended: bool,
+    ended: Option<JobState>,
+}
+
+/// What a task of a job with a retry policy has been through.
+#[derive(Clone, Default)]
+struct Trouble {
+    failures: u32,
+    timeouts: u32,
+    evictions: u32,
+    losses: u32,
+    until: Option<Time>,
 }
 
 #[derive(Clone)]
@@ -57,8 +68,11 @@ pub(super) struct Naive {
     pub(super) nodes: BTreeMap<NodeId, Node>,
     owners: BTreeMap<Name, (Arc<OwnerSpec>, Arc<Windows>)>,
     quotas: BTreeMap<TenantId, Quota>,
+    /// Of tenants that have come to one of their limits.
+    levels: BTreeMap<TenantId, BudgetLevel>,
     pub(super) jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
+    troubles: BTreeMap<(JobId, u32), Trouble>,
     last_allocation: u64,
     /// Nodes whose load was reported in the newest batch, and that were not changed since.
     reported: BTreeSet<NodeId>,
@@ -98,6 +112,14 @@ pub(super) fn allows(node: &NodeSpec, job: &JobSpec) -> bool {
                     && toleration.value.as_ref().is_none_or(|value| *value == taint.value)
             })
         })
+}
+
+impl Job {
+    /// Whether any of its tasks may be placed.
+    pub(super) fn is_queued(&self) -> bool {
+        let has = |task| self.tasks.contains(&task);
+        has(Task::Pending) && !(self.spec.gang && has(Task::Delayed))
+    }
 }
 
 impl Naive {
@@ -157,8 +179,14 @@ impl Naive {
             Event::TenantCreated { id, spec } | Event::TenantUpdated { id, spec } => {
                 self.quotas.insert(*id, spec.quota.clone());
             }
+            Event::BudgetTurned { tenant, level, .. } => {
+                let old = self.levels.insert(*tenant, *level).unwrap_or_default();
+                assert_ne!(old, *level, "a turn is one");
+            }
+            Event::PriceBookChanged { .. } => {}
             Event::TenantDeleted { id, .. } => {
                 self.quotas.remove(id);
+                self.levels.remove(id);
                 assert!(self.jobs.values().all(|job| job.tenant != *id), "its jobs are gone");
             }
             Event::RequestRemembered { .. } | Event::RequestsForgotten { .. } => {}
@@ -170,7 +198,7 @@ impl Naive {
         match event {
             Event::JobSubmitted { id, tenant, spec, .. } => {
                 let tasks = vec![Task::Pending; spec.count as usize];
-                let job = Job { tenant: *tenant, spec: Arc::clone(spec), tasks, ended: false };
+                let job = Job { tenant: *tenant, spec: Arc::clone(spec), tasks, ended: None };
                 self.jobs.insert(*id, job);
             }
             Event::JobResized { id, count } => {
@@ -179,6 +207,14 @@ impl Naive {
                 assert!(cut.into_iter().all(|task| *task == Task::Ended), "what is cut off ended");
                 job.tasks.resize(*count as usize, Task::Pending);
                 Arc::make_mut(&mut job.spec).count = *count;
+            }
+            Event::JobUpdated { id, spec } => {
+                let job = self.job(*id);
+                assert_eq!(job.spec.count, spec.count, "the count is told on its own");
+                job.spec = Arc::clone(spec);
+            }
+            Event::TasksDelayed { .. } | Event::TasksResumed { .. } | Event::TaskDelayed { .. } => {
+                self.delay_event(event);
             }
             Event::TasksPlaced { job, placements } => self.place(*job, placements),
             Event::TaskStarted { at } => {
@@ -192,11 +228,13 @@ impl Naive {
                     assert!(from.after(limit) <= self.now, "it has run for long enough");
                 }
             }
-            Event::TasksDropped { job, first, count, end } => {
+            Event::TasksDropped { job, first, count, delayed, end } => {
                 let now = self.now;
+                self.check_drop(*job, first.0..first.0 + count, *end);
                 let job = self.job(*job);
                 for task in &mut job.tasks[first.0 as usize..(first.0 + count) as usize] {
-                    assert_eq!(*task, Task::Pending, "a dropped task was pending");
+                    let from = if *delayed { Task::Delayed } else { Task::Pending };
+                    assert_eq!(*task, from, "a dropped task waited");
                     *task = Task::Ended;
                 }
                 let due = job.spec.deadline.is_some_and(|deadline| deadline <= now);
@@ -216,6 +254,11 @@ impl Naive {
                 let notice = self.allocations.get_mut(&at.id).expect("live").notice.take();
                 match notice.expect("it was under notice").reason {
                     EvictionReason::NodeDrained => {}
+                    EvictionReason::Preempted => {
+                        let priority = self.jobs[&at.job].spec.priority;
+                        let higher = |job: &Job| job.is_queued() && job.spec.priority > priority;
+                        assert!(!self.jobs.values().any(higher), "who was to come is gone");
+                    }
                     EvictionReason::OwnerExpected => {
                         assert!(
                             self.leaves_room(at.node, Horizon::FiveMinutes),
@@ -232,18 +275,111 @@ impl Naive {
                     assert!(job.tasks.iter().all(|task| *task == Task::Pending), "it waits");
                 }
             }
-            Event::JobEnded { id, .. } => {
+            Event::JobEnded { id, state } => {
                 let job = self.job(*id);
-                assert!(!job.ended && job.tasks.iter().all(|task| *task == Task::Ended));
-                job.ended = true;
+                assert!(job.ended.is_none() && job.tasks.iter().all(|task| *task == Task::Ended));
+                job.ended = Some(*state);
             }
             Event::JobForgotten { id, .. } => {
                 assert!(
-                    self.jobs.remove(id).expect("a job").ended,
+                    self.jobs.remove(id).expect("a job").ended.is_some(),
                     "only ended jobs are forgotten"
                 );
             }
             _ => unreachable!("an event of another kind: {event:?}"),
+        }
+    }
+
+    fn delay_event(&mut self, event: &Event) {
+        match event {
+            Event::TasksDelayed { job, first, count } => {
+                assert!(!self.is_free(*job), "a job waits for others");
+                for task in &mut self.job(*job).tasks[first.0 as usize..(first.0 + count) as usize]
+                {
+                    assert_eq!(*task, Task::Pending);
+                    *task = Task::Delayed;
+                }
+            }
+            Event::TasksResumed { job, first, count } => {
+                for index in first.0..first.0 + count {
+                    let until = self.troubles.get_mut(&(*job, index)).and_then(|t| t.until.take());
+                    let now = self.now;
+                    let is_free = until.map_or_else(|| self.is_free(*job), |until| until <= now);
+                    assert!(is_free, "task {index} of job {job} has waited for long enough");
+                    let task = &mut self.job(*job).tasks[index as usize];
+                    assert_eq!(*task, Task::Delayed);
+                    *task = Task::Pending;
+                }
+            }
+            Event::TaskDelayed { at, end, until, .. } => {
+                self.release(at, Task::Delayed);
+                let policy = *self.jobs[&at.job].spec.retry().expect("a policy");
+                let trouble = self.troubles.entry((at.job, at.task.0)).or_default();
+                let wait = (policy.backoff.0 << (trouble.failures + trouble.timeouts))
+                    .min(policy.max_backoff.0);
+                let (used, limit) = match end {
+                    TaskEnd::Failed => (&mut trouble.failures, policy.failures),
+                    _ => (&mut trouble.timeouts, policy.timeouts),
+                };
+                *used += 1;
+                assert!(*used <= limit, "{end:?} is tried again {limit} times at most");
+                trouble.until = Some(*until);
+                assert_eq!(*until, self.now.after(Millis(wait)), "the back-off doubles");
+            }
+            _ => unreachable!("an event of another kind: {event:?}"),
+        }
+    }
+
+    /// Whether tasks may end so that are not placed.
+    fn check_drop(&self, id: JobId, mut tasks: std::ops::Range<u32>, end: TaskEnd) {
+        let spec = &self.jobs[&id].spec;
+        match end {
+            TaskEnd::Evicted => {
+                let policy = spec.retry().expect("a policy");
+                let exhausted = |task: u32| {
+                    let trouble = &self.troubles[&(id, task)];
+                    policy.evictions.is_some_and(|limit| trouble.evictions > limit)
+                        || policy.node_losses.is_some_and(|limit| trouble.losses > limit)
+                };
+                assert!(tasks.all(exhausted), "job {id} allows more evictions");
+            }
+            TaskEnd::DependencyFailed => assert!(self.lost_hope(id), "job {id} may still run"),
+            _ => {}
+        }
+    }
+
+    /// Whether all that the job waits for has come about. What is forgotten has.
+    pub(super) fn is_free(&self, id: JobId) -> bool {
+        self.jobs[&id].spec.dependencies().iter().all(|dependency| {
+            let Some(job) = self.jobs.get(&dependency.job) else { return true };
+            job.ended.is_some_and(|state| dependency.condition.is_met(state))
+        })
+    }
+
+    /// Whether something that had to succeed before the job did not.
+    fn lost_hope(&self, id: JobId) -> bool {
+        self.jobs[&id].spec.dependencies().iter().any(|dependency| {
+            let ended = self.jobs.get(&dependency.job).and_then(|job| job.ended);
+            ended.is_some_and(|state| !dependency.condition.is_met(state))
+        })
+    }
+
+    /// Nothing is delayed for no reason.
+    fn check_delays_end(&self) {
+        for (id, job) in &self.jobs {
+            for (index, _) in
+                (0..).zip(&job.tasks).filter(|(_, task)| matches!(task, Task::Delayed))
+            {
+                match self.troubles.get(&(*id, index)).and_then(|trouble| trouble.until) {
+                    Some(until) => assert!(until > self.now, "the back-off is over"),
+                    None => {
+                        assert!(
+                            !self.is_free(*id) && !self.lost_hope(*id),
+                            "job {id} waits in vain"
+                        );
+                    }
+                }
+            }
         }
     }
 
@@ -276,6 +412,11 @@ impl Naive {
         let lost = self.nodes[&at.node].lost;
         let owner_fits = self.owner_has_its_load(at.node);
         let allocation = self.release(at, Task::Pending);
+        let trouble = self.troubles.entry((at.job, at.task.0)).or_default();
+        match reason {
+            EvictionReason::NodeLost => trouble.losses += 1,
+            _ => trouble.evictions += 1,
+        }
         let announced = allocation
             .notice
             .is_some_and(|notice| notice.reason == reason && notice.deadline <= self.now);
@@ -326,8 +467,11 @@ impl Naive {
     fn notice(&mut self, at: &AllocationRef, notice: Notice) {
         let spec = Arc::clone(&self.jobs[&at.job].spec);
         let length = spec.notice.unwrap_or(self.policy.notice);
-        if notice.reason != EvictionReason::NodeDrained {
+        if ![EvictionReason::NodeDrained, EvictionReason::Cancelled].contains(&notice.reason) {
             assert!(notice.deadline >= self.now.after(length), "the notice is as long as promised");
+        }
+        if notice.reason == EvictionReason::OverBudget {
+            assert_eq!(self.level_of(at.job), BudgetLevel::AllStopped, "all of it is stopped");
         }
         if notice.reason == EvictionReason::Preempted {
             let placed = self.allocations[&at.id].placed;
@@ -341,7 +485,17 @@ impl Naive {
         self.allocations.get_mut(&at.id).expect("live").notice = Some(notice);
     }
 
+    fn level_of(&self, job: JobId) -> BudgetLevel {
+        self.levels.get(&self.jobs[&job].tenant).copied().unwrap_or_default()
+    }
+
+    /// Whether the budget of its tenant lets none of the job's tasks be placed.
+    pub(super) fn is_stopped(&self, job: JobId) -> bool {
+        self.level_of(job) >= BudgetLevel::NewStopped
+    }
+
     fn place(&mut self, id: JobId, placements: &[Placement]) {
+        assert!(!self.is_stopped(id), "nothing is placed beyond a budget");
         for placement in placements {
             assert_eq!(placement.allocation.0, self.last_allocation + 1, "ids follow each other");
             for offset in 0..placement.count {
@@ -536,17 +690,18 @@ impl Naive {
     /// The highest priority of a gang for which room may be being made.
     pub(super) fn waiting_gang(&self) -> Option<Priority> {
         let leaving = self.allocations.values().any(|allocation| allocation.notice.is_some());
-        let waits = |job: &&Job| job.tasks.contains(&Task::Pending);
-        let gangs = self.jobs.values().filter(waits).filter(|job| job.spec.gang && leaving);
-        gangs.map(|job| job.spec.priority).max()
+        let waits = |(id, job): &(&JobId, &Job)| job.is_queued() && !self.is_stopped(**id);
+        let gangs = self.jobs.iter().filter(waits).filter(|(_, job)| job.spec.gang && leaving);
+        gangs.map(|(_, job)| job.spec.priority).max()
     }
 
     /// Nothing that could be placed waits, but for work below a gang for which room is being made.
     pub(super) fn check_work_is_conserved(&self) {
+        self.check_delays_end();
         let above = self.waiting_gang();
         for (id, job) in &self.jobs {
             let held_up = above.is_some_and(|above| job.spec.priority <= above);
-            if !job.tasks.contains(&Task::Pending) || held_up {
+            if !job.is_queued() || held_up || self.is_stopped(*id) {
                 continue;
             }
             if !job.spec.gang {
@@ -570,8 +725,12 @@ impl Naive {
         true
     }
 
-    /// No tenant asks for more than it may; nobody holds more than its owner leaves without being under notice.
+    /// Whatever runs of a tenant whose work is stopped is under notice. No tenant asks for more than it may; nobody holds more than its owner leaves without being under notice.
     pub(super) fn check_limits(&self) {
+        for allocation in self.allocations.values() {
+            let stopped = self.level_of(allocation.at.job) == BudgetLevel::AllStopped;
+            assert!(!stopped || allocation.notice.is_some(), "it must go: {:?}", allocation.at);
+        }
         for (tenant, quota) in &self.quotas {
             let (mut cpu, mut tasks) = (0, 0);
             for job in self.jobs.values().filter(|job| job.tenant == *tenant) {

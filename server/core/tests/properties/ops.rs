@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{
-        Command, LoadReport, NodePatch, OwnerPatch, Request, Target, TaskOutcome, TaskReport,
-        TenantPatch,
+        Command, JobPatch, LoadReport, NodePatch, OwnerPatch, Request, Target, TaskOutcome,
+        TaskReport, TenantPatch,
     },
     model::{
-        Bounds, CalendarEntry, Constraints, Dimension, HeldShare, Horizon, JobSpec, Label,
-        LabelSelector, Millis, Name, NodeBounds, NodeSpec, Policy, Priority, Quota, Resources,
+        Annotations, Bounds, Budget, CalendarEntry, Constraints, Dependency, DependencyCondition,
+        Dimension, HeldShare, Horizon, JobExtras, JobId, JobSpec, Label, LabelSelector, Millis,
+        Name, NodeBounds, NodeSpec, Period, Policy, Priority, Quota, Resources, RetryPolicy,
         SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
         Window, Windows,
     },
@@ -41,6 +42,7 @@ pub(super) struct Wish {
     spread: u8,
     place: u8,
     times: u8,
+    grown: u8,
 }
 
 /// A window: when it begins and ends, in seconds from an hour ago, how much it holds back, and where.
@@ -66,10 +68,16 @@ pub(super) enum Op {
     Load(u8, u64, u64, u64),
     Mode(u8, u8),
     Tenant(u8, u8),
+    Prices(u8),
+    /// A tenant's limits in millionths, each a factor of the one before; and whether by the month.
+    Budget(u8, [u16; 3], bool),
+    /// Give a node to another owner.
+    Sell(u8, u8),
     Submit(u8, Wish),
     Submits(Vec<(u8, Wish)>),
     Resize(usize, u32),
-    Cancel(usize),
+    Change(usize, i32, u8),
+    Cancel(usize, u8),
     Report(Vec<(usize, u8)>),
     Margin(u32),
     Calendar(u8, Vec<Stretch>),
@@ -85,8 +93,8 @@ fn machine() -> impl Strategy<Value = Machine> {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let what = (1..6_u32, 1..5_u64, 0..4_u64, 0..8_u8, 0..4_i32);
-    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8).prop_map(
-        |((count, cpu, memory, gpu, priority), gang, spread, place, times)| Wish {
+    (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, 0..12_u8, any::<u8>()).prop_map(
+        |((count, cpu, memory, gpu, priority), gang, spread, place, times, grown)| Wish {
             count,
             cpu,
             memory,
@@ -96,6 +104,7 @@ fn wish() -> impl Strategy<Value = Wish> {
             spread,
             place,
             times,
+            grown,
         },
     )
 }
@@ -116,10 +125,16 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         4 => (0..6_u8, 0..6_u64, 0..6_u64, 0..3_u64).prop_map(|(n, c, m, g)| Op::Load(n, c, m, g)),
         4 => (0..6_u8, 0..8_u8).prop_map(|(node, mode)| Op::Mode(node, mode)),
         1 => (0..3_u8, 0..6_u8).prop_map(|(tenant, quota)| Op::Tenant(tenant, quota)),
+        3 => any::<u8>().prop_map(Op::Prices),
+        3 => (0..3_u8, any::<[u16; 3]>(), any::<bool>()).prop_map(|(t, l, m)| Op::Budget(t, l, m)),
+        2 => (0..6_u8, 0..2_u8).prop_map(|(node, owner)| Op::Sell(node, owner)),
         8 => (0..3_u8, wish()).prop_map(|(tenant, wish)| Op::Submit(tenant, wish)),
         3 => vec((0..3_u8, wish()), 1..5).prop_map(Op::Submits),
         2 => (any::<usize>(), 1..8_u32).prop_map(|(job, count)| Op::Resize(job, count)),
-        2 => any::<usize>().prop_map(Op::Cancel),
+        2 => (any::<usize>(), 0..4_i32, 0..4_u8).prop_map(|(job, priority, max)| {
+            Op::Change(job, priority, max)
+        }),
+        2 => (any::<usize>(), 0..4_u8).prop_map(|(job, grace)| Op::Cancel(job, grace)),
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
@@ -178,6 +193,7 @@ impl Machine {
             },
             reservation: resources(reserved, 0, 0),
             report_ttl: (self.special > 5).then_some(Millis(300_000)),
+            annotations: Annotations::default(),
         }
     }
 
@@ -196,6 +212,7 @@ impl Machine {
             gpu_model: Some(spec.gpu_model),
             reservation: Some(spec.reservation),
             report_ttl: Some(spec.report_ttl),
+            annotations: None,
         };
         Command::UpdateNode { target: target(spec.name), patch }
     }
@@ -233,6 +250,32 @@ impl Wish {
         wanted
     }
 
+    /// Few jobs wait for others, or are tried again.
+    fn extras(&self) -> Option<Arc<JobExtras>> {
+        let condition = match self.grown % 16 {
+            0 | 1 => Some(DependencyCondition::Success),
+            2 => Some(DependencyCondition::End),
+            _ => None,
+        };
+        let dependencies = condition.map(|condition| Dependency {
+            job: JobId(0),
+            name: Name::of_job(JobId(u64::from(self.grown / 16))),
+            condition,
+        });
+        let limit = u32::from(self.grown / 64);
+        let retry = self.grown.is_multiple_of(3).then_some(RetryPolicy {
+            failures: limit,
+            timeouts: 1,
+            evictions: (self.grown & 8 > 0).then_some(limit),
+            node_losses: (self.grown & 16 > 0).then_some(limit),
+            backoff: Millis(20_000),
+            max_backoff: Millis(50_000),
+        });
+        let dependencies = dependencies.into_iter().collect();
+        let extras = JobExtras { retry, dependencies, ..JobExtras::default() };
+        (extras != JobExtras::default()).then(|| Arc::new(extras))
+    }
+
     fn spec(&self, now: Time) -> JobSpec {
         let seconds = |wanted: bool, seconds: u64| wanted.then_some(Millis(seconds * 1000));
         let gpu_millis = [0, 0, 0, 300, 500, 700, 1000, 2000][usize::from(self.gpu)];
@@ -251,6 +294,7 @@ impl Wish {
             gang: self.gang,
             labels: Default::default(),
             notice: seconds(self.times & 8 > 0, u64::from(self.times & 1) * 300),
+            extras: self.extras(),
         }
     }
 }
@@ -297,14 +341,48 @@ impl Op {
             }])],
             Self::Mode(node, mode) => vec![mode_command(target(name("n", *node)), *mode)],
             Self::Tenant(tenant, quota) => vec![tenant_command(state, *tenant, *quota)],
+            Self::Prices(seed) => {
+                let book = super::ledger::book(*seed);
+                vec![Command::SetPriceBook { book, expected: None }]
+            }
+            Self::Budget(tenant, limits, monthly) => {
+                let target = target(name("t", *tenant));
+                let patch =
+                    TenantPatch { budget: Some(budget(*limits, *monthly)), ..Default::default() };
+                vec![Command::UpdateTenant { target, patch }]
+            }
+            Self::Sell(node, owner) => {
+                let target = target(name("n", *node));
+                let patch = NodePatch { owner: Some(name("owner", *owner)), ..Default::default() };
+                vec![Command::UpdateNode { target, patch }]
+            }
             Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
             Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
             Self::Resize(job, count) => pick(state, *job)
-                .map(|(tenant, target)| Command::ResizeJob { tenant, target, count: *count })
+                .map(|(tenant, target)| {
+                    let patch = JobPatch { count: Some(*count), ..JobPatch::default() };
+                    Command::UpdateJob { tenant, target, patch }
+                })
                 .into_iter()
                 .collect(),
-            Self::Cancel(job) => pick(state, *job)
-                .map(|(tenant, target)| Command::CancelJob { tenant, target })
+            Self::Change(job, priority, max) => pick(state, *job)
+                .map(|(tenant, target)| {
+                    let choices = [None, Some(None), Some(Some(900)), Some(Some(90_000))];
+                    let max = choices[usize::from(*max)];
+                    let patch = JobPatch {
+                        priority: Some(Priority(*priority)),
+                        max_runtime: max.map(|max| max.map(|seconds| Millis(seconds * 1000))),
+                        ..JobPatch::default()
+                    };
+                    Command::UpdateJob { tenant, target, patch }
+                })
+                .into_iter()
+                .collect(),
+            Self::Cancel(job, grace) => pick(state, *job)
+                .map(|(tenant, target)| {
+                    let grace = grace.checked_sub(1).map(|grace| Millis(u64::from(grace) * 40_000));
+                    Command::CancelJob { tenant, target, grace }
+                })
                 .into_iter()
                 .collect(),
             Self::Report(reports) => vec![Command::ReportTasks(
@@ -372,10 +450,23 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
             weight,
             priority_ceiling: Priority(10),
             labels: Default::default(),
+            budget: Default::default(),
+            annotations: Annotations::default(),
         });
     }
     let patch = TenantPatch { quota: Some(quota), weight: Some(weight), ..TenantPatch::default() };
     Command::UpdateTenant { target: target(tenant), patch }
+}
+
+/// A limit that is a multiple of three is none.
+fn budget(limits: [u16; 3], monthly: bool) -> Budget {
+    let mut sum = 0;
+    let [warn, stop_new, stop_all] = limits.map(|step| {
+        sum += u64::from(step) * 4;
+        (step % 3 > 0).then_some(sum)
+    });
+    let period = if monthly { Period::Month } else { Period::Day };
+    Budget { period, warn, stop_new, stop_all }
 }
 
 fn pick(state: &State, pick: usize) -> Option<(Name, Target)> {

@@ -17,17 +17,35 @@ type Counted = BTreeMap<Key, (u32, u64)>;
 type Key = (Blocker, Option<Dimension>);
 
 impl Naive {
-    /// Jobs with tasks that wait.
+    /// Jobs with tasks that wait, for a place or otherwise.
     pub(super) fn waiting(&self) -> impl Iterator<Item = JobId> {
-        let jobs = self.jobs.iter().filter(|(_, job)| job.tasks.contains(&Task::Pending));
+        let waits = |task: &Task| [Task::Pending, Task::Delayed].contains(task);
+        let jobs = self.jobs.iter().filter(move |(_, job)| job.tasks.iter().any(waits));
         jobs.map(|(id, _)| *id)
     }
 
-    /// Why the job's pending tasks wait.
+    /// Why the job's tasks wait.
     pub(super) fn reasons(&self, id: JobId) -> Vec<PendingReason> {
+        let mut reasons = Vec::new();
+        if self.jobs[&id].tasks.contains(&Task::Delayed) {
+            let blocker = match self.is_free(id) {
+                true => Blocker::Backoff,
+                false => Blocker::Dependency,
+            };
+            reasons.push(between_tasks(blocker));
+        }
+        if self.jobs[&id].is_queued() {
+            reasons.extend(self.reasons_in_queue(id));
+        }
+        reasons
+    }
+
+    /// Why the job's pending tasks wait.
+    fn reasons_in_queue(&self, id: JobId) -> Vec<PendingReason> {
         let spec = &self.jobs[&id].spec;
         if self.nodes.is_empty() {
-            return vec![between_tasks(Blocker::NoNodes)];
+            let stopped = self.is_stopped(id).then(|| between_tasks(Blocker::Budget));
+            return stopped.into_iter().chain([between_tasks(Blocker::NoNodes)]).collect();
         }
         let mut counted = Counted::new();
         let (mut is_free, mut makes_room) = (false, false);
@@ -51,6 +69,8 @@ impl Naive {
             () if is_free => Some(Blocker::Queue),
             () => makes_room.then_some(Blocker::Preemption),
         };
+        let stopped = self.is_stopped(id);
+        let first = if stopped { Some(Blocker::Budget) } else { first };
         let counted = counted.into_iter().map(|((blocker, dimension), (nodes, least))| {
             PendingReason { blocker, dimension, nodes, smallest_shortfall: least }
         });

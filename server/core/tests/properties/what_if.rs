@@ -30,7 +30,12 @@ impl Run {
     pub(super) fn check_advice(&self) {
         for id in self.naive.waiting() {
             let job = self.folded.job(id).expect("a job");
-            let spec = JobSpec { count: job.counts.pending, ..(*job.spec).clone() };
+            if !job.is_ready() {
+                continue;
+            }
+            let mut spec = JobSpec { count: job.counts.pending, ..(*job.spec).clone() };
+            // What it waited for has come about, and may be forgotten.
+            spec.change_extras(|extras| extras.dependencies.clear());
             for advice in self.engine.fork().advise(job.tenant, &spec) {
                 self.check_one(job, &spec, &advice);
             }

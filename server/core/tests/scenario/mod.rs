@@ -4,6 +4,7 @@
 //! state's invariants hold and a fresh engine finds nothing to do in it; at the end a second state that folded the
 //! batches is the same.
 
+mod money;
 mod parse;
 mod print;
 
@@ -64,6 +65,16 @@ impl World {
             "show" => {
                 let node = self.engine.state().node_named(rest).expect("a node");
                 let line = print::node(node);
+                self.say(&line);
+            }
+            "bill" => {
+                let words: Vec<&str> = rest.split_whitespace().collect();
+                let lines = money::bill(self.engine.state(), &words, self.now);
+                lines.iter().for_each(|line| self.say(line));
+            }
+            "cost" => {
+                let line =
+                    money::cost(self.engine.state(), job(self.engine.state(), rest), self.now);
                 self.say(&line);
             }
             "scorecard" => {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{
-        Command, LoadReport, NodePatch, OwnerPatch, Request, RequestId, Target, TenantPatch,
+        Command, JobPatch, LoadReport, NodePatch, OwnerPatch, Request, RequestId, Target,
+        TenantPatch,
     },
     model::{
-        CalendarEntry, Constraints, Counts, HeldShare, JobSpec, Label, LabelSelector, Labels,
-        Millis, Name, NodeSpec, Policy, Priority, Quota, Resources, Revision, Risk,
-        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
-        Window, Windows,
+        Annotations, CalendarEntry, Constraints, Counts, Dependency, DependencyCondition,
+        HeldShare, JobExtras, JobId, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec,
+        Policy, Priority, Quota, Resources, RetryPolicy, Revision, Risk, SelectorOperator, Spread,
+        Taint, TenantSpec, Time, Toleration, Topology, WallTime, When, Window, Windows,
     },
 };
+
+use super::money;
 
 const GIB: u64 = 1 << 30;
 
@@ -182,12 +185,14 @@ fn node(words: &Words<'_>, node: &str) -> NodeSpec {
         gpu_model: model(words).unwrap_or_default(),
         reservation: resources(&words.inner),
         report_ttl: words.get("ttl").map(span),
+        annotations: Annotations::default(),
     }
 }
 
 fn patch(words: &Words<'_>) -> NodePatch {
     let capacity = resources(&words.pairs);
     NodePatch {
+        owner: words.get("owner").map(name),
         region: words.get("region").map(name),
         zone: words.get("zone").map(name),
         labels: words.get("label").map(|_| labels(words)),
@@ -253,7 +258,32 @@ fn job(words: &Words<'_>, start: Time) -> JobSpec {
         gang: words.get("gang").is_some(),
         labels: labels(words),
         notice: words.get("notice").map(span),
+        extras: extras(words),
     }
+}
+
+fn extras(words: &Words<'_>) -> Option<Arc<JobExtras>> {
+    let limit = |key: &str| words.get(key).map(number);
+    let wait = |key: &str, usual| words.get(key).map_or(usual, span);
+    let retry = RetryPolicy {
+        failures: limit("retries").unwrap_or(0),
+        timeouts: limit("timeouts").unwrap_or(0),
+        evictions: limit("evictions"),
+        node_losses: limit("losses"),
+        backoff: wait("backoff", RetryPolicy::BACKOFF),
+        max_backoff: wait("longest", RetryPolicy::MAX_BACKOFF),
+    };
+    let given = ["retries", "timeouts", "evictions", "losses"].map(|key| words.get(key));
+    let waits = |key, condition| {
+        let dependency = move |text| Dependency { job: JobId(0), name: name(text), condition };
+        words.all(key).map(dependency)
+    };
+    let on_success = waits("after", DependencyCondition::Success);
+    let dependencies: Vec<Dependency> =
+        on_success.chain(waits("ended", DependencyCondition::End)).collect();
+    let retry = given.iter().any(Option::is_some).then_some(retry);
+    let extras = JobExtras { retry, dependencies, ..JobExtras::default() };
+    (extras != JobExtras::default()).then(|| Arc::new(extras))
 }
 
 fn policy(words: &Words<'_>, old: &Policy) -> Policy {
@@ -321,6 +351,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                     ["none"] => Some(Default::default()),
                     ref windows => Some(calendar(windows, start)),
                 },
+                ..OwnerPatch::default()
             },
         },
         "renew" => Command::RenewWindows {
@@ -342,6 +373,8 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
             weight: words.get("weight").map_or(1, number),
             priority_ceiling: Priority(words.get("ceiling").map_or(100, number)),
             labels: labels(&words),
+            budget: money::budget(|key| words.get(key)).unwrap_or_default(),
+            annotations: Annotations::default(),
         }),
         "set" => Command::UpdateTenant {
             target: words.target(first),
@@ -349,21 +382,40 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                 quota: words.has_inner.then(|| quota(&words)),
                 weight: words.get("weight").map(number),
                 priority_ceiling: words.get("ceiling").map(|text| Priority(number(text))),
-                labels: None,
+                budget: money::budget(|key| words.get(key)),
+                ..TenantPatch::default()
             },
         },
+        "price" => money::book(&line.split_whitespace().skip(1).collect::<Vec<_>>()),
         "delete" => Command::DeleteTenant(words.target(first)),
         "job" => Command::SubmitJob {
             tenant: tenant(),
             name: name(job_name),
             spec: Arc::new(job(&words, start)),
         },
-        "resize" => Command::ResizeJob {
+        "resize" => Command::UpdateJob {
             tenant: tenant(),
             target: words.target(job_name),
-            count: number(words.names.get(1).expect("a count")),
+            patch: JobPatch {
+                count: Some(number(words.names.get(1).expect("a count"))),
+                ..JobPatch::default()
+            },
         },
-        "cancel" => Command::CancelJob { tenant: tenant(), target: words.target(job_name) },
+        "change" => Command::UpdateJob {
+            tenant: tenant(),
+            target: words.target(job_name),
+            patch: JobPatch {
+                count: words.get("count").map(number),
+                priority: words.get("priority").map(|text| Priority(number(text))),
+                max_runtime: words.get("max").map(|max| (max != "none").then(|| span(max))),
+                ..JobPatch::default()
+            },
+        },
+        "cancel" => Command::CancelJob {
+            tenant: tenant(),
+            target: words.target(job_name),
+            grace: words.get("grace").map(span),
+        },
         "policy" => Command::SetPolicy(policy(&words, old)),
         _ => panic!("no such verb: {verb}"),
     };

@@ -201,6 +201,13 @@ impl Printer<'_> {
                 format!("renewed {owner} to {} windows", windows.list.len())
             }
             Event::OwnerTurned { owner } => format!("turned {owner}"),
+            Event::PriceBookChanged { since, .. } => {
+                format!("prices from {} ms", since.0 - self.start.0)
+            }
+            Event::BudgetTurned { tenant, level, spent } => {
+                let tenant = self.after.tenant(*tenant).expect("a tenant");
+                format!("budget {} {level:?} at {spent}", tenant.spec.name)
+            }
             Event::RiskCurbed { owner, curb } => {
                 format!("curbed {owner} by {} quarters", curb.quarters())
             }
@@ -209,12 +216,25 @@ impl Printer<'_> {
             Event::TenantDeleted { name, .. } => format!("deleted {name}"),
             Event::JobSubmitted { id, .. } => format!("submitted {}", self.job(*id)),
             Event::JobResized { id, count } => format!("resized {} to {count}", self.job(*id)),
+            Event::JobUpdated { id, spec } => {
+                let max = spec.max_runtime.map_or("none".to_owned(), span);
+                format!("changed {} priority {} max {max}", self.job(*id), spec.priority.0)
+            }
+            Event::TasksDelayed { job, first, count } => {
+                format!("delayed {}", self.tasks(*job, *first, *count))
+            }
+            Event::TasksResumed { job, first, count } => {
+                format!("resumed {}", self.tasks(*job, *first, *count))
+            }
+            Event::TaskDelayed { at, end, until, .. } => {
+                format!("delayed {} {end:?} until {}", self.task(at), self.time(*until))
+            }
             Event::TasksPlaced { job, placements } => {
                 return placements.iter().map(|p| self.placement(*job, p)).collect();
             }
             Event::TaskStarted { at } => format!("started {}", self.task(at)),
             Event::TaskEnded { at, end, .. } => format!("ended {} {end:?}", self.task(at)),
-            Event::TasksDropped { job, first, count, end } => {
+            Event::TasksDropped { job, first, count, end, .. } => {
                 format!("dropped {} {end:?}", self.tasks(*job, *first, *count))
             }
             Event::NoticeGiven { at, notice } => format!(

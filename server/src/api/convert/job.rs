@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use offpeak::v1;
 use offpeak_core::{
-    command::{Command, TaskOutcome, TaskReport},
+    command::{Command, JobPatch, TaskOutcome, TaskReport},
     model::{AllocationId, JobSpec, Millis, Priority, Resources},
 };
 
 use super::{
     constraints::constraints,
+    extras::{annotations, extras, wait},
     mutation,
     node::MAX_BATCH,
     resources::request,
@@ -29,7 +30,8 @@ const MAX_NOTICE: Millis = Millis(10 * Millis::MINUTE.0);
 /// The longest message of a report in bytes.
 const MAX_MESSAGE_BYTES: usize = 1_024;
 /// What may be changed of a job.
-const JOB_PATHS: [&str; 1] = ["spec.count"];
+const JOB_PATHS: [&str; 5] =
+    ["spec.count", "spec.priority", "spec.max_runtime", "spec.labels", "spec.annotations"];
 
 mutation!(SubmitJobRequest, "SubmitJob", submit);
 mutation!(UpdateJobRequest, "UpdateJob", update);
@@ -74,6 +76,7 @@ fn spec(violations: &mut Violations, at: &At<'_>, message: &v1::JobSpec) -> JobS
         gang: message.gang,
         labels: label_map(violations, &at.field("labels"), &message.labels),
         notice: notice(violations, &at.field("notice"), message.notice),
+        extras: extras(violations, at, message),
     }
 }
 
@@ -103,13 +106,19 @@ fn runtimes(
     let min = message
         .min_runtime
         .map_or(Millis(0), |span| duration(violations, &at.field("min_runtime"), span));
-    let max = message.max_runtime.map(|span| duration(violations, &max_at, span));
-    if message.max_runtime == Some(prost_types::Duration::default()) {
-        violations.refuse(&max_at, "must be positive; leave it out for no limit");
-    } else if max.is_some_and(|max| max < min) {
+    let max = max_runtime(violations, &max_at, message);
+    if max.is_some_and(|max| max.0 > 0 && max < min) {
         violations.refuse(&max_at, "must not be less than min_runtime");
     }
     (min, max)
+}
+
+fn max_runtime(violations: &mut Violations, at: &At<'_>, message: &v1::JobSpec) -> Option<Millis> {
+    let max = message.max_runtime.map(|span| duration(violations, at, span));
+    if message.max_runtime == Some(prost_types::Duration::default()) {
+        violations.refuse(at, "must be positive; leave it out for no limit");
+    }
+    max
 }
 
 fn notice(
@@ -127,21 +136,55 @@ fn notice(
 fn update(message: &v1::UpdateJobRequest, violations: &mut Violations) -> Command {
     let root = At::Root;
     let at = root.field("job");
-    mask(violations, message.update_mask.as_ref(), &JOB_PATHS);
+    let paths = mask(violations, message.update_mask.as_ref(), &JOB_PATHS);
     let absent = v1::Job::default();
     let job = require(violations, &at, message.job.as_ref()).unwrap_or(&absent);
     let spec_at = at.field("spec");
-    let spec = require(violations, &spec_at, job.spec.as_ref());
-    let asked = spec.map_or(1, |spec| spec.count);
-    if asked == 0 {
-        // On submission no count means 1; here it would end all tasks but one of somebody who meant all.
-        let at = spec_at.field("count");
-        violations.refuse(&at, "must be at least 1; to end all tasks, cancel the job");
+    let absent = v1::JobSpec { count: 1, ..v1::JobSpec::default() };
+    let spec = require(violations, &spec_at, job.spec.as_ref()).unwrap_or(&absent);
+    let mut patch = JobPatch::default();
+    for path in paths {
+        patch_job(violations, &spec_at, spec, path, &mut patch);
     }
-    Command::ResizeJob {
+    Command::UpdateJob {
         tenant: name(violations, &at.field("tenant"), &job.tenant),
         target: target(violations, &at.field("name"), &job.name, message.expected_revision),
-        count: count(violations, &spec_at.field("count"), asked),
+        patch,
+    }
+}
+
+fn patch_job(
+    violations: &mut Violations,
+    at: &At<'_>,
+    spec: &v1::JobSpec,
+    path: &str,
+    patch: &mut JobPatch,
+) {
+    match path {
+        "spec.count" => {
+            let at = at.field("count");
+            if spec.count == 0 {
+                // On submission no count means 1; here it would end all tasks but one of somebody who meant all.
+                violations.refuse(&at, "must be at least 1; to end all tasks, cancel the job");
+            }
+            patch.count = Some(count(violations, &at, spec.count));
+        }
+        "spec.priority" => {
+            let range = (MIN_PRIORITY, MAX_PRIORITY);
+            within(violations, &at.field("priority"), spec.priority, range);
+            patch.priority = Some(Priority(spec.priority));
+        }
+        "spec.max_runtime" => {
+            patch.max_runtime = Some(max_runtime(violations, &at.field("max_runtime"), spec));
+        }
+        "spec.labels" => {
+            patch.labels = Some(label_map(violations, &at.field("labels"), &spec.labels));
+        }
+        "spec.annotations" => {
+            let at = at.field("annotations");
+            patch.annotations = Some(annotations(violations, &at, &spec.annotations));
+        }
+        _ => unreachable!("invariant: the mask was checked"),
     }
 }
 
@@ -150,6 +193,7 @@ fn cancel(message: &v1::CancelJobRequest, violations: &mut Violations) -> Comman
     Command::CancelJob {
         tenant: name(violations, &at.field("tenant"), &message.tenant),
         target: target(violations, &at.field("name"), &message.name, message.expected_revision),
+        grace: message.grace.map(|grace| wait(violations, &at.field("grace"), grace)),
     }
 }
 

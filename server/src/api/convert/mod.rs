@@ -5,8 +5,10 @@
 //!
 //! Deliberately absent: gRPC codes, and any rule that depends on what the cell knows.
 
+mod billing;
 mod calendar;
 mod constraints;
+mod extras;
 mod job;
 mod node;
 mod objects;
@@ -23,17 +25,19 @@ mod tests;
 use offpeak_core::command::{Command, Request, RequestId};
 use xxhash_rust::xxh3::Xxh3;
 
+pub(crate) use billing::{add_line, budget_level, held_by, kept_book, midnight, statement_line};
 pub(crate) use calendar::calendar;
+pub(crate) use extras::payload_message;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
-    allocation, eviction_reason, job, job_description, job_spec, job_state, load_sample, node,
-    node_description, node_state, node_state_in, notice, quote, resources as amounts, span, tenant,
-    tenant_description, timestamp,
+    allocation, eviction_reason, job, job_description, job_spec, job_state, listed_job,
+    load_sample, node, node_description, node_state, node_state_in, notice, quote,
+    resources as amounts, span, tenant, tenant_description, timestamp,
 };
 pub(crate) use owner::{owner, owner_description, scorecard, window};
 pub(crate) use pending::{node_reason, pending_reason};
 pub(crate) use scalars::{
-    at_most, duration, enumerations, given_name, label_map, name, names, time,
+    at_most, duration, enumerations, given_name, label_map, name, names, optional_name, time,
 };
 pub(crate) use violations::{At, Violations};
 

@@ -9,6 +9,7 @@ use offpeak_core::{
 };
 
 use super::{
+    extras::annotations,
     mutation,
     resources::whole,
     scalars::{
@@ -22,7 +23,7 @@ use super::{
 pub(super) const MAX_BATCH: usize = 10_000;
 
 /// What may be changed of a node.
-const NODE_PATHS: [&str; 9] = [
+const NODE_PATHS: [&str; 10] = [
     "owner",
     "region",
     "zone",
@@ -32,6 +33,7 @@ const NODE_PATHS: [&str; 9] = [
     "gpu_model",
     "reservation",
     "report_ttl",
+    "annotations",
 ];
 
 mutation!(RegisterNodesRequest, "RegisterNodes", register);
@@ -84,6 +86,7 @@ fn spec(violations: &mut Violations, at: &At<'_>, node: &v1::Node) -> NodeSpec {
         gpu_model: optional_name(violations, &gpu_model_at, &node.gpu_model),
         reservation,
         report_ttl: report_ttl(violations, at, node),
+        annotations: annotations(violations, &at.field("annotations"), &node.annotations),
     }
 }
 
@@ -165,6 +168,10 @@ fn patch_node(
         "reservation" => {
             let at = at.field("reservation");
             patch.reservation = Some(whole(violations, &at, node.reservation.as_ref()));
+        }
+        "annotations" => {
+            let at = at.field("annotations");
+            patch.annotations = Some(annotations(violations, &at, &node.annotations));
         }
         "report_ttl" => patch.report_ttl = Some(report_ttl(violations, at, node)),
         _ => unreachable!("invariant: the mask was checked"),

@@ -7,11 +7,16 @@ use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
         LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, Quota, Quote,
-        Resources, SelectorOperator, Tenant, TenantSpec, Time, Topology,
+        Resources, SelectorOperator, TaskEnd, TaskIndex, TaskPhase, Tenant, TenantSpec, Time,
+        Topology,
     },
     state::State,
 };
 use prost_types::{Duration, Timestamp};
+
+use super::billing::{budget_level, budget_message};
+
+use super::extras::{annotation_map, dependency, payload_message, retry_policy};
 
 /// The last millisecond that a timestamp can tell: of the year 9999.
 const END_OF_TIME: Time = Time(253_402_300_799_999);
@@ -97,6 +102,7 @@ pub(crate) fn node_description(spec: &NodeSpec) -> v1::Node {
         gpu_model: spec.gpu_model.to_string(),
         reservation: Some(resources(&spec.reservation)),
         report_ttl: spec.report_ttl.map(span),
+        annotations: annotation_map(&spec.annotations),
         ..v1::Node::default()
     }
 }
@@ -125,9 +131,12 @@ pub(crate) fn load_sample(node: &Name, time: Time, load: &Resources) -> v1::Load
     }
 }
 
-/// A tenant with everything that is known of it.
-pub(crate) fn tenant(tenant: &Tenant) -> v1::Tenant {
+/// A tenant with everything that is known of it at a time.
+pub(crate) fn tenant(tenant: &Tenant, now: Time) -> v1::Tenant {
     let usage = &tenant.usage;
+    let spending = tenant.spending.as_ref();
+    let spent = spending.map(|spending| spending.micros_at(tenant.spec.budget.period, now));
+    let level = spending.map(|_| budget_level(tenant.budget_level).into());
     v1::Tenant {
         usage: Some(v1::Usage {
             requested: Some(resources(&usage.requested)),
@@ -137,6 +146,8 @@ pub(crate) fn tenant(tenant: &Tenant) -> v1::Tenant {
         }),
         create_time: Some(timestamp(tenant.created)),
         revision: tenant.revision.0,
+        spent_micros: spent.unwrap_or(0),
+        budget_level: level.unwrap_or_default(),
         ..tenant_description(&tenant.spec)
     }
 }
@@ -149,6 +160,8 @@ pub(crate) fn tenant_description(spec: &TenantSpec) -> v1::Tenant {
         weight: spec.weight,
         priority_ceiling: Some(spec.priority_ceiling.0),
         labels: labels(&spec.labels),
+        budget: budget_message(&spec.budget),
+        annotations: annotation_map(&spec.annotations),
         ..v1::Tenant::default()
     }
 }
@@ -181,11 +194,15 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
             succeeded: counts.succeeded,
             failed: counts.failed,
             cancelled: counts.cancelled,
+            delayed: counts.delayed,
         }),
-        evictions: job.evictions,
+        evictions: job.evictions.into(),
         create_time: Some(timestamp(job.created)),
         end_time: job.ended.map(|(time, _)| timestamp(time)),
         revision: job.revision.0,
+        waits_for: state.awaited(job).map(|awaited| awaited.name.to_string()).collect(),
+        next_retry_time: next_retry(state, job),
+        end_reason: end_reason(state, job),
         quote: state.quotes().get(job.id).map(quote),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
     }
@@ -197,6 +214,38 @@ pub(crate) fn quote(quote: &Quote) -> v1::Quote {
         quote_time: Some(timestamp(quote.made)),
         p50_start_time: quote.times.map(|(p50, _)| timestamp(p50)),
         p95_start_time: quote.times.map(|(_, p95)| timestamp(p95)),
+    }
+}
+
+/// A job as lists and snapshots show it: without its payload.
+///
+/// # Panics
+/// When the job is not of this state.
+pub(crate) fn listed_job(state: &State, job: &Job) -> v1::Job {
+    let mut message = self::job(state, job);
+    if let Some(spec) = &mut message.spec {
+        spec.payload = None;
+    }
+    message
+}
+
+fn next_retry(state: &State, job: &Job) -> Option<Timestamp> {
+    if job.counts.delayed == 0 { None } else { state.next_retry(job.id).map(timestamp) }
+}
+
+/// Why the job ended, where its state does not tell.
+fn end_reason(state: &State, job: &Job) -> String {
+    let hopeless = TaskPhase::Ended(TaskEnd::DependencyFailed);
+    if job.ended.is_none() || job.spec.dependencies().is_empty() {
+        return String::new();
+    }
+    if job.tasks.get(TaskIndex(0)).is_none_or(|task| task.phase != hopeless) {
+        return String::new();
+    }
+    let failed: Vec<&str> = state.failed_dependencies(job).map(|job| job.name.as_str()).collect();
+    match failed.as_slice() {
+        [] => "a dependency failed".to_owned(),
+        failed => format!("dependency failed: {}", failed.join(", ")),
     }
 }
 
@@ -227,6 +276,10 @@ pub(crate) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         gang: spec.gang,
         labels: labels(&spec.labels),
         notice: spec.notice.map(span),
+        retry: spec.retry().map(retry_policy),
+        dependencies: spec.dependencies().iter().map(dependency).collect(),
+        payload: spec.payload().map(|payload| payload_message(payload, str::to_owned)),
+        annotations: annotation_map(&spec.annotations()),
     }
 }
 
@@ -327,5 +380,7 @@ pub(crate) fn eviction_reason(reason: EvictionReason) -> v1::EvictionReason {
         EvictionReason::NodeLost => v1::EvictionReason::NodeLost,
         EvictionReason::NodeRemoved => v1::EvictionReason::NodeRemoved,
         EvictionReason::NodeChanged => v1::EvictionReason::NodeChanged,
+        EvictionReason::OverBudget => v1::EvictionReason::OverBudget,
+        EvictionReason::Cancelled => v1::EvictionReason::Cancelled,
     }
 }

@@ -10,15 +10,17 @@ use offpeak_core::{
 
 use super::{
     calendar::{WEEKDAYS, calendar},
+    extras::{annotation_map, annotations},
     mutation,
     objects::{labels, span, texts, timestamp},
-    scalars::{duration, mask, require, target},
+    scalars::{duration, label_map, mask, require, target},
     violations::{At, Violations},
 };
 use crate::calendar::{UnknownZone, local, show_minute, show_wall_time, zone};
 
 /// What may be changed of an owner.
-const OWNER_PATHS: [&str; 3] = ["risk_ppm", "shortfall_budget", "calendar"];
+const OWNER_PATHS: [&str; 5] =
+    ["risk_ppm", "shortfall_budget", "calendar", "labels", "annotations"];
 
 mutation!(UpdateOwnerRequest, "UpdateOwner", update);
 
@@ -43,6 +45,13 @@ fn update(message: &v1::UpdateOwnerRequest, violations: &mut Violations) -> Comm
             "calendar" => {
                 let entries = calendar(violations, &at.field("calendar"), &owner.calendar);
                 patch.calendar = Some((entries, Default::default()));
+            }
+            "labels" => {
+                patch.labels = Some(label_map(violations, &at.field("labels"), &owner.labels));
+            }
+            "annotations" => {
+                let at = at.field("annotations");
+                patch.annotations = Some(annotations(violations, &at, &owner.annotations));
             }
             _ => unreachable!("invariant: the mask was checked"),
         }
@@ -83,6 +92,8 @@ pub(crate) fn owner_description(spec: &OwnerSpec) -> v1::Owner {
         risk_ppm: Some(spec.risk.parts_per_million()),
         shortfall_budget: spec.shortfall_budget.map(span),
         calendar: spec.calendar.iter().map(entry).collect(),
+        labels: labels(&spec.labels),
+        annotations: annotation_map(&spec.annotations),
         ..v1::Owner::default()
     }
 }

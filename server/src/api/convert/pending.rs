@@ -24,8 +24,11 @@ pub(crate) fn node_reason(reason: &PendingReason) -> v1::PendingReason {
 fn blocker(blocker: Blocker) -> v1::Blocker {
     match blocker {
         Blocker::NoNodes => v1::Blocker::NoNodes,
+        Blocker::Budget => v1::Blocker::Budget,
         Blocker::Gang => v1::Blocker::Gang,
         Blocker::Spread => v1::Blocker::Spread,
+        Blocker::Dependency => v1::Blocker::Dependency,
+        Blocker::Backoff => v1::Blocker::Backoff,
         Blocker::Preemption => v1::Blocker::Preemption,
         Blocker::Queue => v1::Blocker::Queue,
         Blocker::NodeState => v1::Blocker::NodeState,

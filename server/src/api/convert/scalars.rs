@@ -261,6 +261,7 @@ macro_rules! named {
         }
     };
 }
+named!(BudgetPeriod { Day, Month });
 named!(NodeState { Ready, Cordoned, Draining, Lost, Removed });
 named!(JobState { Pending, Running, Succeeded, Failed, Cancelled });
 named!(SelectorOperator { In, NotIn, Exists, NotExists });

@@ -9,6 +9,8 @@ use offpeak_core::{
 };
 
 use super::{
+    billing::budget,
+    extras::annotations,
     job::{MAX_PRIORITY, MIN_PRIORITY},
     mutation,
     resources::countable,
@@ -20,7 +22,8 @@ use super::{
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// What may be changed of a tenant.
-const TENANT_PATHS: [&str; 4] = ["quota", "weight", "priority_ceiling", "labels"];
+const TENANT_PATHS: [&str; 6] =
+    ["quota", "weight", "priority_ceiling", "labels", "budget", "annotations"];
 
 mutation!(CreateTenantRequest, "CreateTenant", create);
 mutation!(UpdateTenantRequest, "UpdateTenant", update);
@@ -37,6 +40,8 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
         weight: weight(violations, &at, tenant),
         priority_ceiling: ceiling(violations, &at, tenant),
         labels: label_map(violations, &at.field("labels"), &tenant.labels),
+        budget: budget(violations, &at, tenant),
+        annotations: annotations(violations, &at.field("annotations"), &tenant.annotations),
     })
 }
 
@@ -55,6 +60,11 @@ fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Com
             "priority_ceiling" => patch.priority_ceiling = Some(ceiling(violations, &at, tenant)),
             "labels" => {
                 patch.labels = Some(label_map(violations, &at.field("labels"), &tenant.labels));
+            }
+            "budget" => patch.budget = Some(budget(violations, &at, tenant)),
+            "annotations" => {
+                let at = at.field("annotations");
+                patch.annotations = Some(annotations(violations, &at, &tenant.annotations));
             }
             _ => unreachable!("invariant: the mask was checked"),
         }

@@ -90,6 +90,7 @@ fn events() -> Vec<Event> {
             job: JobId(0),
             first: TaskIndex(4),
             count: 3,
+            delayed: false,
             end: TaskEnd::Cancelled,
         },
         Event::NoticeGiven { at: at(0, 0), notice },
@@ -253,6 +254,7 @@ fn a_submitted_job_is_shown_as_it_begins() {
         gang: false,
         labels: std::collections::BTreeMap::new(),
         notice: None,
+        extras: None,
     };
     let submitted = Event::JobSubmitted {
         id: JobId(0),

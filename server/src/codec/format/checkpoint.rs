@@ -1,14 +1,15 @@
 use prost::{Message, Oneof};
 
 use super::{
-    Bounds, Constraints, JobSpec, NodeSpec, OwnerSpec, Policy, Quotes, RequestRemembered,
-    ResourceColumns, Resources, RunTimes, Scorecard, TenantSpec, Windows,
+    AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
+    Policy, PriceBooks, Quotes, RequestRemembered, ResourceColumns, Resources, RunTimes, Scorecard,
+    Spending, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Entry {
-    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 23, 24")]
+    #[prost(oneof = "EntryKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 21, 23, 24")]
     pub(crate) kind: Option<EntryKind>,
 }
 
@@ -17,6 +18,14 @@ pub(crate) struct Entry {
 pub(crate) enum EntryKind {
     #[prost(message, tag = "1")]
     Header(Header),
+    #[prost(message, tag = "15")]
+    Ledger(LedgerHead),
+    #[prost(message, tag = "16")]
+    LedgerRows(LedgerRows),
+    #[prost(message, tag = "17")]
+    JobTotals(JobTotals),
+    #[prost(message, tag = "18")]
+    PriceBooks(PriceBooks),
     #[prost(message, tag = "8")]
     Owners(Owners),
     #[prost(message, tag = "2")]
@@ -27,6 +36,8 @@ pub(crate) enum EntryKind {
     Jobs(Jobs),
     #[prost(message, tag = "5")]
     Allocations(Allocations),
+    #[prost(message, tag = "21")]
+    Tries(AllTries),
     #[prost(message, tag = "7")]
     Demand(Demand),
     #[prost(message, tag = "23")]
@@ -171,6 +182,11 @@ pub(crate) struct Tenant {
     pub(crate) created: u64,
     #[prost(uint64, tag = "4")]
     pub(crate) revision: u64,
+    /// Of a tenant that has a budget.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) spending: Option<Spending>,
+    #[prost(uint32, tag = "6")]
+    pub(crate) budget_level: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -189,7 +205,7 @@ pub(crate) struct Job {
     pub(crate) name: String,
     #[prost(message, required, tag = "4")]
     pub(crate) spec: JobSpec,
-    /// Runs of like tasks: how many, how often placed, how ended (0: not), and so on. Placed tasks stand as pending.
+    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks stand as pending.
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) tasks: Vec<u32>,
     #[prost(uint64, tag = "6")]

@@ -1,8 +1,8 @@
 use prost::{Message, Oneof};
 
 use super::{
-    JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Quotes, ResourceColumns, RiskCurbed, TenantSpec,
-    Windows,
+    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, PriceBook, Quotes,
+    ResourceColumns, RiskCurbed, TenantSpec, Windows,
 };
 
 /// One group commit.
@@ -65,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 47, 48"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 34, 35, 42, 43, 44, 45, 47, 48"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -131,10 +131,53 @@ pub(crate) enum EventKind {
     ForecastMade(ForecastMade),
     #[prost(message, tag = "29")]
     AdvisoryGiven(AdvisoryGiven),
+    #[prost(message, tag = "34")]
+    PriceBookChanged(PriceBook),
+    #[prost(message, tag = "35")]
+    BudgetTurned(BudgetTurned),
+    #[prost(message, tag = "42")]
+    TaskDelayed(TaskDelayed),
+    #[prost(message, tag = "43")]
+    TasksResumed(Tasks),
+    #[prost(message, tag = "44")]
+    TasksDelayed(Tasks),
+    #[prost(message, tag = "45")]
+    JobUpdated(JobDescribed),
     #[prost(message, tag = "47")]
     RiskCurbed(RiskCurbed),
     #[prost(message, tag = "48")]
     JobsQuoted(Quotes),
+}
+
+/// Consecutive tasks of a job.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tasks {
+    #[prost(uint64, tag = "1")]
+    pub(crate) job: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) first: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) count: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TaskDelayed {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: AllocationRef,
+    #[prost(uint32, tag = "2")]
+    pub(crate) end: u32,
+    #[prost(string, tag = "3")]
+    pub(crate) message: String,
+    #[prost(uint64, tag = "4")]
+    pub(crate) until: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct JobDescribed {
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    #[prost(message, required, tag = "2")]
+    pub(crate) spec: JobSpec,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -288,6 +331,8 @@ pub(crate) struct TasksDropped {
     pub(crate) count: u32,
     #[prost(uint32, tag = "4")]
     pub(crate) end: u32,
+    #[prost(bool, tag = "5")]
+    pub(crate) delayed: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

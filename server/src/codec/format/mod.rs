@@ -6,6 +6,8 @@
 
 mod checkpoint;
 mod event;
+mod extras;
+mod ledger;
 mod model;
 mod owner;
 mod quotes;
@@ -15,10 +17,16 @@ pub(crate) use checkpoint::{
     Remembered, Requests, TaskKind, Tenant, Tenants,
 };
 pub(crate) use event::{
-    AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobEnded, JobForgotten,
-    JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged, NoticeGiven,
-    OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples, TaskEnded,
-    TaskEvicted, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
+    AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobDescribed, JobEnded,
+    JobForgotten, JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged,
+    NoticeGiven, OwnerDescribed, Record, RecordPiece, Removed, RequestRemembered, Samples,
+    TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced, TenantDescribed,
+    WindowsRenewed,
+};
+pub(crate) use extras::{AllTries, Dependency, Extras, Payload, RetryPolicy, Tries};
+pub(crate) use ledger::{
+    Budget, BudgetTurned, CountSum, JobTotals, LedgerHead, LedgerRow, LedgerRows, Payer, PriceBook,
+    PriceBooks, Prices, RegionPrices, Site, Spending,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

@@ -1,5 +1,9 @@
 use prost::{Message, Oneof};
 
+use super::Budget;
+
+use super::Extras;
+
 /// An amount of everything.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Resources {
@@ -87,6 +91,8 @@ pub(crate) struct NodeSpec {
     pub(crate) reservation: Resources,
     #[prost(uint64, optional, tag = "10")]
     pub(crate) report_ttl_ms: Option<u64>,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) annotations: Vec<Pair>,
 }
 
 /// What a tenant is.
@@ -102,6 +108,11 @@ pub(crate) struct TenantSpec {
     pub(crate) priority_ceiling: i32,
     #[prost(message, repeated, tag = "5")]
     pub(crate) labels: Vec<Pair>,
+    /// Absent when there is none.
+    #[prost(message, optional, tag = "6")]
+    pub(crate) budget: Option<Budget>,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) annotations: Vec<Pair>,
 }
 
 /// Limits; an absent one is no limit.
@@ -147,6 +158,9 @@ pub(crate) struct JobSpec {
     pub(crate) labels: Vec<Pair>,
     #[prost(uint64, optional, tag = "10")]
     pub(crate) notice_ms: Option<u64>,
+    /// Absent when there are none.
+    #[prost(message, optional, tag = "13")]
+    pub(crate) extras: Option<Extras>,
 }
 
 /// Where tasks may go.

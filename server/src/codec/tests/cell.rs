@@ -73,6 +73,7 @@ pub(crate) fn node_spec(id: u32) -> NodeSpec {
         gpu_model: name("a100"),
         reservation: cores(1_000),
         report_ttl: Some(Millis::MINUTE),
+        annotations: Default::default(),
     }
 }
 
@@ -83,6 +84,8 @@ pub(crate) fn tenant_spec(text: &str) -> TenantSpec {
         weight: 1,
         priority_ceiling: Priority(5),
         labels: Labels::new(),
+        budget: Default::default(),
+        annotations: Default::default(),
     }
 }
 
@@ -98,6 +101,7 @@ pub(crate) fn job_spec(count: u32, request: Resources) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     }
 }
 
@@ -121,7 +125,7 @@ pub(crate) fn placement(task: u32, count: u32, node: u32, allocation: u64) -> Pl
     }
 }
 
-fn at(id: u64, job: u64, task: u32, node: u32) -> AllocationRef {
+pub(crate) fn at(id: u64, job: u64, task: u32, node: u32) -> AllocationRef {
     AllocationRef {
         id: AllocationId(id),
         job: JobId(job),
@@ -211,6 +215,7 @@ fn ends() -> Vec<Event> {
             job: JobId(2),
             first: TaskIndex(0),
             count: 3,
+            delayed: false,
             end: TaskEnd::Cancelled,
         },
         Event::JobEnded { id: JobId(2), state: JobState::Cancelled },

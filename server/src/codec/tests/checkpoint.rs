@@ -95,6 +95,17 @@ fn a_checkpoint_without_demand_comes_back_with_none() {
     assert_eq!(state.allocation_count(), Cell::lively().state.allocation_count());
 }
 
+/// As written before owners had scorecards: all else comes back.
+#[test]
+fn a_checkpoint_without_scorecards_comes_back_with_none() {
+    let written = include_str!("checkpoint_without_scorecards.hex");
+    let written: Vec<Vec<u8>> = written.split("\n\n").map(unhex).collect();
+    let state = rebuild(&written).expect("it was written once");
+    state.check_invariants();
+    assert_eq!(entries(&state), written);
+    assert_eq!(state.owners().filter(|owner| !owner.record.scorecards.is_empty()).count(), 0);
+}
+
 #[test]
 fn an_empty_cell_comes_back() {
     let state = rebuild(&entries(&State::default())).expect("it was just written");

@@ -2,6 +2,8 @@
 
 mod cell;
 mod checkpoint;
+mod extras;
+mod ledger;
 mod owners;
 mod quotes;
 mod record;

@@ -25,10 +25,11 @@ pub(super) fn event() -> BoxedStrategy<Event> {
         |(name, risk, calendar)| {
             windows(calendar.len()).prop_map(move |windows| {
                 let risk = Risk::new(risk).expect("within bounds");
-                let (name, calendar) = (name.clone(), calendar.clone());
+                let calendar = calendar.clone();
                 let shortfall_budget =
                     risk.parts_per_million().is_multiple_of(2).then_some(Millis(70));
-                let spec = OwnerSpec { name, risk, shortfall_budget, calendar };
+                let spec =
+                    OwnerSpec { risk, shortfall_budget, calendar, ..OwnerSpec::of(name.clone()) };
                 Event::OwnerUpdated { spec: Arc::new(spec), windows: Arc::new(windows) }
             })
         },
@@ -122,6 +123,8 @@ fn owned() -> Cell {
             recurring("c", Days::Yearly { month: 11, day: 20 }),
             CalendarEntry { when: once, ..recurring("d", Days::Weekly(1)) },
         ],
+        labels: Default::default(),
+        annotations: Default::default(),
     };
     let hour = |hours: u64| Time(1_700_000_000_000 + hours * 3_600_000);
     let list = vec![

@@ -47,7 +47,7 @@ fn quoted() -> Cell {
     let end = TaskEnd::Cancelled;
     cell.commit(vec![
         Event::TasksPlaced { job: JobId(1), placements: vec![placement(0, 1, 0, 1)] },
-        Event::TasksDropped { job: JobId(2), first, count, end },
+        Event::TasksDropped { job: JobId(2), first, count, delayed: false, end },
         Event::JobEnded { id: JobId(2), state: offpeak_core::model::JobState::Cancelled },
     ]);
     let end = TaskEnd::Succeeded;

@@ -21,7 +21,7 @@ use proptest::{
     sample::select,
 };
 
-use super::{owners, quotes};
+use super::{extras, ledger, owners, quotes};
 use crate::record::{JobName, Names, NodeName, Record};
 
 pub(super) fn record() -> BoxedStrategy<Record> {
@@ -72,6 +72,7 @@ fn event() -> BoxedStrategy<Event> {
         cell_event(),
         node_event(),
         owners::event(),
+        ledger::event(),
         quotes::event(),
         tenant_event(),
         job_event(),
@@ -187,10 +188,12 @@ fn job_event() -> BoxedStrategy<Event> {
         (job_id(), small_id(), name(), job_spec()).prop_map(|(id, tenant, name, spec)| {
             Event::JobSubmitted { id, tenant: TenantId(tenant), name, spec: Arc::new(spec) }
         });
-    let dropped =
-        (job_id(), any::<u32>(), any::<u32>(), end()).prop_map(|(job, first, count, end)| {
-            Event::TasksDropped { job, first: TaskIndex(first), count, end }
-        });
+    let dropped = (job_id(), any::<[u32; 2]>(), any::<bool>(), end()).prop_map(
+        |(job, tasks, delayed, end)| {
+            let [first, count] = tasks;
+            Event::TasksDropped { job, first: TaskIndex(first), count, delayed, end }
+        },
+    );
     let states = select(vec![
         JobState::Pending,
         JobState::Running,
@@ -202,6 +205,18 @@ fn job_event() -> BoxedStrategy<Event> {
         submitted,
         dropped,
         (job_id(), any::<u32>()).prop_map(|(id, count)| Event::JobResized { id, count }),
+        (job_id(), job_spec().prop_map(Arc::new))
+            .prop_map(|(id, spec)| Event::JobUpdated { id, spec }),
+        (job_id(), any::<[u32; 2]>()).prop_map(|(job, [first, count])| Event::TasksDelayed {
+            job,
+            first: TaskIndex(first),
+            count
+        }),
+        (job_id(), any::<[u32; 2]>()).prop_map(|(job, [first, count])| Event::TasksResumed {
+            job,
+            first: TaskIndex(first),
+            count
+        }),
         (job_id(), states).prop_map(|(id, state)| Event::JobEnded { id, state }),
         (job_id(), name(), name()).prop_map(|(id, tenant, name)| Event::JobForgotten {
             id,
@@ -218,12 +233,16 @@ fn task_event() -> BoxedStrategy<Event> {
         end,
         message: message.into(),
     });
+    let delayed = (at(), end(), "\\PC{0,12}", number()).prop_map(|(at, end, message, until)| {
+        Event::TaskDelayed { at, end, message: message.into(), until: Time(until) }
+    });
     let given = (at(), reason(), number()).prop_map(|(at, reason, deadline)| Event::NoticeGiven {
         at,
         notice: Notice { reason, deadline: Time(deadline) },
     });
     prop_oneof![
         ended,
+        delayed,
         given,
         (job_id(), vec(placement(), 0..6))
             .prop_map(|(job, placements)| Event::TasksPlaced { job, placements }),
@@ -267,6 +286,8 @@ fn end() -> BoxedStrategy<TaskEnd> {
         TaskEnd::Cancelled,
         TaskEnd::TimedOut,
         TaskEnd::MissedDeadline,
+        TaskEnd::Evicted,
+        TaskEnd::DependencyFailed,
     ])
     .boxed()
 }
@@ -280,6 +301,7 @@ fn reason() -> BoxedStrategy<EvictionReason> {
         EvictionReason::NodeLost,
         EvictionReason::NodeRemoved,
         EvictionReason::NodeChanged,
+        EvictionReason::Cancelled,
     ])
     .boxed()
 }
@@ -288,8 +310,8 @@ fn node_spec() -> BoxedStrategy<NodeSpec> {
     let texts = (name(), name(), name(), name(), name());
     let taints = vec((label(), label()).prop_map(|(key, value)| Taint { key, value }), 0..3);
     let amounts = (resources(), resources(), option::of(number()));
-    (texts, labels(), taints, amounts)
-        .prop_map(|(texts, labels, taints, amounts)| {
+    (texts, labels(), taints, amounts, extras::annotations())
+        .prop_map(|(texts, labels, taints, amounts, annotations)| {
             let (name, owner, region, zone, gpu_model) = texts;
             let (capacity, reservation, ttl) = amounts;
             let report_ttl = ttl.map(Millis);
@@ -304,6 +326,7 @@ fn node_spec() -> BoxedStrategy<NodeSpec> {
                 gpu_model,
                 reservation,
                 report_ttl,
+                annotations,
             }
         })
         .boxed()
@@ -315,13 +338,16 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
         let [cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, tasks] = limits;
         Quota { cpu_millis, memory_bytes, disk_bytes, network_bps, gpu_millis, counts, tasks }
     });
-    (name(), quota, any::<u32>(), any::<i32>(), labels())
-        .prop_map(|(name, quota, weight, ceiling, labels)| TenantSpec {
+    let more = (ledger::budget(), extras::annotations());
+    (name(), quota, any::<u32>(), any::<i32>(), labels(), more)
+        .prop_map(|(name, quota, weight, ceiling, labels, (budget, annotations))| TenantSpec {
             name,
             quota,
             weight,
             priority_ceiling: Priority(ceiling),
             labels,
+            budget,
+            annotations,
         })
         .boxed()
 }
@@ -329,24 +355,24 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
 fn job_spec() -> BoxedStrategy<JobSpec> {
     let numbers = (any::<u32>(), any::<i32>(), number(), any::<bool>());
     let optional = proptest::array::uniform3(option::of(number()));
-    (numbers, optional, resources(), constraints(), labels())
-        .prop_map(
-            |((count, priority, min_runtime, gang), optional, request, constraints, labels)| {
-                let [max_runtime, deadline, notice] = optional;
-                JobSpec {
-                    count,
-                    request,
-                    constraints,
-                    priority: Priority(priority),
-                    min_runtime: Millis(min_runtime),
-                    max_runtime: max_runtime.map(Millis),
-                    deadline: deadline.map(Time),
-                    gang,
-                    labels,
-                    notice: notice.map(Millis),
-                }
-            },
-        )
+    (numbers, optional, resources(), constraints(), (labels(), extras::extras()))
+        .prop_map(|((count, priority, min_runtime, gang), optional, request, constraints, more)| {
+            let (labels, extras) = more;
+            let [max_runtime, deadline, notice] = optional;
+            JobSpec {
+                count,
+                request,
+                constraints,
+                priority: Priority(priority),
+                min_runtime: Millis(min_runtime),
+                max_runtime: max_runtime.map(Millis),
+                deadline: deadline.map(Time),
+                gang,
+                labels,
+                notice: notice.map(Millis),
+                extras,
+            }
+        })
         .boxed()
 }
 
@@ -402,7 +428,7 @@ fn job_id() -> BoxedStrategy<JobId> {
     number().prop_map(JobId).boxed()
 }
 
-fn small_id() -> BoxedStrategy<u32> {
+pub(super) fn small_id() -> BoxedStrategy<u32> {
     prop_oneof![0..4_u32, any::<u32>()].boxed()
 }
 

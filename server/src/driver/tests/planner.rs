@@ -30,13 +30,14 @@ fn submit(job: &str, cpu_millis: u64, count: u32) -> Request {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        extras: None,
     };
     request(Command::SubmitJob { tenant: name("t"), name: name(job), spec: Arc::new(spec) })
 }
 
 fn cancel(job: &str) -> Request {
     let target = Target { name: name(job), expected: None };
-    request(Command::CancelJob { tenant: name("t"), target })
+    request(Command::CancelJob { tenant: name("t"), target, grace: None })
 }
 
 impl House {

@@ -78,6 +78,7 @@ fn node(row: &mut Row<'_>) -> NodeSpec {
         capacity,
         reservation: Resources::default(),
         report_ttl: None,
+        annotations: Default::default(),
     }
 }
 

@@ -141,6 +141,7 @@ fn job(row: &mut Row<'_>) -> JobRow {
             gang: row.optional("gang", boolean).unwrap_or(false),
             labels: Labels::new(),
             notice: None,
+            extras: None,
         },
     };
     if nothing {

@@ -1,14 +1,15 @@
-//! Commands about jobs.
+//! Taking jobs on.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{check_revision, done};
+use super::done;
 use crate::{
-    command::{Detail, Target},
+    command::Detail,
     engine::Decision,
     event::Event,
     model::{
-        Job, JobId, JobSpec, Name, Quote, Resources, TaskEnd, TaskIndex, TaskPhase, Tenant, Time,
+        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, Quote, Resources, TaskIndex, Tenant,
+        Time,
     },
     rejection::Rejection,
     state::{OPEN, State},
@@ -31,7 +32,7 @@ pub(super) fn submit(
     now: Time,
     tenant: &Name,
     name: Name,
-    spec: Arc<JobSpec>,
+    mut spec: Arc<JobSpec>,
     mut events: Vec<Event>,
 ) -> Result<Decision, Rejection> {
     let tenant = find_tenant(state, tenant)?;
@@ -50,9 +51,46 @@ pub(super) fn submit(
         return Err(Rejection::DeadlinePassed);
     }
     check_quota(state, tenant, &spec.request, spec.count)?;
+    check_budget(tenant, now)?;
+    let waits = if spec.dependencies().is_empty() {
+        false
+    } else {
+        let dependencies = resolved(state, tenant, spec.dependencies())?;
+        let waits = dependencies.iter().any(|dependency| !is_met(state, dependency));
+        Arc::make_mut(&mut spec).change_extras(|extras| extras.dependencies = dependencies);
+        waits
+    };
+    let count = spec.count;
     let detail = Detail::Job { id, name: name.clone() };
     events.push(Event::JobSubmitted { id, tenant: tenant.id, name, spec });
+    if waits {
+        events.push(Event::TasksDelayed { job: id, first: TaskIndex(0), count });
+    }
     Ok(Decision { events, detail })
+}
+
+/// The jobs that are meant. All are there before the one that waits for them, so that there are no circles.
+fn resolved(
+    state: &State,
+    tenant: &Tenant,
+    named: &[Dependency],
+) -> Result<Vec<Dependency>, Rejection> {
+    let mut resolved = named.to_vec();
+    for dependency in &mut resolved {
+        let found = state.job_named(tenant.id, &dependency.name);
+        let missing = || Rejection::DependencyNotFound {
+            tenant: tenant.spec.name.clone(),
+            dependency: dependency.name.clone(),
+        };
+        dependency.job = found.ok_or_else(missing)?.id;
+    }
+    Ok(resolved)
+}
+
+/// Whether it has ended as is waited for. What is not kept any more has: the job that waits would have ended otherwise.
+pub(in crate::engine) fn is_met(state: &State, dependency: &Dependency) -> bool {
+    let Some(job) = state.job(dependency.job) else { return true };
+    job.ended.is_some_and(|(_, state)| dependency.condition.is_met(state))
 }
 
 /// A name for the next job, which came without one: only a name that was chosen can be in its way.
@@ -68,7 +106,7 @@ fn free_name(tenant: &Tenant, id: JobId) -> Name {
 }
 
 /// Whether the tenant may ask for `count` more tasks. What all tenants ask for must stay countable.
-fn check_quota(
+pub(super) fn check_quota(
     state: &State,
     tenant: &Tenant,
     request: &Resources,
@@ -85,76 +123,20 @@ fn check_quota(
     }
 }
 
-pub(super) fn resize(
-    state: &State,
-    tenant: &Name,
-    target: &Target,
-    count: u32,
-) -> Result<Decision, Rejection> {
-    let (tenant, job) = find(state, tenant, target)?;
-    if count == job.spec.count {
-        return Ok(done(Vec::new()));
+/// Whether the tenant may ask for more.
+pub(super) fn check_budget(tenant: &Tenant, now: Time) -> Result<(), Rejection> {
+    if !tenant.budget_level.stops_new() {
+        return Ok(());
     }
-    // The tenant's use leaves out what has ended, but the job as a whole is counted too.
-    if job.spec.request.checked_mul(u64::from(count)).is_none() {
-        return Err(Rejection::RequestOverflow { count });
-    }
-    check_quota(state, tenant, &job.spec.request, count.saturating_sub(job.spec.count))?;
-    let mut events = ended(state, job, TaskIndex(count));
-    events.push(Event::JobResized { id: job.id, count });
-    Ok(done(events))
+    let budget = &tenant.spec.budget;
+    let limit = budget.limit_of(BudgetLevel::NewStopped);
+    let limit = limit.or_else(|| budget.limit_of(BudgetLevel::AllStopped)).unwrap_or(0);
+    let spent = tenant.spending.map_or(0, |spending| spending.micros_at(budget.period, now));
+    let (tenant, period) = (tenant.spec.name.clone(), budget.period);
+    Err(Rejection::BudgetUsedUp { tenant, spent, limit, period })
 }
 
-pub(super) fn cancel(state: &State, tenant: &Name, target: &Target) -> Result<Decision, Rejection> {
-    let (_, job) = find(state, tenant, target)?;
-    Ok(done(ended(state, job, TaskIndex(0))))
-}
-
-/// The end of all unfinished tasks from `first` on.
-fn ended(state: &State, job: &Job, first: TaskIndex) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
-    let end = TaskEnd::Cancelled;
-    for (index, task) in (first.0..).zip(job.tasks.iter().skip(first.0 as usize)) {
-        match task.phase {
-            TaskPhase::Pending => match events.last_mut() {
-                Some(Event::TasksDropped { first, count, .. }) if first.0 + *count == index => {
-                    *count += 1;
-                }
-                _ => {
-                    let first = TaskIndex(index);
-                    events.push(Event::TasksDropped { job: job.id, first, count: 1, end });
-                }
-            },
-            TaskPhase::Placed(id) => {
-                let at = state.allocation(id).expect("invariant: a placed task is live").at;
-                events.push(Event::TaskEnded { at, end, message: Arc::default() });
-            }
-            TaskPhase::Ended(_) => {}
-        }
-    }
-    events
-}
-
-fn find_tenant<'a>(state: &'a State, name: &Name) -> Result<&'a Tenant, Rejection> {
+pub(super) fn find_tenant<'a>(state: &'a State, name: &Name) -> Result<&'a Tenant, Rejection> {
     let name = name.as_str();
     state.tenant_named(name).ok_or_else(|| Rejection::TenantNotFound(name.to_owned()))
-}
-
-/// An unfinished job.
-fn find<'a>(
-    state: &'a State,
-    tenant: &Name,
-    target: &Target,
-) -> Result<(&'a Tenant, &'a Job), Rejection> {
-    let missing = || Rejection::JobNotFound {
-        tenant: tenant.as_str().to_owned(),
-        job: target.name.as_str().to_owned(),
-    };
-    let owner = state.tenant_named(tenant.as_str()).ok_or_else(missing)?;
-    let job = state.job_named(owner.id, &target.name).ok_or_else(missing)?;
-    check_revision("job", target, job.revision)?;
-    if job.ended.is_some() {
-        return Err(Rejection::JobEnded { tenant: owner.spec.name.clone(), job: job.name.clone() });
-    }
-    Ok((owner, job))
 }

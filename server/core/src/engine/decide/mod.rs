@@ -1,10 +1,12 @@
 //! Turns commands into events, or refuses them. Reads the state and nothing else, so that checking a command only
 //! is deciding it and dropping the events.
 
-mod job;
+mod change;
+pub(super) mod job;
 mod node;
 mod owner;
-mod task;
+mod price;
+pub(super) mod task;
 mod tenant;
 
 use super::Decision;
@@ -34,15 +36,20 @@ pub(super) fn decide(
         Command::RenewWindows { owner, of, windows } => Ok(owner::renew(state, owner, of, windows)),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
         Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
+        Command::SetPriceBook { book, expected } => price::set(state, now, book, expected),
         Command::CreateTenant(spec) => tenant::create(state, spec),
         Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),
         Command::SubmitJob { tenant, name, spec } => {
             job::submit(state, now, &tenant, name, spec, room)
         }
-        Command::ResizeJob { tenant, target, count } => job::resize(state, &tenant, &target, count),
-        Command::CancelJob { tenant, target } => job::cancel(state, &tenant, &target),
-        Command::ReportTasks(reports) => Ok(task::report(state, reports, room)),
+        Command::UpdateJob { tenant, target, patch } => {
+            change::update(state, now, &tenant, &target, patch)
+        }
+        Command::CancelJob { tenant, target, grace } => {
+            change::cancel(state, now, &tenant, &target, grace)
+        }
+        Command::ReportTasks(reports) => Ok(task::report(state, now, reports, room)),
         Command::SetPolicy(policy) => {
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))

@@ -56,6 +56,7 @@ pub(super) fn update(
         gpu_model: patch.gpu_model.unwrap_or(old.gpu_model),
         reservation: patch.reservation.unwrap_or(old.reservation),
         report_ttl: patch.report_ttl.unwrap_or(old.report_ttl),
+        annotations: patch.annotations.unwrap_or(old.annotations),
     };
     check_spec(&spec)?;
     if spec == *node.spec {
@@ -175,6 +176,8 @@ pub(super) fn drain(
                 || old.reason == EvictionReason::NodeDrained && old.deadline != notice.deadline
         });
         if moves {
+            let keeps = old.filter(|old| old.reason == EvictionReason::Cancelled);
+            let notice = keeps.map_or(notice, |old| notice.beside(Some(old)));
             events.push(Event::NoticeGiven { at, notice });
             notices += 1;
         }
@@ -194,9 +197,9 @@ pub(super) fn remove(state: &State, target: &Target, force: bool) -> Result<Deci
     ids.sort_unstable();
     let mut events: Vec<Event> = ids
         .into_iter()
-        .map(|id| Event::TaskEvicted {
-            at: state.allocation(id).expect("invariant: it is live").at,
-            reason: EvictionReason::NodeRemoved,
+        .map(|id| {
+            let allocation = state.allocation(id).expect("invariant: it is live");
+            Event::taken_back(allocation, EvictionReason::NodeRemoved)
         })
         .collect();
     let (name, region) = (node.spec.name.clone(), node.spec.region.clone());

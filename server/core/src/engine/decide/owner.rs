@@ -23,6 +23,8 @@ pub(super) fn update(
     let mut spec = owner.spec.as_ref().clone();
     let mut windows = Arc::clone(&owner.windows);
     spec.risk = patch.risk.unwrap_or(spec.risk);
+    spec.labels = patch.labels.unwrap_or(spec.labels);
+    spec.annotations = patch.annotations.unwrap_or(spec.annotations);
     spec.shortfall_budget = patch.shortfall_budget.unwrap_or(spec.shortfall_budget);
     if let Some((calendar, of_it)) = patch.calendar
         && calendar != spec.calendar

@@ -1,17 +1,22 @@
 //! Reports on tasks.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     command::{Detail, TaskOutcome, TaskReport},
     engine::Decision,
     event::Event,
-    model::TaskEnd,
+    model::{Allocation, TaskEnd, Time},
     state::State,
 };
 
 /// Reports on allocations that are not live are named and otherwise ignored: the executor is late, not wrong.
-pub(super) fn report(state: &State, reports: Vec<TaskReport>, mut events: Vec<Event>) -> Decision {
+pub(super) fn report(
+    state: &State,
+    now: Time,
+    reports: Vec<TaskReport>,
+    mut events: Vec<Event>,
+) -> Decision {
     let several = reports.len() > 1;
     let mut ignored = Vec::new();
     let mut started = BTreeSet::new();
@@ -23,20 +28,44 @@ pub(super) fn report(state: &State, reports: Vec<TaskReport>, mut events: Vec<Ev
             continue;
         };
         let at = allocation.at;
-        let end = match report.outcome {
+        let event = match report.outcome {
             TaskOutcome::Started => {
                 if allocation.started().is_none() && (!several || started.insert(id)) {
                     events.push(Event::TaskStarted { at });
                 }
                 continue;
             }
-            TaskOutcome::Succeeded => TaskEnd::Succeeded,
-            TaskOutcome::Failed => TaskEnd::Failed,
+            TaskOutcome::Succeeded => {
+                Event::TaskEnded { at, end: TaskEnd::Succeeded, message: report.message }
+            }
+            TaskOutcome::Failed => failed(state, now, allocation, TaskEnd::Failed, report.message),
         };
         if several {
             ended.insert(id);
         }
-        events.push(Event::TaskEnded { at, end, message: report.message });
+        events.push(event);
     }
     Decision { events, detail: Detail::Ignored(ignored) }
+}
+
+/// What becomes of a placed task that failed in this way: it is tried again later, or it ends. Where its job was
+/// cancelled with grace it just ends: that is how most programs obey.
+pub(in crate::engine) fn failed(
+    state: &State,
+    now: Time,
+    allocation: &Allocation,
+    end: TaskEnd,
+    message: Arc<str>,
+) -> Event {
+    let at = allocation.at;
+    if allocation.is_cancelled() {
+        return Event::TaskEnded { at, end: TaskEnd::Cancelled, message };
+    }
+    let spec = &state.job(at.job).expect("invariant: a live allocation has a job").spec;
+    let retry = spec.retry();
+    let until = retry.and_then(|retry| retry.again(state.tries(at.job, at.task), end, now));
+    match until.filter(|until| spec.deadline.is_none_or(|deadline| *until < deadline)) {
+        Some(until) => Event::TaskDelayed { at, end, message, until },
+        None => Event::TaskEnded { at, end, message },
+    }
 }

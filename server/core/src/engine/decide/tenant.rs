@@ -33,6 +33,8 @@ pub(super) fn update(
         weight: patch.weight.unwrap_or(old.weight),
         priority_ceiling: patch.priority_ceiling.unwrap_or(old.priority_ceiling),
         labels: patch.labels.unwrap_or(old.labels),
+        budget: patch.budget.unwrap_or(old.budget),
+        annotations: patch.annotations.unwrap_or(old.annotations),
     };
     if spec == *tenant.spec {
         return Ok(done(Vec::new()));

@@ -1,0 +1,91 @@
+//! Who is under notice for work of higher priority, and what changes when a job's own priority does.
+
+use std::{collections::BTreeSet, mem};
+
+use super::Scheduler;
+use crate::{
+    model::{AllocationId, EvictionReason, JobId, Notice, Priority, TaskPhase},
+    state::State,
+};
+
+/// Allocations that make way for work of higher priority.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Yielding {
+    allocations: BTreeSet<AllocationId>,
+    /// Work for which they make way may be gone.
+    may_be_needless: bool,
+}
+
+impl Yielding {
+    /// Learns of the notice that an allocation is under from now on, if it is there at all.
+    pub(super) fn follow(&mut self, id: AllocationId, notice: Option<Notice>) {
+        if notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted) {
+            self.allocations.insert(id);
+        } else if !self.allocations.is_empty() {
+            self.allocations.remove(&id);
+        }
+    }
+}
+
+impl Scheduler {
+    /// Learns that some work does not wait any more although it was not placed, or waits at another priority.
+    pub(crate) fn note_withdrawal(&mut self) {
+        self.yielding.may_be_needless |= !self.yielding.allocations.is_empty();
+    }
+
+    /// Whether preemptions may be needless since they were last asked about.
+    pub(crate) fn notes_withdrawal(&self) -> bool {
+        self.yielding.may_be_needless
+    }
+
+    /// Allocations that make way although no work of higher priority than theirs waits any more. For which job each of
+    /// them was to go is not known, so while any such work waits, they go.
+    pub(crate) fn needless_preemptions(&mut self, state: &State) -> Vec<AllocationId> {
+        if !mem::take(&mut self.yielding.may_be_needless) {
+            return Vec::new();
+        }
+        let top = self.queue.highest_waiting();
+        let is_needless = |id: &&AllocationId| {
+            let allocation = state.allocation(**id).expect("invariant: it is live");
+            let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
+            top.is_none_or(|top| top <= job.spec.priority)
+        };
+        self.yielding.allocations.iter().filter(is_needless).copied().collect()
+    }
+
+    /// Counts one more or one fewer of the job's allocations as running, those under notice aside.
+    pub(super) fn count_running(&mut self, state: &State, id: JobId, more: bool) {
+        let job = state.job(id).expect("invariant: a live allocation has a job");
+        let count = self.running.entry(job.spec.priority).or_default();
+        *count = if more { *count + 1 } else { *count - 1 };
+        if *count == 0 {
+            self.running.remove(&job.spec.priority);
+        }
+    }
+
+    /// The job's placed tasks are of another priority from now on.
+    pub(super) fn before_update(&mut self, state: &State, id: JobId, priority: Priority) {
+        let job = state.job(id).expect("invariant: the event's job exists");
+        if job.spec.priority == priority {
+            return;
+        }
+        let placed = job.tasks.iter().filter_map(|task| match task.phase {
+            TaskPhase::Placed(id) => state.allocation(id),
+            _ => None,
+        });
+        for _ in placed.filter(|allocation| allocation.notice.is_none()) {
+            self.count_running(state, id, false);
+            *self.running.entry(priority).or_default() += 1;
+        }
+        self.promises_void = true;
+    }
+
+    /// The job waits at its new priority, if it does.
+    pub(super) fn after_update(&mut self, state: &State, id: JobId) {
+        let job = state.job(id).expect("invariant: the event's job exists");
+        if self.queue.lane_of(id).is_some_and(|lane| lane.priority != job.spec.priority) {
+            self.dequeue(state, id);
+            self.enqueue(state, id);
+        }
+    }
+}
