@@ -68,7 +68,7 @@ async fn a_job_that_waits_is_quoted_and_the_quote_is_scored_when_it_starts() {
     let mut lines = house.lines_after(quoted);
     house.advance(3_600);
     let started =
-        ["TIMED_OUT acme/first 0 on a", "job acme/first FAILED", "placed acme/second 0 on a"];
+        ["timed out acme/first 0 on a", "job acme/first failed", "placed acme/second 0 on a"];
     let placed = lines.expect(&started).await;
     assert_eq!(house.job("second", placed).await.quote, None, "it has come true");
     let house = house.restart().await;

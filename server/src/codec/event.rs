@@ -27,6 +27,7 @@ use super::{
 use crate::record::Names;
 
 /// The message of an event, without the names that `names` tells.
+#[expect(clippy::too_many_lines, reason = "an arm an event, and nothing in any")]
 pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
     let kind = match event {
         Event::PolicyChanged(policy) => EventKind::PolicyChanged(policy.into()),
@@ -144,6 +145,7 @@ fn node_mode(id: NodeId, mode: NodeMode, lost: bool) -> format::NodeModeChanged 
 }
 
 /// The event of a message, with the names that `names` tells.
+#[expect(clippy::too_many_lines, reason = "an arm an event, and nothing in any")]
 pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Event, CodecError> {
     let kind = message.kind.ok_or(CodecError::Missing("kind of an event (or it is unknown)"))?;
     Ok(match kind {
