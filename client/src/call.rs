@@ -120,6 +120,7 @@ unary! {
         get_job(GetJobRequest) -> GetJobResponse;
         explain_job(ExplainJobRequest) -> ExplainJobResponse;
         plan_job(PlanJobRequest) -> PlanJobResponse;
+        quote_job(QuoteJobRequest) -> QuoteJobResponse;
         list_jobs(ListJobsRequest) -> ListJobsResponse;
         update_job(UpdateJobRequest) -> UpdateJobResponse request_id;
         cancel_job(CancelJobRequest) -> CancelJobResponse request_id;
@@ -140,6 +141,7 @@ unary! {
     }
     admin {
         get_status(GetStatusRequest) -> GetStatusResponse;
+        get_quote_record(GetQuoteRecordRequest) -> GetQuoteRecordResponse;
         // A checkpoint twice is a checkpoint.
         checkpoint(CheckpointRequest) -> CheckpointResponse;
     }

@@ -485,8 +485,12 @@ async fn help_shows_the_way() {
           cell        Show what the fleet has, uses and lends
           top         Watch the cell live
           forecast    Show what is idle, and for how long
+          cost        Show what jobs have cost
+          statement   What tenants are charged and what owners get [alias: statements]
+          price       What capacity costs [alias: prices]
           submit      Submit a job (short for `job submit`)
           plan        Say what submitting a job would come to
+          eta         Say when a job would start
           why         Say why a job waits, and what would let it start
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
@@ -505,7 +509,7 @@ async fn help_shows_the_way() {
               --endpoint <URL>      The server, as http://HOST:PORT [default: that of the context, else http://127.0.0.1:7470] [env: OFFPEAK_ENDPOINT]
               --context <NAME>      Use this context instead of the current one [env: OFFPEAK_CONTEXT]
           -t, --tenant <NAME>       The tenant [default: that of the context] [env: OFFPEAK_TENANT]
-          -o, --output <FORMAT>     How to print: table, wide, json, jsonl, yaml or name [default: table]
+          -o, --output <FORMAT>     How to print: table, wide, json, jsonl, yaml or name; statements also csv [default: table]
               --timeout <DURATION>  How long to wait for an answer; for `job wait`, for the job [default: 30s; job wait: no limit]
               --no-color            No colours (also with NO_COLOR set)
           -q, --quiet               No messages besides errors

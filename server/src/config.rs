@@ -113,6 +113,8 @@ settings! {
     planner_budget: Span = Span::from_millis(1_000), "OFFPEAKD_PLANNER_BUDGET";
     /// Percentage of one core's time that the planner takes at most, what the engine does for it included
     planner_share_percent: u32 = 20, "OFFPEAKD_PLANNER_SHARE_PERCENT";
+    /// Percentage of one core's time in which jobs that wait are told when they will start; 0 tells none
+    quotes_share_percent: u32 = 5, "OFFPEAKD_QUOTES_SHARE_PERCENT";
     /// How long a step may take to pack work that came at once, which it does a twentieth of the time at most
     batch_budget: Span = Span::from_millis(5), "OFFPEAKD_BATCH_BUDGET";
     /// Records kept in memory for watches
@@ -236,6 +238,9 @@ impl Config {
         }
         if self.planner_share_percent > 100 {
             return Err(ConfigError::TooMuch("planner_share_percent", 100));
+        }
+        if self.quotes_share_percent > 100 {
+            return Err(ConfigError::TooMuch("quotes_share_percent", 100));
         }
         let name = Name::parse(&self.cell);
         name.map_err(|source| ConfigError::Cell { name: self.cell.clone(), source })?;

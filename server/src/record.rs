@@ -141,6 +141,7 @@ impl Mentioned {
                 self.jobs.push(*job);
                 self.nodes.extend(placements.iter().map(|placement| placement.node));
             }
+            Event::JobsQuoted { quotes } => self.jobs.extend(quotes.iter().map(|(job, _)| *job)),
             Event::StartPlanned { job, planned } => {
                 self.jobs.push(*job);
                 self.nodes.push(planned.node);

@@ -298,6 +298,7 @@ impl Fold {
                 let job = self.job(&(e.tenant.clone(), e.job.clone()));
                 job.state = e.state;
                 job.end_time = event.time;
+                job.quote = None;
                 job.revision = event.revision;
                 job.waits_for.clear();
                 let ended = e.job;
@@ -310,6 +311,7 @@ impl Fold {
                 self.tasks.remove(&key);
                 self.objects.jobs.remove(&key).expect("a forgotten job exists");
             }
+            Kind::JobQuoted(e) => self.job(&(e.tenant, e.job)).quote = e.quote,
             Kind::TasksPlaced(e) => self.place(event, e),
             Kind::TaskStarted(e) => {
                 self.counts(&(e.tenant, e.job)).running += 1;
@@ -365,6 +367,7 @@ impl Fold {
 
     fn place(&mut self, event: &Event, placed: TasksPlaced) {
         let key = (placed.tenant, placed.job);
+        self.job(&key).quote = None;
         let resources = self.job(&key).spec.as_ref().and_then(|spec| spec.request.clone());
         for placement in placed.placements {
             for offset in 0..placement.count {

@@ -56,6 +56,8 @@ impl House {
             metrics_listen: Optional(None),
             data_dir: folder.path().join("data"),
             notice: Span(Duration::from_secs(60)),
+            // A quote comes when it comes, which would make events depend on how long a test takes.
+            quotes_share_percent: 0,
             ..Config::default()
         };
         change(&mut config);
@@ -293,6 +295,7 @@ pub(crate) fn line(event: &Event) -> String {
         }
         Kind::StartUnplanned(e) => format!("unplanned {}/{}", e.tenant, e.job),
         Kind::RiskCurbed(e) => format!("curbed {} by {}", e.owner, e.curbed_quarters),
+        Kind::JobQuoted(e) => format!("quoted {}/{}", e.tenant, e.job),
         Kind::JobForgotten(e) => format!("forgot {}/{}", e.tenant, e.job),
         kind => task_line(kind),
     }

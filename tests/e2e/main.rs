@@ -14,6 +14,7 @@ mod jobs;
 mod kill;
 mod nodes;
 mod owners;
+mod quotes;
 mod restarts;
 mod starts;
 mod watches;

@@ -1,12 +1,13 @@
 //! `offpeak cell`: what the fleet has, uses and lends.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use offpeak::v1::{
     Capacity, GetCapacityRequest, GetCapacityResponse, GetStatusRequest, GetStatusResponse,
     Resources,
 };
 
 use super::{
+    eta,
     failure::Failure,
     human, json,
     output::Format,
@@ -19,10 +20,26 @@ use super::{
 /// CPU, memory and GPUs are printed as capacity; the owners' part of it, the part that is lent and the part that may
 /// still be lent follow as shares of the capacity.
 #[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  offpeak cell
+  offpeak cell --region eu-west
+  offpeak cell scorecard"
+)]
 pub(crate) struct Show {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only these regions
     #[arg(long, value_delimiter = ',')]
     region: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Show how well jobs that wait were told when they would start
+    Scorecard,
 }
 
 pub(crate) type Dimension = (&'static str, fn(&Resources) -> u64, fn(u64) -> String);
@@ -35,6 +52,9 @@ pub(crate) const DIMENSIONS: [Dimension; 3] = [
 ];
 
 pub(crate) async fn run(show: Show, session: &Session) -> Result<(), Failure> {
+    if let Some(What::Scorecard) = show.what {
+        return eta::scorecard(session).await;
+    }
     let client = session.connect().await?;
     let request = GetCapacityRequest { regions: show.region, min_revision: 0 };
     let answer = client.call(request).await?;

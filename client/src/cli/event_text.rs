@@ -2,7 +2,7 @@
 
 use offpeak::v1::{Event, JobUpdated, TasksPlaced, event::Kind};
 
-use super::{human, job_show, money};
+use super::{eta, human, job_show, money};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -36,6 +36,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::TasksResumed(_)) => "tasks_resumed",
         Some(Kind::TasksDelayed(_)) => "tasks_delayed",
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
+        Some(Kind::JobQuoted(_)) => "job_quoted",
         None => "unknown",
     }
 }
@@ -147,6 +148,10 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         Some(Kind::RiskCurbed(event)) => {
             let quarters = event.curbed_quarters;
             format!("{}: {quarters} of 4 quarters of the risk are not taken", event.owner)
+        }
+        Some(Kind::JobQuoted(event)) => {
+            let quote = event.quote.unwrap_or_default();
+            format!("{}/{} {}", event.tenant, event.job, eta::promise(&quote))
         }
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),

@@ -11,6 +11,7 @@ mod bench;
 mod cell;
 mod context;
 mod cost;
+mod eta;
 mod event_text;
 mod events;
 mod failure;
@@ -137,6 +138,8 @@ enum Command {
     Submit(Box<job_submit::Submit>),
     /// Say what submitting a job would come to
     Plan(Box<plan::Plan>),
+    /// Say when a job would start
+    Eta(Box<eta::Eta>),
     /// Say why a job waits, and what would let it start
     Why(why::Why),
     /// List allocations (short for `alloc list`)
@@ -228,6 +231,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
             job_submit::run(&submit, &client, session).await
         }
         Command::Plan(plan) => plan::run(&plan, session).await,
+        Command::Eta(eta) => eta::run(&eta, session).await,
         Command::Why(why) => why::run(why, session).await,
         Command::Ps(list) => {
             let client = session.connect().await?;

@@ -262,6 +262,13 @@ impl JobService for Fake {
         Err(Status::unimplemented("plan_job"))
     }
 
+    async fn quote_job(
+        &self,
+        _: Request<QuoteJobRequest>,
+    ) -> Result<Response<QuoteJobResponse>, Status> {
+        Err(Status::unimplemented("quote_job"))
+    }
+
     type SubmitJobsStream = Boxed<SubmitJobsResponse>;
 
     async fn submit_job(
@@ -416,6 +423,13 @@ impl AdminService for Fake {
             revision: self.state().revision,
             ..GetStatusResponse::default()
         }))
+    }
+
+    async fn get_quote_record(
+        &self,
+        _: Request<GetQuoteRecordRequest>,
+    ) -> Result<Response<GetQuoteRecordResponse>, Status> {
+        not_here()
     }
 
     async fn checkpoint(

@@ -84,6 +84,8 @@ pub enum Command {
         /// The book in force must be of this revision.
         expected: Option<Revision>,
     },
+    /// Keep what a look ahead told of jobs that wait. Of one that waits no more, or was quoted before, nothing is kept.
+    Quote(Vec<(JobId, crate::model::Quote)>),
     /// Create a tenant.
     CreateTenant(crate::model::TenantSpec),
     /// Change a tenant's description.

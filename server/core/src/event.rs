@@ -7,7 +7,7 @@ use crate::{
     model::{
         Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason,
         JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, PlannedStart, Policy, Preemptor, PriceBook, Revision, TaskEnd, TaskIndex,
+        OwnerSpec, PlannedStart, Policy, Preemptor, PriceBook, Quote, Revision, TaskEnd, TaskIndex,
         TenantId, TenantSpec, Time, Windows,
     },
 };
@@ -268,6 +268,11 @@ pub enum Event {
     StartUnplanned {
         /// The job.
         job: JobId,
+    },
+    /// Jobs that wait were told when they would start.
+    JobsQuoted {
+        /// Ascending by job.
+        quotes: Vec<(JobId, Quote)>,
     },
     /// An ended job is no longer kept.
     JobForgotten {

@@ -19,6 +19,7 @@ pub mod forecast;
 pub mod forecaster;
 pub mod model;
 pub mod planner;
+pub mod quote;
 pub mod rejection;
 pub mod scheduler;
 pub mod state;

@@ -1,11 +1,11 @@
 use offpeak::v1::{
-    CheckpointRequest, CheckpointResponse, GetStatusRequest, GetStatusResponse,
-    admin_service_server::AdminService,
+    CheckpointRequest, CheckpointResponse, GetQuoteRecordRequest, GetQuoteRecordResponse,
+    GetStatusRequest, GetStatusResponse, admin_service_server::AdminService,
 };
 use offpeak_core::state::State;
 use tonic::{Request, Response, Status};
 
-use super::{Api, convert::timestamp, status::ApiError};
+use super::{Api, convert::timestamp, quotes, status::ApiError};
 
 #[tonic::async_trait]
 impl AdminService for Api {
@@ -41,5 +41,14 @@ impl AdminService for Api {
     ) -> Result<Response<CheckpointResponse>, Status> {
         let revision = self.cell.checkpoint().await.map_err(ApiError::from)?;
         Ok(Response::new(CheckpointResponse { revision: revision.0 }))
+    }
+
+    async fn get_quote_record(
+        &self,
+        request: Request<GetQuoteRecordRequest>,
+    ) -> Result<Response<GetQuoteRecordResponse>, Status> {
+        let patience = self.patience(&request);
+        self.reach(request.into_inner().min_revision, patience).await?;
+        Ok(Response::new(self.cell.read(quotes::record)))
     }
 }

@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 30] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -40,6 +40,7 @@ const KINDS: [&str; 29] = [
     "start_planned",
     "start_unplanned",
     "risk_curbed",
+    "job_quoted",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -218,5 +219,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::StartPlanned { .. } => 26,
         Event::StartUnplanned { .. } => 27,
         Event::RiskCurbed { .. } => 28,
+        Event::JobsQuoted { .. } => 29,
     })
 }

@@ -5,9 +5,9 @@ use offpeak::v1::{
     ExplainJobResponse, GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse,
     GetTaskPayloadRequest, GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest,
     ListAllocationsResponse, ListJobsRequest, ListJobsResponse, PendingReason, PlanJobRequest,
-    PlanJobResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest, SubmitJobResponse,
-    SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
-    job_service_server::JobService,
+    PlanJobResponse, QuoteJobRequest, QuoteJobResponse, ReportTasksRequest, ReportTasksResponse,
+    SubmitJobRequest, SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest,
+    UpdateJobResponse, job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
@@ -31,6 +31,7 @@ use super::{
     node::{any_of, has_all},
     paging::{Page, after_id},
     payload,
+    quotes::When,
     status::ApiError,
 };
 
@@ -109,6 +110,18 @@ impl JobService for Api {
         let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
         let answer = aside(&self.cell, fork, move |cell, fork| plan.answer(cell, fork));
         Ok(Response::new(answer.await?))
+    }
+
+    async fn quote_job(
+        &self,
+        request: Request<QuoteJobRequest>,
+    ) -> Result<Response<QuoteJobResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let revision = Revision(message.min_revision);
+        let when = When::parse(message)?;
+        let fork = self.cell.fork(revision, patience).await.map_err(ApiError::from)?;
+        Ok(Response::new(aside(&self.cell, fork, move |_, fork| when.answer(fork)).await?))
     }
 
     async fn list_jobs(

@@ -4,8 +4,8 @@
 //! when the command is durable. A request that reads looks at the cell's committed state and tells its revision. A
 //! watch renders committed records (`render.rs`) that pass its filter (`filter.rs`). Whatever goes wrong becomes a
 //! status in `status.rs`, the only place that chooses codes. One file a service, `idle.rs` beside `capacity.rs`
-//! and `answers.rs` beside `job.rs`;
-//! `paging.rs` and `deadline.rs` serve all of them.
+//! `answers.rs` and
+//! `quotes.rs` beside `job.rs`; `paging.rs` and `deadline.rs` serve all of them.
 //!
 //! Deliberately absent: decisions, authorization, TLS, and CORS. A page of another origin that may call a cell on
 //! this machine is a hole, so browsers reach it through a proxy that says who may.
@@ -24,6 +24,7 @@ mod node;
 mod owner;
 mod paging;
 mod payload;
+mod quotes;
 mod render;
 mod status;
 mod tenant;

@@ -9,14 +9,14 @@ use offpeak_core::{
     event::{Commit, Event, Placement},
     model::{
         AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
-        Preemptor, TaskEnd, TenantId, Time,
+        Preemptor, Quote, TaskEnd, TenantId, Time,
     },
 };
 
 use super::{
     convert::{
         budget_level, eviction_reason, job_description, job_state, kept_book, load_sample,
-        node_description, node_state_in, notice, owner_description, planned_start,
+        node_description, node_state_in, notice, owner_description, planned_start, quote,
         tenant_description, timestamp,
     },
     filter::{Filter, Subject},
@@ -53,6 +53,10 @@ impl Renderer<'_> {
         match event {
             Event::TasksPlaced { job, placements } => self.tasks_placed(*job, placements, events),
             Event::LoadReported { samples } => self.load_reported(samples, events),
+            Event::JobsQuoted { quotes } => {
+                let quotes = quotes.iter().filter(|(job, _)| self.admits_job(self.job(*job)));
+                events.extend(quotes.map(|(job, quote)| self.event(self.job_quoted(*job, quote))));
+            }
             _ => events.extend(
                 self.of_node(event)
                     .or_else(|| self.of_owner(event))
@@ -278,6 +282,15 @@ impl Renderer<'_> {
             }
             _ => None,
         }
+    }
+
+    fn job_quoted(&self, id: JobId, found: &Quote) -> Kind {
+        let job = self.job(id);
+        Kind::JobQuoted(v1::JobQuoted {
+            tenant: job.tenant.to_string(),
+            job: job.name.to_string(),
+            quote: Some(quote(found)),
+        })
     }
 
     fn tasks_placed(&self, id: JobId, placements: &[Placement], events: &mut Vec<v1::Event>) {

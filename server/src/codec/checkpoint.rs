@@ -1,6 +1,6 @@
 //! A state as entries: a header, then the ledger, owners, nodes, tenants, jobs, allocations, planned starts, shares, what
-//! tasks have been through, what is asked for and remembered answers, objects in the order of their ids and as many an
-//! entry as make a good piece to write.
+//! tasks have been through, what is asked for, how long tasks ran, quotes and remembered answers, objects in the order of
+//! their ids and as many an entry as make a good piece to write.
 
 use offpeak_core::{
     forecaster::Forecaster,
@@ -18,6 +18,7 @@ use super::{
     format::{self, EntryKind},
     ledger, outcome,
     owner::scorecards,
+    quotes::{quotes_of, ran_to_message},
     runs::tasks_to_runs,
     shares,
 };
@@ -27,6 +28,9 @@ const ENTRY_BYTES: usize = 128 * 1024;
 
 /// Live allocations in an entry; each is about ten bytes.
 const ENTRY_ALLOCATIONS: usize = 8 * 1024;
+
+/// Quotes in an entry; each is about twenty bytes.
+const ENTRY_QUOTES: usize = 4 * 1024;
 
 /// Gives the entries of a checkpoint of `state` to `put`, one after the other.
 ///
@@ -83,6 +87,12 @@ pub fn encode_checkpoint<E>(
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))
     })?;
+    in_pieces(state.run_times().kinds().map(ran_to_message), |kinds| {
+        put(EntryKind::RunTimes(format::RunTimes { kinds }))
+    })?;
+    for piece in quotes_of(state.quotes(), ENTRY_QUOTES) {
+        put(EntryKind::Quotes(piece))?;
+    }
     let requests = state.remembered_by_age().map(|(id, remembered)| request(id, remembered));
     in_pieces(requests, |requests| put(EntryKind::Requests(format::Requests { requests })))
 }
@@ -140,6 +150,8 @@ fn header(state: &State) -> format::Header {
         shares: state.tenant_count() as u64,
         preemptors: state.preemptors().len() as u64,
         preempted: state.preempted_jobs().len() as u64,
+        run_times: state.run_times().kinds().len() as u64,
+        quotes: state.quotes().record().made,
     }
 }
 

@@ -21,11 +21,13 @@ use super::{
     names::{fill, omit},
     outcome,
     owner::{curb, windows},
+    quotes::{quotes_from_message, quotes_to_message},
     runs::{placements_from_runs, placements_to_runs},
 };
 use crate::record::Names;
 
 /// The message of an event, without the names that `names` tells.
+#[expect(clippy::too_many_lines, reason = "an arm an event, and nothing in any")]
 pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
     let kind = match event {
         Event::PolicyChanged(policy) => EventKind::PolicyChanged(policy.into()),
@@ -56,6 +58,7 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             owner: owner.to_string(),
             quarters: curb.quarters().into(),
         }),
+        Event::JobsQuoted { quotes } => EventKind::JobsQuoted(quotes_to_message(quotes)),
         Event::ForecastMade { bounds } => {
             let bounds = bounds.iter().map(bounds::to_message).collect();
             EventKind::ForecastMade(format::ForecastMade { bounds })
@@ -147,6 +150,7 @@ fn node_mode(id: NodeId, mode: NodeMode, lost: bool) -> format::NodeModeChanged 
 }
 
 /// The event of a message, with the names that `names` tells.
+#[expect(clippy::too_many_lines, reason = "an arm an event, and nothing in any")]
 pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Event, CodecError> {
     let kind = message.kind.ok_or(CodecError::Missing("kind of an event (or it is unknown)"))?;
     Ok(match kind {
@@ -227,6 +231,9 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             let (job, first, end) = (JobId(tasks.job), TaskIndex(tasks.first), end(tasks.end)?);
             let format::TasksDropped { count, delayed, .. } = tasks;
             Event::TasksDropped { job, first, count, delayed, end }
+        }
+        EventKind::JobsQuoted(quotes) => {
+            Event::JobsQuoted { quotes: quotes_from_message(&quotes)? }
         }
         EventKind::ForecastMade(made) => {
             let bounds = made.bounds.into_iter().map(bounds::from_message);

@@ -20,6 +20,7 @@ mod model;
 mod names;
 mod outcome;
 mod owner;
+mod quotes;
 mod rebuild;
 mod runs;
 mod shares;

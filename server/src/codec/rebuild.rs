@@ -5,11 +5,12 @@ use std::sync::Arc;
 use offpeak_core::{
     model::{
         AllocationId, AllocationRef, DeviceSet, Horizon, JobId, LoadHistory, NodeId, Notice,
-        OwnerSpec, Revision, TaskIndex, TenantId, Time,
+        OwnerSpec, Quote, Revision, TaskIndex, TenantId, Time,
     },
     state::{
-        DemandKey, Header, Profile, Remembered, Restore, RestoredAllocation, RestoredJob,
-        RestoredNode, RestoredOwner, RestoredTenant, State,
+        Alike, DemandKey, Header, Profile, QuoteRecord, Quotes, Ran, Remembered, Restore,
+        RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner, RestoredTenant, RunTimes,
+        State,
     },
 };
 use prost::Message;
@@ -28,6 +29,7 @@ use super::{
     model::name,
     outcome,
     owner::{lending_record, windows},
+    quotes::{quotes_from_message, ran_from_message, record_from_message},
     runs::tasks_from_runs,
     shares,
 };
@@ -39,6 +41,9 @@ pub struct CheckpointReader {
     ledger: Option<LedgerReader>,
     task_kinds: Vec<(DemandKey, u64)>,
     shares: usize,
+    run_times: Vec<(Alike, Ran)>,
+    quotes: Vec<(JobId, Quote)>,
+    quote_record: Option<QuoteRecord>,
     learned: Vec<Vec<u8>>,
 }
 
@@ -104,6 +109,21 @@ impl CheckpointReader {
                 }
                 Ok(())
             }
+            EntryKind::RunTimes(message) => {
+                for kind in message.kinds {
+                    self.run_times.push(ran_from_message(kind)?);
+                }
+                Ok(())
+            }
+            EntryKind::Quotes(message) => {
+                self.quotes.extend(quotes_from_message(&message)?);
+                let record = message.record.map(record_from_message).transpose()?;
+                if record.is_some() && self.quote_record.is_some() {
+                    return Err(CodecError::Order("the entries of the checkpoint"));
+                }
+                self.quote_record = self.quote_record.take().or(record);
+                Ok(())
+            }
             EntryKind::Learned(piece) => {
                 self.learned.push(piece);
                 Ok(())
@@ -131,6 +151,11 @@ impl CheckpointReader {
         finish_ledger(&mut restore, &mut ledger)?;
         let task_kinds = self.task_kinds.len();
         restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
+        let (run_times, open) = (self.run_times.len(), self.quotes.len());
+        let record = self.quote_record.unwrap_or_default();
+        let quotes = record.started.saturating_add(record.withdrawn).saturating_add(open as u64);
+        let made = record.made;
+        restore.quotes(RunTimes::restore(self.run_times), Quotes::restore(self.quotes, record));
         let state = restore.finish();
         let counts = [
             ("owners", header.owners, described(&state).count()),
@@ -143,9 +168,11 @@ impl CheckpointReader {
             ("preempted jobs", header.preempted, state.preempted_jobs().len()),
             ("kinds of tasks", header.task_kinds, task_kinds),
             ("remembered answers", header.requests, state.remembered_count()),
+            ("run times", header.run_times, run_times),
         ];
-        for (what, expected, found) in counts {
-            let found = found as u64;
+        let counts = counts.map(|(what, expected, found)| (what, expected, found as u64));
+        let quotes = [("quotes", header.quotes, made), ("quotes", header.quotes, quotes)];
+        for (what, expected, found) in counts.into_iter().chain(quotes) {
             if expected != found {
                 return Err(CodecError::Count { what, expected, found });
             }

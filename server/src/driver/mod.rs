@@ -5,7 +5,8 @@
 //!          ^              | problem                                      \-> checkpoint thread: Log::begin_checkpoint
 //!          | promises     v
 //!          |------ planner thread: Problem::solve
-//!          \------ forecast thread: Forecaster::fold <- what is committed
+//!          |------ forecast thread: Forecaster::fold <- what is committed
+//!          \------ quotes thread: Fork::look_ahead <- a copy of the engine
 //! ```
 //!
 //! While one append is in flight the engine goes on deciding, a bounded number of steps ahead; the committer joins
@@ -27,6 +28,7 @@ pub(crate) mod forks;
 mod group;
 mod planner;
 pub(crate) mod queue;
+mod quoter;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +61,7 @@ use forecasts::Forecasts;
 use forks::Forks;
 use planner::Planner;
 use queue::Queue;
+use quoter::Quoter;
 
 /// What a driver is made of.
 pub struct Setup {
@@ -82,6 +85,7 @@ pub struct Driver {
     threads: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
     planner: Option<JoinHandle<()>>,
+    quoter: Option<JoinHandle<()>>,
     forecasts: JoinHandle<()>,
     log: Arc<dyn Log>,
 }
@@ -142,6 +146,7 @@ impl Driver {
         // The wall clock may be behind what the last server saw.
         let last = clock.now().max(state.now());
         let (planner, desk) = Planner::new(config, &queue, &metrics).unzip();
+        let (quoter, bell) = Quoter::new(config, &queue, &view).unzip();
         let decider = Decider {
             engine: Engine::new(state, last).with_batch_budget(config.batch_budget.into()),
             queue: Arc::clone(&queue),
@@ -150,6 +155,7 @@ impl Driver {
             batch_limit_requests: config.batch_limit_requests,
             last,
             desk,
+            bell,
             forks: Forks::new(),
             metrics,
         };
@@ -157,12 +163,15 @@ impl Driver {
         let checkpointer = spawn("checkpoint", guard("checkpoint"), |_| checkpointer.run())?;
         let plan = |planner: Planner| spawn("planner", guard("planner"), |_| planner.run());
         let planner = planner.map(plan).transpose()?;
+        let quote = |quoter: Quoter| spawn("quotes", guard("quotes"), |_| quoter.run());
+        let quoter = quoter.map(quote).transpose()?;
         let forecasts = spawn("forecast", guard("forecast"), |_| forecasts.run())?;
         let threads = vec![
             spawn("commit", guard("commit"), |guard| committer.run(guard))?,
             spawn("engine", guard("engine"), |_| decider.run())?,
         ];
-        Ok(Self { cell: Cell::new(shared), threads, checkpointer, planner, forecasts, log })
+        let cell = Cell::new(shared);
+        Ok(Self { cell, threads, checkpointer, planner, quoter, forecasts, log })
     }
 
     /// The handle to the cell.
@@ -180,7 +189,7 @@ impl Driver {
     /// Closes, finishes what was taken, takes a last checkpoint and lets go of the log.
     pub async fn stop(self) {
         self.close();
-        let Self { cell, threads, checkpointer, planner, forecasts, log } = self;
+        let Self { cell, threads, checkpointer, planner, quoter, forecasts, log } = self;
         let asks = cell.shared().asks.clone();
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has been reported by its guard.
@@ -190,8 +199,9 @@ impl Driver {
             let _ = asks.send(Ask::Last);
             let _ = checkpointer.join();
             let _ = forecasts.join();
-            // It may have had something to finish, which nothing had to wait for.
+            // They may have had something to finish, which nothing had to wait for.
             let _ = planner.map(JoinHandle::join);
+            let _ = quoter.map(JoinHandle::join);
         });
         let _ = joined.await;
         cell.shared().feed.release_log().await;

@@ -158,7 +158,7 @@ fn affordable(budget: Duration, each: Duration) -> u32 {
 }
 
 /// How long to rest after having worked, so that all the work is this share of the time.
-fn rest(worked: Duration, share_percent: u32) -> Duration {
+pub(super) fn rest(worked: Duration, share_percent: u32) -> Duration {
     worked.saturating_mul(100_u32.saturating_sub(share_percent)) / share_percent.max(1)
 }
 

@@ -3,8 +3,9 @@
 //! `input` reads nodes, tenants, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
 //! `run` submits the tasks as they arrive, consults the planner after each batch and lets everything due in between
 //! happen at its time; `timeline` holds what becomes due outside the engine. `ledger` folds the engine's events into
-//! what became of every task, `lending` into what owners left and what of it was used,
-//! `fairness` into what tenants got of what they were entitled to, and `report`, `summary` and `decisions` write it down. `mix` knows the distinct requests
+//! what became of every task, `lending` into what owners left and what of it was used, `fairness` into what tenants got of
+//! what they were entitled to, and `report`, `summary` and `decisions` write it down. `quotes` tells jobs that wait when they
+//! will start and counts how that came out. `mix` knows the distinct requests
 //! of the run and what they leave unusable.
 //!
 //! Deliberately absent: a store, a network, threads, and any say in a decision. The wall clock is read around steps to
@@ -17,6 +18,7 @@ mod input;
 mod ledger;
 mod lending;
 mod mix;
+mod quotes;
 mod report;
 mod run;
 mod stopwatch;
@@ -77,6 +79,9 @@ pub struct Simulate {
     /// How much time a batch of tasks that arrive together may take to be packed well; 0 packs them one by one
     #[arg(long, value_name = "SPAN", default_value_t = Span::from_millis(700))]
     batch_budget: Span,
+    /// Tell jobs that have waited for so long when they will start, and report how that came out
+    #[arg(long, value_name = "SPAN")]
+    quotes: Option<Span>,
 }
 
 /// Why there is no result.
@@ -128,7 +133,7 @@ impl Simulate {
             planner_attempts: self.planner_attempts,
             batch_budget: Millis::from(self.batch_budget),
         };
-        let mut end = run::run(&inputs, self.policy(), effort);
+        let mut end = run::run(&inputs, self.policy(), effort, self.quotes.map(Millis::from));
         if let Some(out) = out {
             decisions::write(out, &inputs, &end).map_err(self.unwritten())?;
         }

@@ -7,7 +7,8 @@ use offpeak_core::{
 use serde::{Serialize, Serializer};
 
 use super::{
-    fairness::FairnessReport, input::Inputs, ledger::Standing, lending::LendingReport, run::End,
+    fairness::FairnessReport, input::Inputs, ledger::Standing, lending::LendingReport,
+    quotes::QuoteReport, run::End,
 };
 
 /// The figures of a simulation. All but `timings` are the same in every run of the same files.
@@ -22,6 +23,9 @@ pub(super) struct Report {
     /// Only where tenants competed for six hours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fairness: Option<FairnessReport>,
+    /// Only when they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quotes: Option<QuoteReport>,
     pub(super) pending_reasons: Vec<Reason>,
     pub(super) nodes: Nodes,
     #[serde(serialize_with = "by_name")]
@@ -100,6 +104,7 @@ impl Report {
             evictions: evictions(end),
             lending: end.lending.take(),
             fairness: end.fairness.take(),
+            quotes: end.quotes.take(),
             pending_reasons: reasons(end),
             nodes: Nodes {
                 total: inputs.nodes.len() as u64,

@@ -21,6 +21,7 @@ use super::{
     ledger::{Held, Ledger},
     lending::{Lending, LendingReport},
     mix::Mix,
+    quotes::{QuoteReport, Quotes},
     stopwatch::Stopwatch,
     timeline::{Timeline, ask},
 };
@@ -41,6 +42,8 @@ pub(super) struct End {
     pub(super) fairness: Option<FairnessReport>,
     /// Absent when no owner's load is known.
     pub(super) lending: Option<LendingReport>,
+    /// Absent when none were asked for.
+    pub(super) quotes: Option<QuoteReport>,
     pub(super) mix: Mix,
     pub(super) dimensions: Dimensions,
     pub(super) arrived: Arrived,
@@ -71,6 +74,7 @@ struct Run<'i> {
     forecaster: Forecaster,
     /// Bounds that the engine does not know yet.
     found: Vec<NodeBounds>,
+    quotes: Quotes,
     planning: Planning,
     stopwatch: Stopwatch,
     /// By dimension, what was held times how long.
@@ -96,7 +100,12 @@ pub(super) struct Effort {
 }
 
 /// Lets all tasks arrive and everything happen that follows.
-pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
+pub(super) fn run(
+    inputs: &Inputs,
+    policy: Policy,
+    effort: Effort,
+    quote_every: Option<Millis>,
+) -> End {
     let dimensions = Dimensions::of(inputs);
     let mut order: Vec<usize> = (0..inputs.tasks.len()).collect();
     // The sort is stable: rows of the same time keep the order of the file.
@@ -105,6 +114,7 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
     let mut run = Run::new(inputs, &dimensions, policy.job_retention, effort);
     run.accept(vec![ask(Command::SetPolicy(policy))]);
     run.learn_history();
+    run.quotes = Quotes::new(quote_every);
     // What is due at the beginning itself, such as a first load sample, needs the nodes to be there.
     run.advance(Time(ORIGIN.0 - 1));
     run.pass_time(ORIGIN);
@@ -122,8 +132,20 @@ pub(super) fn run(inputs: &Inputs, policy: Policy, effort: Effort) -> End {
     let lending = run.lend_until_the_last_sample();
     run.advance(LAST);
     let reasons = run.reasons();
-    let Run { ledger, mix, planning, stopwatch, .. } = run;
-    End { ledger, fairness, lending, mix, dimensions, arrived, planning, stopwatch, reasons }
+    let Run { ledger, mix, planning, stopwatch, quotes, .. } = run;
+    let quotes = quotes.report();
+    End {
+        ledger,
+        fairness,
+        lending,
+        quotes,
+        mix,
+        dimensions,
+        arrived,
+        planning,
+        stopwatch,
+        reasons,
+    }
 }
 
 impl<'i> Run<'i> {
@@ -145,6 +167,7 @@ impl<'i> Run<'i> {
             fairness: Fairness::new(ORIGIN),
             forecaster: Forecaster::default(),
             found: Vec::new(),
+            quotes: Quotes::new(None),
             planning: Planning { attempts: effort.planner_attempts, runs: 0, took: Duration::ZERO },
             stopwatch: Stopwatch::default(),
             held_millis: vec![0; dimensions.len()],
@@ -214,12 +237,14 @@ impl<'i> Run<'i> {
             let requests = self.timeline.take_due(self.now, self.engine.state());
             self.accept(requests);
             self.forecast();
+            self.quote();
         }
         self.pass_time(until);
     }
 
     fn next_moment(&self) -> Option<Time> {
-        [self.engine.next_wakeup(), self.timeline.next()].into_iter().flatten().min()
+        let next = [self.engine.next_wakeup(), self.timeline.next(), self.quotes.next()];
+        next.into_iter().flatten().min()
     }
 
     fn pass_time(&mut self, until: Time) {
@@ -257,6 +282,7 @@ impl<'i> Run<'i> {
         }
         self.ledger.follow(&step.batch.events, self.now, &self.mix);
         self.fairness.follow_events(&step.batch.events, self.now, self.engine.state());
+        self.quotes.follow(&step.batch.events, self.now);
         self.lending.follow(&step.batch.events, self.now, self.engine.state());
         self.found.extend(self.forecaster.fold(&step.batch));
     }
@@ -266,6 +292,14 @@ impl<'i> Run<'i> {
         if !self.found.is_empty() {
             let found = std::mem::take(&mut self.found);
             self.accept(vec![ask(Command::Forecast(found))]);
+        }
+    }
+
+    /// Tells jobs that wait when they will start, if it is time. It takes no time of the simulated clock.
+    fn quote(&mut self) {
+        if self.quotes.next().is_some_and(|due| due <= self.now) {
+            let command = self.quotes.quote(&self.engine);
+            self.accept(vec![ask(command)]);
         }
     }
 

@@ -9,6 +9,7 @@ pub(super) fn of(report: &Report) -> String {
     reasons(report, &mut text);
     lending(report, &mut text);
     fairness(report, &mut text);
+    quotes(report, &mut text);
     resources(report, &mut text);
     let (nodes, timings) = (&report.nodes, &report.timings);
     let lines = [
@@ -138,6 +139,30 @@ fn fairness(report: &Report, text: &mut String) {
             "Jain's index",
             format!("worst {:.4}, mean {:.4}", fairness.worst_jain, fairness.mean_jain),
         ),
+    ] {
+        line(text, format_args!("{name:<22}{value}"));
+    }
+    text.push('\n');
+}
+
+fn quotes(report: &Report, text: &mut String) {
+    let Some(quotes) = &report.quotes else { return };
+    let or_none = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), percent);
+    let wait = quotes.median_wait_seconds.unwrap_or(0.0);
+    for (name, value) in [
+        ("jobs started", quotes.jobs.to_string()),
+        ("before a quote", quotes.unquoted.to_string()),
+        ("quoted", format!("{}, {} of them nothing", quotes.quoted, quotes.unknown)),
+        (
+            "started by p95",
+            format!(
+                "{} of those quoted, {} of all jobs",
+                or_none(quotes.share_by_p95),
+                or_none(quotes.share_of_jobs)
+            ),
+        ),
+        ("p50 was off by", format!("{} of a wait, the median", or_none(quotes.median_error))),
+        ("median wait", format!("{wait:.0} s")),
     ] {
         line(text, format_args!("{name:<22}{value}"));
     }

@@ -1,13 +1,16 @@
-use std::{collections::BTreeSet, slice};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+};
 
 use offpeak_core::{
     command::{Command, LoadReport, Request, TaskOutcome, TaskReport},
     event::Event,
-    model::{AllocationId, JobId, Millis, NodeSpec, Resources, Time},
+    model::{AllocationId, Millis, Name, NodeSpec, Resources, Time},
     state::State,
 };
 
-use super::input::{END_SLACK, Inputs, LoadSamples};
+use super::input::{Inputs, JobRow, LoadSamples};
 
 /// What becomes due outside the engine: tasks that have run their time, and owners' load.
 pub(super) struct Timeline<'i> {
@@ -16,12 +19,16 @@ pub(super) struct Timeline<'i> {
     load: slice::Iter<'i, LoadSamples>,
     /// An entry whose allocation was taken back is found out when it is due.
     ends: BTreeSet<(Time, AllocationId)>,
+    /// How long the tasks of each row run, by its name.
+    runtimes: BTreeMap<Name, Millis>,
 }
 
 impl<'i> Timeline<'i> {
     pub(super) fn new(inputs: &'i Inputs, origin: Time) -> Self {
         let load = inputs.load.iter();
-        Self { origin, nodes: &inputs.nodes, load, ends: BTreeSet::new() }
+        let runs = |row: &JobRow| Some((row.name.clone(), row.runtime?));
+        let runtimes = inputs.tasks.iter().filter_map(runs).collect();
+        Self { origin, nodes: &inputs.nodes, load, ends: BTreeSet::new(), runtimes }
     }
 
     /// When something is due next.
@@ -75,20 +82,15 @@ impl<'i> Timeline<'i> {
     /// Sets when placed tasks end.
     pub(super) fn follow(&mut self, event: &Event, now: Time, state: &State) {
         let Event::TasksPlaced { job, placements } = event else { return };
-        let Some(runtime) = runtime(state, *job) else { return };
+        // A job is kept long after its last task ended, so one that was just placed is there.
+        let job = state.job(*job).expect("invariant: a placed job is kept");
+        let Some(runtime) = self.runtimes.get(&job.name).copied() else { return };
         for placement in placements {
             let first = placement.allocation.0;
             let ids = first..first + u64::from(placement.count);
             self.ends.extend(ids.map(|id| (now.after(runtime), AllocationId(id))));
         }
     }
-}
-
-/// How long a job's tasks run.
-fn runtime(state: &State, job: JobId) -> Option<Millis> {
-    // A job is kept long after its last task ended, so one that was just placed is there.
-    let spec = &state.job(job).expect("invariant: a placed job is kept").spec;
-    Some(Millis(spec.max_runtime?.0 - END_SLACK.0))
 }
 
 pub(super) fn ask(command: Command) -> Request {

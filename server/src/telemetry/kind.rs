@@ -54,6 +54,7 @@ kinds! {
     SetPolicy: "set_policy",
     Promise: "promise",
     Forecast: "forecast",
+    Quote: "quote",
 }
 
 #[cfg(test)]

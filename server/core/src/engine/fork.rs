@@ -16,7 +16,7 @@ const STEPS: usize = 64;
 /// moment: it does not know what becomes due later.
 #[derive(Clone, Debug)]
 pub struct Fork {
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 impl Engine {

@@ -7,6 +7,7 @@
 //! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
 //! in `follow.rs` under the same revision.
 
+mod ahead;
 mod budgets;
 mod decide;
 mod due;
@@ -23,6 +24,7 @@ use std::{
     mem,
 };
 
+pub use ahead::{Ahead, Began};
 use follow::Touched;
 pub use fork::Fork;
 use timers::Timers;

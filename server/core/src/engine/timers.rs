@@ -106,6 +106,23 @@ impl Timers {
         timers
     }
 
+    /// Those of what can be foreseen: notices and deadlines that are set, and windows. Whether a node will report, nobody
+    /// knows; and when a task ends is for whoever looks ahead to say.
+    pub(super) fn foreseen(state: &State) -> Self {
+        let mut timers = Self::default();
+        state.owners().for_each(|owner| timers.expect_turn(owner));
+        for job in state.jobs_from(JobId(0)).filter(|job| job.ended.is_none()) {
+            timers.note_job(state, job);
+        }
+        for allocation in state.allocations_from(AllocationId(0)) {
+            timers.set(eviction(allocation));
+        }
+        for (job, task, tries) in state.all_tries() {
+            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
+        }
+        timers
+    }
+
     pub(super) fn next(&self) -> Option<Time> {
         let entry = self.entries.first().map(|(time, _)| *time);
         let turn = self.turns.first().map(|(time, _)| *time);

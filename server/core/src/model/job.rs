@@ -297,6 +297,14 @@ impl Job {
         }
     }
 
+    /// Whether none of its tasks was ever placed, and all may be.
+    #[must_use]
+    pub fn waits_for_its_first_place(&self) -> bool {
+        self.counts.pending == self.spec.count
+            && self.ended.is_none()
+            && self.tasks.iter().all(|task| task.attempts == 0)
+    }
+
     /// The state in which it ends once no task is unfinished.
     #[must_use]
     pub fn final_state(&self) -> Option<JobState> {

@@ -256,6 +256,7 @@ impl Scheduler {
             | Event::AdvisoryGiven { .. }
             | Event::StartPlanned { .. }
             | Event::StartUnplanned { .. }
+            | Event::JobsQuoted { .. }
             | Event::JobEnded { .. }
             | Event::JobForgotten { .. }
             | Event::RequestRemembered { .. }

@@ -102,6 +102,10 @@ impl State {
                 self.place(*job, placements);
                 self.spend_more(*job, placements);
                 self.unplan_start(*job);
+                self.quotes.started(*job, self.now);
+            }
+            Event::JobsQuoted { quotes } => {
+                quotes.iter().for_each(|(job, quote)| self.quotes.keep(*job, quote));
             }
             Event::TaskStarted { at } => self.start(at),
             Event::TaskEnded { at, end, .. } => self.end_task(at, *end),
@@ -295,6 +299,7 @@ impl State {
         }
         let job = job_mut(&mut self.jobs, id);
         job.ended = Some((self.now, state));
+        self.quotes.ended(id);
         job.revision = self.revision;
         tenant_mut(&mut self.tenants, job.tenant).unfinished_jobs -= 1;
     }

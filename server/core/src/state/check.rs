@@ -20,6 +20,7 @@ impl State {
         self.check_ledger();
         self.check_preemptions();
         self.check_planned_starts();
+        self.check_quotes();
         assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
     }
 
@@ -153,6 +154,19 @@ impl State {
                 assert_eq!(spent, counted.spent, "what {name} spends follows from the ledger");
             }
         }
+    }
+
+    fn check_quotes(&self) {
+        for (id, _) in self.quotes().open() {
+            let job = self.job(id).expect("a quoted job is kept");
+            assert!(job.waits_for_its_first_place(), "job {id} waits for what it was quoted");
+        }
+        let record = self.quotes().record();
+        let open = self.quotes().open().len() as u64;
+        assert_eq!(record.made, record.started + record.withdrawn + open, "quotes are counted");
+        let scored: u64 = record.errors.iter().sum();
+        assert_eq!(record.started, record.unknown + scored, "every started job is scored");
+        assert!(record.by_p50 <= record.by_p95 && record.by_p95 <= scored);
     }
 
     fn check_tenants(&self) {

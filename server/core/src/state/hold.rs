@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    State, Waiting,
+    RunTimes, State, Waiting,
     apply::{job_mut, node_mut, tenant_mut},
     tenancy::charge,
 };
@@ -12,7 +12,7 @@ use crate::{
     event::Placement,
     model::{
         Allocation, AllocationId, AllocationRef, EvictionReason, Job, JobId, Notice, Preemptor,
-        Resources, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant,
+        Resources, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, Time,
     },
     table::Table,
 };
@@ -100,7 +100,8 @@ impl State {
 
     pub(super) fn end_task(&mut self, at: &AllocationRef, end: TaskEnd) {
         self.forget_tries(at.job, at.task, 1);
-        let Released { job, requested, .. } = self.release(at, 1);
+        let Released { job, requested, ran, run_times, .. } = self.release(at, 1);
+        run_times.observe(job, at.task, end, ran);
         job.tasks.set(at.task, TaskPhase::Ended(end));
         *counter(&mut job.counts, end) += 1;
         requested.remove(&job.spec.request, 1);
@@ -159,7 +160,13 @@ impl State {
             usage.requested.remove(request, ends);
             usage.requested_tasks -= ends;
         });
-        Released { job, waiting: &mut self.waiting, requested: &mut self.requested }
+        Released {
+            job,
+            waiting: &mut self.waiting,
+            requested: &mut self.requested,
+            ran: (allocation.placed, self.now),
+            run_times: &mut self.run_times,
+        }
     }
 
     pub(super) fn drop_tasks(
@@ -219,6 +226,9 @@ pub(super) struct Released<'a> {
     pub(super) job: &'a mut Job,
     waiting: &'a mut Waiting,
     requested: &'a mut Resources,
+    /// From when until when it was held.
+    ran: (Time, Time),
+    run_times: &'a mut RunTimes,
 }
 
 impl Waiting {

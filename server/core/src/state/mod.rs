@@ -12,7 +12,9 @@ mod hold;
 mod ledger;
 mod owners;
 mod profile;
+mod quotes;
 mod restore;
+mod run_times;
 mod starts;
 mod tenancy;
 
@@ -22,10 +24,13 @@ use imbl::{OrdMap, OrdSet};
 
 pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile};
+pub(crate) use quotes::OPEN;
+pub use quotes::{ERROR_BOUNDS, Outturn, QuoteRecord, Quotes};
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner,
     RestoredTenant,
 };
+pub use run_times::{Alike, Known, Ran, RunTimes};
 
 use crate::{
     billing::Accounts,
@@ -74,6 +79,8 @@ pub struct State {
     accounts: Accounts,
     /// What is planned for pending tasks.
     planned: OrdMap<JobId, PlannedStart>,
+    run_times: RunTimes,
+    quotes: Quotes,
 }
 
 /// The empty cell. Jobs and allocations are numbered from 1, so that 0 can mean none where they are shown.
@@ -107,6 +114,8 @@ impl Default for State {
             profile: Default::default(),
             accounts: Default::default(),
             planned: Default::default(),
+            run_times: Default::default(),
+            quotes: Default::default(),
         }
     }
 }
@@ -359,6 +368,18 @@ impl State {
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// How long tasks ran.
+    #[must_use]
+    pub fn run_times(&self) -> &RunTimes {
+        &self.run_times
+    }
+
+    /// What was quoted, and how quotes came out.
+    #[must_use]
+    pub fn quotes(&self) -> &Quotes {
+        &self.quotes
     }
 
     /// The ids that come next.

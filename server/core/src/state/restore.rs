@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
 
-use super::{Profile, Remembered, State, hold::counter};
+use super::{Profile, Quotes, Remembered, RunTimes, State, hold::counter};
 use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
     Allocation, AllocationId, AllocationRef, Bounds, BudgetLevel, Decayed, DeviceSet, GpuDevices,
@@ -359,6 +359,12 @@ impl Restore {
     /// Sets what tenants ask for.
     pub fn profile(&mut self, profile: Profile) {
         self.state.profile = Arc::new(profile);
+    }
+
+    /// Sets how long tasks ran, and what was quoted.
+    pub fn quotes(&mut self, run_times: RunTimes, quotes: Quotes) {
+        self.state.run_times = run_times;
+        self.state.quotes = quotes;
     }
 
     /// Adds a remembered answer.

@@ -13,6 +13,7 @@ mod jobs;
 mod nodes;
 mod owner;
 mod preemption;
+mod quotes;
 mod requests;
 mod starts;
 mod tenants;

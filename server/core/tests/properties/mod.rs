@@ -14,9 +14,10 @@ use ledger::Ledger;
 use naive::Naive;
 use offpeak_core::{
     command::{Command, Outcome, Request},
-    engine::Engine,
+    engine::{Ahead, Engine},
     event::Batch,
     model::{Millis, Time},
+    quote::quotes,
     rejection::Rejection,
     scheduler::Reasons,
     state::State,
@@ -59,6 +60,19 @@ impl Run {
                 let command = Command::Promise;
                 let ask = |command| Request { command, request_id: None, validate_only: false };
                 self.foretold_step(promises.into_iter().flatten().map(command).map(ask).collect());
+            }
+            Op::Quote => {
+                let fork = self.engine.fork();
+                let wanted = self.naive.waiting().collect();
+                let found = quotes(&fork, &wanted, Ahead { steps: 30, ..Ahead::default() });
+                assert_eq!(found, quotes(&fork, &wanted, Ahead { steps: 30, ..Ahead::default() }));
+                let kept = found.iter().map(|(id, foreseen)| (*id, foreseen.quote)).collect();
+                let command = Command::Quote(kept);
+                self.foretold_step(vec![Request {
+                    command,
+                    request_id: None,
+                    validate_only: false,
+                }]);
             }
             Op::Wait(seconds) => self.advance(self.now.after(Millis(u64::from(*seconds) * 1000))),
             op => {

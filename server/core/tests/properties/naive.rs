@@ -285,6 +285,12 @@ impl Naive {
                 }
             }
             Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::JobsQuoted { quotes } => {
+                for (id, _) in quotes {
+                    let job = self.job(*id);
+                    assert!(job.tasks.iter().all(|task| *task == Task::Pending), "it waits");
+                }
+            }
             Event::JobEnded { id, state } => {
                 let job = self.job(*id);
                 assert!(job.ended.is_none() && job.tasks.iter().all(|task| *task == Task::Ended));

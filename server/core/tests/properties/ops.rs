@@ -61,6 +61,8 @@ pub(super) enum Op {
     Restart,
     /// Let the planner promise room, if it is time.
     Plan,
+    /// Tell all jobs that wait when they will start.
+    Quote,
     Wait(u32),
     Node(u8, Machine),
     Nodes(Vec<(u8, Machine)>),
@@ -132,6 +134,7 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
+        3 => Just(Op::Quote),
         2 => (0..2_u8, vec(stretch(), 0..4)).prop_map(|(owner, list)| Op::Calendar(owner, list)),
         1 => (0..2_u8).prop_map(Op::Renew),
         4 => (0..6_u8, any::<[[u8; Horizon::COUNT]; 3]>()).prop_map(|(node, steps)| {
@@ -337,7 +340,7 @@ impl Op {
     /// The commands, as requests of one step. What makes no sense any more is refused, which is fine.
     pub(super) fn requests(&self, state: &State, naive: &Naive, now: Time) -> Vec<Request> {
         let commands = match self {
-            Self::Restart | Self::Plan | Self::Wait(_) => Vec::new(),
+            Self::Restart | Self::Plan | Self::Quote | Self::Wait(_) => Vec::new(),
             Self::Node(number, machine) => vec![machine.command(state, *number)],
             Self::Nodes(nodes) => nodes.iter().map(|(n, m)| m.command(state, *n)).collect(),
             Self::Load(node, cpu, memory, gpus) => vec![Command::ReportLoad(vec![LoadReport {

@@ -10,8 +10,9 @@ mod print;
 
 use offpeak_core::{
     command::{Command, Request, TaskOutcome, TaskReport},
-    engine::Engine,
+    engine::{Ahead, Engine},
     model::{AllocationId, Job, Millis, TaskIndex, TaskPhase, Time},
+    quote::quotes,
     scheduler::Reasons,
     state::State,
 };
@@ -81,6 +82,17 @@ impl World {
                 let lines = print::scorecards(owner, self.now);
                 lines.iter().for_each(|line| self.say(line));
             }
+            "quote" => {
+                let fork = self.engine.fork();
+                let jobs = rest.split_whitespace().map(|text| job(fork.state(), text).id);
+                let found = quotes(&fork, &jobs.collect(), Ahead::default());
+                let kept = found.iter().map(|(id, foreseen)| (*id, foreseen.quote)).collect();
+                self.ask(Command::Quote(kept));
+            }
+            "record" => {
+                let line = print::record(self.engine.state().quotes().record());
+                self.say(&line);
+            }
             "status" => {
                 let job = job(self.engine.state(), rest);
                 let line =
@@ -99,14 +111,17 @@ impl World {
                     message: "".into(),
                 };
                 let reports = rest.split_whitespace().map(report).collect();
-                let command = Command::ReportTasks(reports);
-                self.step(Some(Request { command, request_id: None, validate_only: false }));
+                self.ask(Command::ReportTasks(reports));
             }
             _ => {
                 let policy = self.engine.state().policy().clone();
                 self.step(Some(parse::request(line, START, self.now, &policy)));
             }
         }
+    }
+
+    fn ask(&mut self, command: Command) {
+        self.step(Some(Request { command, request_id: None, validate_only: false }));
     }
 
     fn say(&mut self, line: &str) {

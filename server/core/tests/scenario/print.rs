@@ -7,11 +7,19 @@ use offpeak_core::{
     event::{Event, Placement},
     model::{
         AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, PreemptedFor,
-        Preemptor, Resources, Scorecard, TaskIndex, Time,
+        Preemptor, Quote, Resources, Scorecard, TaskIndex, Time,
     },
     scheduler::PendingReason,
-    state::State,
+    state::{QuoteRecord, State},
 };
+
+pub(crate) fn record(record: &QuoteRecord) -> String {
+    let QuoteRecord { made, started, by_p50, by_p95, unknown, withdrawn, errors, .. } = record;
+    format!(
+        "{made} quotes, {started} started, {by_p50} by p50, {by_p95} by p95, {unknown} unknown, \
+         {withdrawn} withdrawn, errors {errors:?}"
+    )
+}
 
 /// `1h2m3s`.
 pub(crate) fn span(span: Millis) -> String {
@@ -145,6 +153,13 @@ impl Printer<'_> {
         span(time.since(self.start))
     }
 
+    fn quote(&self, job: JobId, quote: &Quote) -> String {
+        let times = quote.times.map_or("unknown".to_owned(), |(p50, p95)| {
+            format!("{} to {}", self.time(p50), self.time(p95))
+        });
+        format!("quoted {} {times}", self.job(job))
+    }
+
     fn placement(&self, job: JobId, placement: &Placement) -> String {
         let mut text = format!(
             "placed {} on {}",
@@ -257,6 +272,9 @@ impl Printer<'_> {
                 self.time(planned.start)
             ),
             Event::StartUnplanned { job } => format!("unplanned {}", self.job(*job)),
+            Event::JobsQuoted { quotes } => {
+                return quotes.iter().map(|(id, quote)| self.quote(*id, quote)).collect();
+            }
             Event::JobEnded { id, state } => format!("done {} {state:?}", self.job(*id)),
             Event::JobForgotten { tenant, name, .. } => format!("forgot {tenant}/{name}"),
             Event::RequestRemembered { id, .. } => format!("remembered {id}"),

@@ -7,8 +7,8 @@ use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
         LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PlannedStart,
-        PreemptedFor, Preemptor, Quota, Resources, SelectorOperator, TaskEnd, TaskIndex, TaskPhase,
-        TenantSpec, Time, Topology,
+        PreemptedFor, Preemptor, Quota, Quote, Resources, SelectorOperator, TaskEnd, TaskIndex,
+        TaskPhase, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -189,7 +189,17 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
             let node = state.node(planned.node).expect("invariant: a start is planned on a node");
             planned_start(&planned, &node.spec.name)
         }),
+        quote: state.quotes().get(job.id).map(quote),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
+    }
+}
+
+/// When a job would start.
+pub(crate) fn quote(quote: &Quote) -> v1::Quote {
+    v1::Quote {
+        quote_time: Some(timestamp(quote.made)),
+        p50_start_time: quote.times.map(|(p50, _)| timestamp(p50)),
+        p95_start_time: quote.times.map(|(_, p95)| timestamp(p95)),
     }
 }
 

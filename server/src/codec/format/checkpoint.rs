@@ -2,8 +2,8 @@ use prost::{Message, Oneof};
 
 use super::{
     AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
-    PlannedStart, Policy, Preemptor, PriceBooks, RequestRemembered, ResourceColumns, Resources,
-    Scorecard, Spending, TenantSpec, Windows,
+    PlannedStart, Policy, Preemptor, PriceBooks, Quotes, RequestRemembered, ResourceColumns,
+    Resources, RunTimes, Scorecard, Spending, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
@@ -11,7 +11,7 @@ use super::{
 pub(crate) struct Entry {
     #[prost(
         oneof = "EntryKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 15, 16, 17, 18, 19, 20, 21"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 15, 16, 17, 18, 19, 20, 21, 23, 24"
     )]
     pub(crate) kind: Option<EntryKind>,
 }
@@ -50,6 +50,10 @@ pub(crate) enum EntryKind {
     PlannedStarts(PlannedStarts),
     #[prost(message, tag = "7")]
     Demand(Demand),
+    #[prost(message, tag = "23")]
+    RunTimes(RunTimes),
+    #[prost(message, tag = "24")]
+    Quotes(Quotes),
     #[prost(message, tag = "6")]
     Requests(Requests),
     /// A piece of what a forecaster learned.
@@ -104,6 +108,13 @@ pub(crate) struct Header {
     /// Jobs of which something was preempted.
     #[prost(uint64, tag = "22")]
     pub(crate) preempted: u64,
+    /// Kinds of jobs of which it is known how long their tasks run. Absent, as what follows, in checkpoints of releases
+    /// that quoted nothing.
+    #[prost(uint64, tag = "23")]
+    pub(crate) run_times: u64,
+    /// Quotes ever made.
+    #[prost(uint64, tag = "24")]
+    pub(crate) quotes: u64,
 }
 
 /// Starts that lie ahead, in the order of their jobs' ids.

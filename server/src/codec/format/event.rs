@@ -1,7 +1,7 @@
 use prost::{Message, Oneof};
 
 use super::{
-    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor, PriceBook,
+    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor, PriceBook, Quotes,
     ResourceColumns, RiskCurbed, TenantSpec, Windows,
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct Names {
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47, 48"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -149,6 +149,8 @@ pub(crate) enum EventKind {
     StartUnplanned(u64),
     #[prost(message, tag = "47")]
     RiskCurbed(RiskCurbed),
+    #[prost(message, tag = "48")]
+    JobsQuoted(Quotes),
 }
 
 /// Consecutive tasks of a job.

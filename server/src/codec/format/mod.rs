@@ -10,6 +10,7 @@ mod extras;
 mod ledger;
 mod model;
 mod owner;
+mod quotes;
 
 pub(crate) use checkpoint::{
     Allocations, Decayed, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner,
@@ -36,6 +37,8 @@ pub(crate) use model::{
 pub(crate) use owner::{
     CalendarEntry, HeldShare, Once, OwnerSpec, RiskCurbed, Scorecard, When, Windows,
 };
+
+pub(crate) use quotes::{Outturn, QuoteRecord, Quotes, Ran, RunTimes, Sketch};
 
 /// The version of records that this release writes, and the newest that it reads.
 pub(crate) const RECORD_VERSION: u32 = 1;

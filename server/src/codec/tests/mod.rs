@@ -5,6 +5,7 @@ mod checkpoint;
 mod extras;
 mod ledger;
 mod owners;
+mod quotes;
 mod record;
 mod strategies;
 

@@ -21,7 +21,7 @@ use proptest::{
     sample::select,
 };
 
-use super::{extras, ledger, owners};
+use super::{extras, ledger, owners, quotes};
 use crate::record::{JobName, Names, NodeName, Record};
 
 pub(super) fn record() -> BoxedStrategy<Record> {
@@ -73,6 +73,7 @@ fn event() -> BoxedStrategy<Event> {
         node_event(),
         owners::event(),
         ledger::event(),
+        quotes::event(),
         tenant_event(),
         job_event(),
         task_event()

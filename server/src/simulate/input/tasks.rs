@@ -10,7 +10,7 @@ use super::{
 };
 use crate::tables::{InputError, Row, Table};
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "name",
     "submit_s",
     "cpu_millis",
@@ -26,6 +26,7 @@ const COLUMNS: [&str; 18] = [
     "gang",
     "min_runtime_s",
     "max_runtime_s",
+    "runtime_s",
     "deadline_s",
     "preemptible",
     "regions",
@@ -56,6 +57,8 @@ pub(in crate::simulate) struct JobRow {
     pub(in crate::simulate) submit: Millis,
     /// After the beginning.
     deadline: Option<Millis>,
+    /// How long each task really runs, if it ends.
+    pub(in crate::simulate) runtime: Option<Millis>,
     /// Without the deadline, which depends on when the beginning is.
     pub(in crate::simulate) spec: JobSpec,
 }
@@ -114,7 +117,7 @@ fn job(row: &mut Row<'_>) -> JobRow {
     let nothing = request.is_zero();
     let count = row.optional("count", whole(1..=MAX_COUNT)).unwrap_or(1);
     let priority = row.optional("priority", signed(-MAX_PRIORITY..=MAX_PRIORITY)).unwrap_or(0);
-    let (min_runtime, max_runtime) = runtimes(row);
+    let Runtimes { min: min_runtime, max: max_runtime, real: runtime } = runtimes(row);
     let submit = row.required("submit_s", seconds);
     let constraints = Constraints {
         regions: row.optional("regions", names).unwrap_or_default(),
@@ -126,6 +129,7 @@ fn job(row: &mut Row<'_>) -> JobRow {
         tenant: row.optional("tenant", name).unwrap_or_else(default_tenant),
         submit,
         deadline: deadline(row, submit),
+        runtime,
         spec: JobSpec {
             count: u32::try_from(count).expect("invariant: at most a million"),
             request,
@@ -176,16 +180,28 @@ fn gpu_millis(row: &mut Row<'_>) -> u64 {
     }
 }
 
-/// How long a task must be left alone, and how long the engine lets it run.
-fn runtimes(row: &mut Row<'_>) -> (Millis, Option<Millis>) {
+/// How long a task must be left alone, how long the engine lets it run, and how long it really does.
+struct Runtimes {
+    min: Millis,
+    max: Option<Millis>,
+    real: Option<Millis>,
+}
+
+fn runtimes(row: &mut Row<'_>) -> Runtimes {
     let min = row.optional("min_runtime_s", seconds).unwrap_or_default();
     let max = row.optional("max_runtime_s", positive_seconds);
     if max.is_some_and(|max| max < min) {
         row.refuse("max_runtime_s", "is less than min_runtime_s");
     }
+    let real = row.optional("runtime_s", positive_seconds);
+    if let (Some(real), Some(max)) = (real, max)
+        && real > max
+    {
+        row.refuse("runtime_s", "is more than max_runtime_s");
+    }
     let preemptible = row.optional("preemptible", boolean).unwrap_or(true);
     let min = if preemptible { min } else { max.unwrap_or(FOR_GOOD) };
-    (min, max.map(|max| Millis(max.0 + END_SLACK.0)))
+    Runtimes { min, max: max.map(|max| Millis(max.0 + END_SLACK.0)), real: real.or(max) }
 }
 
 fn deadline(row: &mut Row<'_>, submit: Millis) -> Option<Millis> {

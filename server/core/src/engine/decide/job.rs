@@ -1,15 +1,31 @@
 //! Taking jobs on.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use super::done;
 use crate::{
     command::Detail,
     engine::Decision,
     event::Event,
-    model::{BudgetLevel, Dependency, JobId, JobSpec, Name, Resources, TaskIndex, Tenant, Time},
+    model::{
+        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, Quote, Resources, TaskIndex, Tenant,
+        Time,
+    },
     rejection::Rejection,
-    state::State,
+    state::{OPEN, State},
 };
+
+/// Keeps quotes of jobs that wait for their first place and have none yet.
+pub(super) fn quote(state: &State, quotes: Vec<(JobId, Quote)>) -> Decision {
+    let known: BTreeMap<JobId, Quote> = quotes
+        .into_iter()
+        .filter(|(id, _)| state.quotes().get(*id).is_none())
+        .filter(|(id, _)| state.job(*id).is_some_and(Job::waits_for_its_first_place))
+        .take(OPEN.saturating_sub(state.quotes().open().len()))
+        .collect();
+    let quotes: Vec<(JobId, Quote)> = known.into_iter().collect();
+    done(if quotes.is_empty() { Vec::new() } else { vec![Event::JobsQuoted { quotes }] })
+}
 
 pub(super) fn submit(
     state: &State,

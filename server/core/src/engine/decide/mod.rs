@@ -54,6 +54,7 @@ pub(super) fn decide(
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))
         }
+        Command::Quote(quotes) => Ok(job::quote(state, quotes)),
         Command::Promise(_) => Ok(done(Vec::new())),
     }
 }
