@@ -42,6 +42,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
 }
 
 /// The event's kind and what happened.
+#[expect(clippy::too_many_lines, reason = "an arm an event, and little in any")]
 pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
     let detail = match &event.kind {
         Some(Kind::NodeRegistered(event)) => node(event.node.as_ref()),
