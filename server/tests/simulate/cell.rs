@@ -18,8 +18,8 @@ fn a_task_runs_exactly_its_time_and_makes_room_for_the_next() {
     expect![[r#"
         task,node,gpus,time_s,outcome,reason
         first,a,,0,succeeded,
-        second,a,,90.5,succeeded,
-        third,a,,120.5,placed,
+        second,a,,90.501,succeeded,
+        third,a,,120.502,placed,
     "#]]
     .assert_eq(&folder.decisions(""));
     let json = folder.json("");

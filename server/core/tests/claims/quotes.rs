@@ -23,6 +23,8 @@ fn a_job_behind_tasks_with_a_limit_is_quoted_their_ends() {
           quoted acme/second +1h to +1h50m
           quoted acme/third +3h to +5h50m
         > at +1h
+          +10m1s planned 1 of acme/second on a at +1h
+          +10m1s planned 1 of acme/third on a at +3h
           +1h ended acme/first/0 TimedOut
           +1h done acme/first Failed
           +1h placed acme/second/0 on a
@@ -231,6 +233,7 @@ fn a_quote_is_kept_once_and_scored_or_withdrawn_once() {
           done acme/gone Cancelled
         > restart
         > at +2h
+          +1s planned 1 of acme/stays on a at +1h
           +1h ended acme/now/0 TimedOut
           +1h forgot acme/gone
           +1h done acme/now Failed
@@ -274,6 +277,7 @@ fn a_window_that_takes_the_node_delays_what_waits() {
         > quote acme/second
           quoted acme/second +2h to +4h
         > at +4h
+          +1s planned 1 of acme/second on a at +2h
           +30m turned owner
           +30m advised acme/first/0 on a by +1h30m
           +1h ended acme/first/0 TimedOut
