@@ -40,9 +40,9 @@ pub(crate) enum Command {
         names: Vec<String>,
     },
     /// Create a tenant
-    Create(Description),
+    Create(Box<Description>),
     /// Change a tenant; what is not given stays
-    Update(Description),
+    Update(Box<Description>),
     /// Delete tenants that have no unfinished jobs and no children
     #[command(visible_alias = "rm")]
     Delete {

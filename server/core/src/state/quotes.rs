@@ -21,7 +21,7 @@ const EVEN: u64 = 1 << 10;
 /// Of those that start later than expected, how many more are allowed for before anything has come out.
 const UNTRIED: u64 = 2 * EVEN;
 
-/// The upper bounds of all but the last of [`Record::errors`], in thousandths of the wait.
+/// The upper bounds of all but the last of [`QuoteRecord::errors`], in thousandths of the wait.
 pub const ERROR_BOUNDS: [u64; 6] = [100, 250, 500, 1_000, 2_000, 4_000];
 
 /// Quotes whose jobs have not started.

@@ -199,6 +199,7 @@ impl Naive {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     fn job_event(&mut self, event: &Event) {
         match event {
             Event::JobSubmitted { id, tenant, spec, .. } => {

@@ -174,6 +174,7 @@ impl Printer<'_> {
     }
 
     /// The event, as a line for each thing that it says.
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     pub(crate) fn event(&self, event: &Event) -> Vec<String> {
         let line = match event {
             Event::PolicyChanged(_) => "policy changed".to_owned(),
