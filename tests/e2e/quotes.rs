@@ -1,8 +1,8 @@
 //! When jobs would start, and how that came out.
 
 use offpeak::v1::{
-    GetQuoteRecordRequest, GetQuoteRecordResponse, Job, JobName, JobSpec, Quote, QuoteJobRequest,
-    QuoteJobResponse, quote_job_request::Subject,
+    GetQuoteRecordRequest, GetQuoteRecordResponse, Job, JobName, JobSpec, PriceBook, Prices, Quote,
+    QuoteJobRequest, QuoteJobResponse, SetPriceBookRequest, quote_job_request::Subject,
 };
 use offpeak_client::Error;
 use prost_types::{Duration, Timestamp};
@@ -97,6 +97,24 @@ async fn a_job_is_quoted_before_it_is_submitted_and_nothing_changes() {
     assert!(house.job("second", third.revision).await.quote.is_none(), "nothing is kept");
     let first = quote_of(&house, "first", third.revision).await.quote.expect("a quote");
     assert_eq!(first.p95_start_time, Some(after_hours(0)), "it has started");
+    house.stop().await;
+}
+
+#[tokio::test]
+async fn a_quote_tells_what_the_job_would_cost() {
+    let house = small(0).await;
+    let prices = Prices { core: Some(50_000), ..Prices::default() };
+    let price_book = PriceBook {
+        currency: "EUR".to_owned(),
+        everywhere: Some(prices),
+        interruptible_permille: Some(500),
+        ..PriceBook::default()
+    };
+    let request =
+        SetPriceBookRequest { price_book: Some(price_book), ..SetPriceBookRequest::default() };
+    house.client.call(request).await.expect("prices");
+    let quoted = try_quote(&house, Some(Subject::Job(whole("first")))).await.expect("a quote");
+    assert_eq!(quoted.cost_micros, Some(8 * 50_000 / 2), "eight cores for an hour at half price");
     house.stop().await;
 }
 

@@ -8,11 +8,12 @@ use offpeak::v1::{
     quote_job_request::Subject,
 };
 use offpeak_core::{
+    billing::expected_cost,
     command::{Detail, Request},
     engine::{Ahead, Fork},
     model::{Job, JobId, Millis, Name, Part, Quote},
     quote::{Foreseen, left_alone_ppm, quotes},
-    state::{ERROR_BOUNDS, State},
+    state::{ERROR_BOUNDS, Known, State},
 };
 
 use super::{
@@ -97,11 +98,18 @@ impl When {
             name: job.name.to_string(),
             quote: Some(convert::quote(&foreseen.quote)),
             kept: state.quotes().get(id).map(convert::quote),
-            cost_micros: None,
+            cost_micros: cost(state, job, &foreseen),
             undisturbed: Some(convert::span(undisturbed)),
             undisturbed_ppm: ppm,
         })
     }
+}
+
+/// What a job would cost where it would start first, if each task runs as long as half of its like do.
+fn cost(state: &State, job: &Job, foreseen: &Foreseen) -> Option<u64> {
+    let like = (job.tenant, &*job.spec);
+    let run = state.run_times().remaining(&mut Known::default(), like, Millis(0), Part::HALF)?;
+    expected_cost(state, job, *foreseen.nodes.first()?, run)
 }
 
 /// What is to be said of a job: it has started, it waits, or it will never start.

@@ -128,8 +128,8 @@ impl Cell {
         }
     }
 
-    /// A copy of the engine as of a committed revision that is new, and no older than `min_revision`, to ask what would
-    /// come of a command. Waits for at most `limit`.
+    /// A copy of the engine as of a committed revision, to ask what would come of a command: a new one that is no older
+    /// than `min_revision`, or than what is visible now if that is 0. Waits for at most `limit`.
     ///
     /// # Errors
     /// [`CellError::Overloaded`], [`CellError::NotYet`] after `limit`, [`CellError::Stopping`].
@@ -139,6 +139,7 @@ impl Cell {
         limit: Duration,
     ) -> Result<Arc<Fork>, CellError> {
         self.wait_for(min_revision, limit).await?;
+        let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };
         let (answer, rx) = oneshot::channel();
         let waiter = forks::Waiter { min_revision, answer };
         self.shared.queue.ask_for_fork(waiter).map_err(|refused| self.refusal(refused, 1))?;

@@ -18,7 +18,7 @@ pub(crate) use accounts::Held;
 pub use accounts::{Accounts, RestoredAccounts, RowKey, Site};
 pub use books::{BOOKS_KEPT, Books, KeptBook};
 pub use row::{Row, days_of};
-pub use statement::{JobCost, Line, Statement, Subject, job_cost, statement};
+pub use statement::{JobCost, Line, Statement, Subject, expected_cost, job_cost, statement};
 pub(crate) use statement::{held, placed};
 
 use crate::model::Millis;

@@ -2,7 +2,9 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{DAY_MS, Row, Site, accounts::Held, days_of};
 use crate::{
-    model::{Allocation, AllocationId, Job, JobId, Name, Rate, TaskPhase, TenantId, Time},
+    model::{
+        Allocation, AllocationId, Job, JobId, Millis, Name, NodeId, Rate, TaskPhase, TenantId, Time,
+    },
     state::State,
 };
 
@@ -134,6 +136,27 @@ pub fn job_cost(state: &State, job: &Job, as_of: Time) -> JobCost {
         cost.rate = cost.rate.saturating_add(rate);
     }
     cost
+}
+
+/// What a job costs in micros if each of its tasks is placed on the node from now on and runs for so long. `None` without
+/// prices.
+#[must_use]
+pub fn expected_cost(state: &State, job: &Job, node: NodeId, run: Millis) -> Option<u64> {
+    let node = state.node(node)?;
+    let accounts = state.accounts();
+    accounts.books().newest()?;
+    let held = Held {
+        tenant: job.tenant,
+        job: job.id,
+        spec: &job.spec,
+        node: node.id,
+        site: node.site,
+        // A book holds from the next millisecond on.
+        placed: state.now().after(Millis(1)),
+    };
+    let tasks = u128::from(job.spec.count);
+    let exact = accounts.rate(&held).charged.saturating_mul(run.0.into()).saturating_mul(tasks);
+    Some(micros(exact, 1))
 }
 
 /// What a live allocation is to the ledger.
