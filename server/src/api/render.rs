@@ -1,27 +1,26 @@
 //! Committed events as messages, by the names that their record keeps and never by the view: what an event speaks of
 //! may be gone by now.
 
+mod place;
+
 use std::sync::Arc;
 
 use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
     billing::KeptBook,
     event::{Commit, Event, Placement},
-    model::{
-        AllocationRef, EvictionReason, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Notice,
-        Preemptor, Quote, TaskEnd, TenantId, Time,
-    },
+    model::{AllocationRef, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Quote, TenantId},
 };
 
 use super::{
     convert::{
-        budget_level, eviction_reason, job_description, job_state, kept_book, load_sample,
-        node_description, node_state_in, notice, owner_description, planned_start, quote,
-        tenant_description, timestamp,
+        budget_level, job_description, job_state, kept_book, load_sample, node_description,
+        node_state_in, owner_description, planned_start, quote, tenant_description, timestamp,
     },
     filter::{Filter, Subject},
 };
 use crate::record::{JobName, Names, NodeName};
+use place::{Place, task_end};
 
 /// The most placements or samples of one message; larger events become several.
 const MAX_RUN: usize = 2_000;
@@ -35,13 +34,6 @@ pub(super) struct Renderer<'r> {
     pub(super) filter: &'r Filter,
     /// Which commit.
     pub(super) commit: &'r Commit,
-}
-
-/// A task on a node, by names.
-struct Place<'r> {
-    job: &'r JobName,
-    node: &'r NodeName,
-    at: AllocationRef,
 }
 
 impl Renderer<'_> {
@@ -378,64 +370,6 @@ fn subject<'r>(job: &'r JobName, node: &'r NodeName) -> Subject<'r> {
     Subject { node: Some((&node.name, &node.region)), ..Subject::of_job(&job.tenant, &job.name) }
 }
 
-macro_rules! task_event {
-    ($place:ident, $kind:ident { $($field:ident: $value:expr),* $(,)? }) => {
-        Kind::$kind(v1::$kind {
-            tenant: $place.job.tenant.to_string(),
-            job: $place.job.name.to_string(),
-            task: $place.at.task.0,
-            allocation_id: $place.at.id.0,
-            node: $place.node.name.to_string(),
-            $($field: $value,)*
-        })
-    };
-}
-
-impl Place<'_> {
-    fn started(&self) -> Kind {
-        task_event!(self, TaskStarted {})
-    }
-
-    fn ended(&self, end: TaskEnd, message: &str) -> Kind {
-        task_event!(
-            self,
-            TaskEnded {
-                count: 1,
-                delayed: false,
-                end: task_end(end).into(),
-                message: message.to_owned(),
-            }
-        )
-    }
-
-    fn delayed(&self, end: TaskEnd, message: &str, until: Time) -> Kind {
-        task_event!(
-            self,
-            TaskDelayed {
-                end: task_end(end).into(),
-                message: message.to_owned(),
-                retry_time: Some(timestamp(until)),
-            }
-        )
-    }
-
-    fn noticed(&self, given: Notice, by: Option<&Preemptor>) -> Kind {
-        task_event!(self, NoticeGiven { notice: Some(notice(given, by)) })
-    }
-
-    fn notice_withdrawn(&self) -> Kind {
-        task_event!(self, NoticeWithdrawn {})
-    }
-
-    fn advised(&self, expected_by: Time) -> Kind {
-        task_event!(self, AdvisoryGiven { expected_by: Some(timestamp(expected_by)) })
-    }
-
-    fn evicted(&self, reason: EvictionReason) -> Kind {
-        task_event!(self, TaskEvicted { reason: eviction_reason(reason).into() })
-    }
-}
-
 /// Hands a list on in parts of bounded length, in order; an empty one not at all.
 fn in_runs<T>(list: Vec<T>, mut each: impl FnMut(Vec<T>)) {
     if list.len() <= MAX_RUN {
@@ -447,18 +381,6 @@ fn in_runs<T>(list: Vec<T>, mut each: impl FnMut(Vec<T>)) {
     let mut rest = list.into_iter();
     while rest.len() > 0 {
         each(rest.by_ref().take(MAX_RUN).collect());
-    }
-}
-
-fn task_end(end: TaskEnd) -> v1::TaskEnd {
-    match end {
-        TaskEnd::Succeeded => v1::TaskEnd::Succeeded,
-        TaskEnd::Failed => v1::TaskEnd::Failed,
-        TaskEnd::Cancelled => v1::TaskEnd::Cancelled,
-        TaskEnd::TimedOut => v1::TaskEnd::TimedOut,
-        TaskEnd::MissedDeadline => v1::TaskEnd::MissedDeadline,
-        TaskEnd::Evicted => v1::TaskEnd::Evicted,
-        TaskEnd::DependencyFailed => v1::TaskEnd::DependencyFailed,
     }
 }
 
