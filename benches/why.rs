@@ -1,5 +1,5 @@
-//! How long it takes to be told why a job waits, in a cell of 10,000 nodes where 1,000,000 tasks do, from outside, while
-//! other jobs come and are placed.
+//! How long it takes to be told why a job waits, what would let it start, and what submitting one would come to, in a cell
+//! of 10,000 nodes where 1,000,000 tasks wait, from outside, while other jobs come and are placed.
 //!
 //! ```text
 //! cargo bench --bench why
@@ -15,8 +15,9 @@ use std::{
 };
 
 use offpeak::v1::{
-    CreateTenantRequest, GetJobRequest, Job, JobSpec, Node, RegisterNodesRequest, Resources,
-    SubmitJobRequest, SubmitJobsRequest, Tenant, job_service_client::JobServiceClient,
+    CreateTenantRequest, ExplainJobRequest, GetJobRequest, Job, JobSpec, Node, PlanJobRequest,
+    RegisterNodesRequest, Resources, SubmitJobRequest, SubmitJobsRequest, Tenant,
+    job_service_client::JobServiceClient,
 };
 use offpeak_client::Client;
 use process::{Outcome, Process, client, free_address, report};
@@ -26,6 +27,8 @@ const TASKS: u32 = 100;
 const SHAPES: usize = 100;
 /// Between two jobs that are placed meanwhile.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Questions that need a fork are so many times fewer.
+const FEWER: usize = 5;
 
 fn main() -> Outcome<()> {
     process::run(measure())
@@ -49,20 +52,53 @@ async fn measure() -> Outcome<()> {
     submit(address, jobs.collect()).await?;
 
     let others = tokio::spawn(come(cell.clone()));
+    let tenant = "bench".to_owned();
     let mut took = Vec::with_capacity(questions);
     for number in 0..questions {
-        let name = name(number * 7 % waiting);
-        let ask = GetJobRequest { tenant: "bench".to_owned(), name, min_revision: 0 };
+        let ask = GetJobRequest {
+            tenant: tenant.clone(),
+            name: name(number * 7 % waiting),
+            min_revision: 0,
+        };
         let begun = Instant::now();
         let job = cell.call(ask).await?.job.unwrap_or_default();
         took.push(begun.elapsed());
         assert!(!job.pending_reasons.is_empty(), "it says why it waits");
     }
+    tell("answered", &mut took)?;
+    // Of any revision, and so of forks that serve several questions.
+    for number in 0..questions / FEWER {
+        let ask = ExplainJobRequest {
+            tenant: tenant.clone(),
+            name: name(number * 7 % waiting),
+            node: String::new(),
+            min_revision: 1,
+        };
+        let begun = Instant::now();
+        let answer = cell.call(ask).await?;
+        took.push(begun.elapsed());
+        assert!(answer.nearest.is_some(), "it says what is nearest");
+    }
+    tell("explained", &mut took)?;
+    for number in 0..questions / FEWER {
+        let job = submission("", 1, task(number % SHAPES)).job;
+        let begun = Instant::now();
+        let answer = cell.call(PlanJobRequest { job, min_revision: 1 }).await?;
+        took.push(begun.elapsed());
+        assert_eq!(answer.placements.len(), 1, "it would be placed");
+    }
     others.abort();
+    tell("planned", &mut took)
+}
+
+/// Tells how long answers took and forgets it.
+fn tell(what: &str, took: &mut Vec<Duration>) -> Outcome<()> {
     took.sort_unstable();
     let part = |permille: usize| took[(took.len() - 1) * permille / 1000].as_secs_f64() * 1e3;
     let (median, most, worst) = (part(500), part(990), part(1_000));
-    report(&format!("answered: p50 {median:.2} ms, p99 {most:.2} ms, longest {worst:.2} ms"))
+    report(&format!("{what}: p50 {median:.2} ms, p99 {most:.2} ms, longest {worst:.2} ms"))?;
+    took.clear();
+    Ok(())
 }
 
 /// Submits all in one stream.

@@ -240,6 +240,7 @@ impl Engine {
         }
         self.follow_up();
         self.commit();
+        self.unfinished |= self.scheduler.has_claims_to_ask(&self.state);
     }
 
     /// Lets events happen.

@@ -45,6 +45,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether work came to be within a guarantee that the next pass has to ask again.
+    pub(crate) fn has_claims_to_ask(&self, state: &State) -> bool {
+        self.claims_grew && state.guaranteed_tenants() > 0
+    }
+
     /// Tasks of the job were placed: somebody may have come to hold more than is guaranteed.
     pub(super) fn holds_more(&mut self, state: &State, id: JobId, tasks: u32) {
         if state.guaranteed_tenants() == 0 {

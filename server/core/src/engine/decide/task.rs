@@ -64,7 +64,7 @@ pub(in crate::engine) fn failed(
     let spec = &state.job(at.job).expect("invariant: a live allocation has a job").spec;
     let retry = spec.retry();
     let until = retry.and_then(|retry| retry.again(state.tries(at.job, at.task), end, now));
-    match until.filter(|until| spec.deadline.is_none_or(|deadline| *until < deadline)) {
+    match until.filter(|until| spec.latest_start().is_none_or(|last| *until < last)) {
         Some(until) => Event::TaskDelayed { at, end, message, until },
         None => Event::TaskEnded { at, end, message },
     }
