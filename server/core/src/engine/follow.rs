@@ -36,7 +36,7 @@ fn touch_owner(nodes: &mut BTreeMap<NodeId, Touched>, state: &State, id: NodeId,
 }
 
 /// Remembers the owner of a node if it counts shortfalls.
-fn touch_budget(touched: &mut BTreeSet<Name>, state: &State, node: NodeId) {
+fn touch_shortfall(touched: &mut BTreeSet<Name>, state: &State, node: NodeId) {
     let owner = state.node(node).and_then(|node| state.owner(&node.spec.owner));
     if let Some(owner) = owner.filter(|owner| owner.spec.shortfall_budget.is_some()) {
         touched.insert(owner.spec.name.clone());
@@ -60,7 +60,7 @@ impl Engine {
                     touch_owner(&mut self.touched_nodes, &self.state, node, false);
                 }
                 if let Event::OwnerUpdated { spec, .. } = event {
-                    self.touched_budgets.insert(spec.name.clone());
+                    self.touched_owners.insert(spec.name.clone());
                 }
             }
             Event::NoticeWithdrawn { at } => {
@@ -71,7 +71,7 @@ impl Engine {
             }
             Event::LoadReported { samples } => {
                 for sample in samples {
-                    touch_budget(&mut self.touched_budgets, &self.state, sample.node);
+                    touch_shortfall(&mut self.touched_owners, &self.state, sample.node);
                     touch_owner(&mut self.touched_nodes, &self.state, sample.node, true);
                 }
             }
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     fn draw_consequences(&mut self) {
-        for owner in mem::take(&mut self.touched_budgets) {
+        for owner in mem::take(&mut self.touched_owners) {
             self.curb_risk(owner);
         }
         self.settle_budgets();

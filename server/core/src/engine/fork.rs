@@ -33,7 +33,7 @@ impl Engine {
                 touched_nodes: self.touched_nodes.clone(),
                 touched_jobs: self.touched_jobs.clone(),
                 touched_tenants: self.touched_tenants.clone(),
-                touched_budgets: self.touched_budgets.clone(),
+                touched_owners: self.touched_owners.clone(),
                 evicted: self.evicted.clone(),
                 room: Vec::new(),
                 tried: Vec::new(),

@@ -74,7 +74,7 @@ pub struct Engine {
     /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
     touched_tenants: BTreeSet<TenantId>,
     /// Owners with a shortfall budget of which more may have been spent, or less may count.
-    touched_budgets: BTreeSet<Name>,
+    touched_owners: BTreeSet<Name>,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Evicted tasks that may have been so too often.
@@ -108,7 +108,7 @@ impl Engine {
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
             touched_tenants: BTreeSet::new(),
-            touched_budgets: BTreeSet::new(),
+            touched_owners: BTreeSet::new(),
             evicted: BTreeMap::new(),
             tried: Vec::new(),
             freed: Vec::new(),

@@ -4,6 +4,7 @@ mod allocation;
 mod annotations;
 mod bounds;
 mod budget;
+mod calendar;
 mod decayed;
 mod extras;
 mod horizon;
@@ -32,6 +33,7 @@ pub use allocation::{
 pub use annotations::Annotations;
 pub use bounds::Bounds;
 pub use budget::{Budget, BudgetLevel, Period};
+pub use calendar::{CalendarEntry, Days, HeldShare, WallTime, When, Window, Windows};
 pub use decayed::{Amounts, Decayed, SHARED, shared};
 pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
@@ -45,9 +47,7 @@ pub use name::{Label, Labels, Name, TextError};
 pub use node::{
     GpuDevices, LoadHistory, LoadSample, Node, NodeBounds, NodeMode, NodeSpec, SharedHistory, Taint,
 };
-pub use owner::{
-    CalendarEntry, Days, HeldShare, Owner, OwnerSpec, Risk, WallTime, When, Window, Windows,
-};
+pub use owner::{Owner, OwnerSpec, Risk};
 pub use policy::Policy;
 pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use quote::Quote;

@@ -97,6 +97,7 @@ impl Scheduler {
         }
         let mut advice = Vec::new();
         let candidates = amounts(state, spec)
+            .into_iter()
             .chain(shorter(spec))
             .chain(elsewhere(state, &spec.constraints))
             .chain((!spec.constraints.spreads.is_empty()).then_some(Change::WithoutSpread));
@@ -145,29 +146,61 @@ impl Scheduler {
     }
 }
 
-/// For each thing asked for, the most that each task could have of it.
-fn amounts(state: &State, spec: &JobSpec) -> impl Iterator<Item = Change> {
+/// For each thing asked for, the most that each task could have of it, where that is less.
+fn amounts(state: &State, spec: &JobSpec) -> Vec<Change> {
     let wanted = spec.request.amounts();
-    let mut within_reach: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+    let mut found: Vec<Parts> = vec![Parts::default(); wanted.len()];
     for node in state.nodes().filter(|node| is_allowed(node, &spec.constraints)) {
         let reach = Reach::of(node, spec);
-        for (at, (dimension, _)) in wanted.iter().enumerate() {
-            reach.collect(dimension, &wanted, &mut within_reach[at]);
+        for (at, parts) in found.iter_mut().enumerate() {
+            reach.collect(&wanted, at, parts);
         }
     }
-    let count = spec.count as usize;
-    let changes: Vec<Change> = wanted
-        .into_iter()
-        .zip(within_reach)
-        .filter_map(|((dimension, asked), mut reach)| {
-            let last = count.checked_sub(1).filter(|last| *last < reach.len())?;
-            let (_, most, _) = reach.select_nth_unstable_by(last, |a, b| b.cmp(a));
-            let amount = rounded(&dimension, *most);
-            let is_answer = amount < asked && amount >= asked.div_ceil(LEAST_PART);
-            is_answer.then_some(Change::Amount(dimension, amount))
-        })
-        .collect();
-    changes.into_iter()
+    let least = |((dimension, asked), parts): ((Dimension, u64), Parts)| {
+        let amount = rounded(&dimension, parts.least_of(spec.count)?);
+        let is_answer = amount < asked && amount >= asked.div_ceil(LEAST_PART);
+        is_answer.then_some(Change::Amount(dimension, amount))
+    };
+    wanted.into_iter().zip(found).filter_map(least).collect()
+}
+
+/// What tasks could have of one thing, each at its place.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    /// How many could have all that was asked for.
+    enough: u64,
+    /// What others could have.
+    less: Vec<u64>,
+}
+
+impl Parts {
+    /// What the last of so many tasks could have, if those places are taken that offer most.
+    fn least_of(mut self, count: u32) -> Option<u64> {
+        let short = u64::from(count).checked_sub(self.enough).filter(|short| *short > 0)?;
+        let last = usize::try_from(short - 1).ok().filter(|last| *last < self.less.len())?;
+        let (_, amount, _) = self.less.select_nth_unstable_by(last, |a, b| b.cmp(a));
+        Some(*amount)
+    }
+
+    /// Adds what up to `tasks` of them could have if they divide each of `sources` evenly: the first all of it, of two each
+    /// a half, and so on. `unit` is what cannot be divided.
+    fn add(&mut self, sources: &[u64], unit: u64, asked: u64, tasks: u64) {
+        let (wanted, least) = (asked / unit, asked.div_ceil(LEAST_PART).div_ceil(unit));
+        let enough = |source: &u64| source / wanted;
+        let of_all: u64 = sources.iter().map(enough).sum();
+        self.enough += of_all.min(tasks);
+        let rest = tasks.saturating_sub(of_all);
+        let less = |source: &u64| {
+            let (source, first) = (*source, enough(source) + 1);
+            (first..=source / least).map(move |count| source / count * unit).take(narrow(rest))
+        };
+        let begin = self.less.len();
+        self.less.extend(sources.iter().flat_map(less));
+        if self.less.len() - begin > narrow(rest) {
+            self.less[begin..].sort_unstable_by(|a, b| b.cmp(a));
+            self.less.truncate(begin + narrow(rest));
+        }
+    }
 }
 
 /// What tasks could have on a node.
@@ -201,34 +234,26 @@ impl Reach {
         self.devices.iter().map(|left| left / GPU_MILLIS_PER_DEVICE).sum()
     }
 
-    /// Adds what each of the tasks here could have of the dimension at most, if there were as many as what else they ask
-    /// for allows: the first one all of it, of two each a half, and so on.
-    fn collect(&self, dimension: &Dimension, wanted: &[(Dimension, u64)], into: &mut Vec<u64>) {
-        let others = wanted.iter().filter(|(other, _)| other != dimension);
-        let tasks = others.map(|(other, amount)| self.times(other, *amount)).min();
+    /// Adds what tasks here could have of one thing, if there were as many as what else they ask for allows.
+    fn collect(&self, wanted: &[(Dimension, u64)], at: usize, parts: &mut Parts) {
+        let others = wanted.iter().enumerate().filter(|(other, _)| *other != at);
+        let tasks = others.map(|(_, (other, amount))| self.times(other, *amount)).min();
         let tasks = tasks.unwrap_or(self.most).min(self.most);
-        let mut parts = Vec::new();
-        let asked = wanted.iter().find(|(other, _)| other == dimension).map_or(0, |(_, a)| *a);
+        let (dimension, asked) = &wanted[at];
         match dimension {
-            Dimension::Gpu if asked < GPU_MILLIS_PER_DEVICE => {
-                parts.extend(
-                    self.devices.iter().flat_map(|left| (1..=tasks).map(move |n| left / n)),
-                );
+            Dimension::Gpu if *asked < GPU_MILLIS_PER_DEVICE => {
+                parts.add(&self.devices, 1, *asked, tasks);
             }
             Dimension::Gpu => {
-                let whole = self.untouched();
-                parts.extend((1..=tasks).map(|n| whole / n * GPU_MILLIS_PER_DEVICE));
+                parts.add(&[self.untouched()], GPU_MILLIS_PER_DEVICE, *asked, tasks);
             }
-            _ => {
-                let free = self.free.amount(dimension);
-                parts.extend((1..=tasks).map(|n| free / n));
-            }
+            _ => parts.add(&[self.free.amount(dimension)], 1, *asked, tasks),
         }
-        parts.sort_unstable_by(|a, b| b.cmp(a));
-        let least = asked.div_ceil(LEAST_PART);
-        let tasks = usize::try_from(tasks).unwrap_or(usize::MAX);
-        into.extend(parts.into_iter().take(tasks).take_while(|part| *part >= least));
     }
+}
+
+fn narrow(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// What is left on the devices that tenants may touch.

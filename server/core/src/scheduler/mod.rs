@@ -1,13 +1,13 @@
 //! Decides which pending tasks go where.
 //!
 //! The engine applies events to the state and tells [`Scheduler::before`] and [`Scheduler::after`] of each;
-//! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`,
-//! `order.rs`, by shares that `shares.rs` measures),
-//! filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank (`classes.rs`: nodes with equal slack are ranked
-//! as one), place (`find.rs` for one task, `place.rs` for a job, `batching.rs` for all that came at once), preempt
-//! (`preempt.rs`). `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of
-//! rooms for tasks to come, and `wake.rs` lets parked work back in. All of it is derived from the state and can be built
-//! anew from it.
+//! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`, and
+//! `order.rs` by shares that `shares.rs` measures), filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank
+//! (`classes.rs`: nodes with equal slack are ranked as one), place (`find.rs` for one task, `place.rs` for a job,
+//! `batching.rs` for all that came at once), preempt (`preempt.rs`; `claims.rs` and `take_back.rs` for what is guaranteed).
+//! `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of rooms for tasks to
+//! come, `starts/` plans what begins later, and `wake.rs` lets parked work back in. All of it is derived from the state and
+//! can be built anew from it. `explain.rs` and `advice.rs` answer questions.
 
 mod advice;
 mod amounts;

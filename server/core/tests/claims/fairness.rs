@@ -177,13 +177,13 @@ fn a_guarantee_takes_back_what_was_borrowed() {
         > job borrower/more count=2 cpu=1
           submitted borrower/more
           placed borrower/more/0..1 on a
-        > job lender/work count=6 cpu=1
-          submitted lender/work
-          notice borrower/more/1 on a at +3m Preempted, guaranteed to lender/work
-          notice borrower/more/0 on a at +3m Preempted, guaranteed to lender/work
-          notice borrower/bulk/7 on a at +3m Preempted, guaranteed to lender/work
-          notice borrower/bulk/6 on a at +3m Preempted, guaranteed to lender/work
-        > why lender/work
+        > job lender/claim count=6 cpu=1
+          submitted lender/claim
+          notice borrower/more/1 on a at +3m Preempted, guaranteed to lender/claim
+          notice borrower/more/0 on a at +3m Preempted, guaranteed to lender/claim
+          notice borrower/bulk/7 on a at +3m Preempted, guaranteed to lender/claim
+          notice borrower/bulk/6 on a at +3m Preempted, guaranteed to lender/claim
+        > why lender/claim
           Preemption
           Headroom cpu_millis by 1000: 1 nodes
         > at 4m
@@ -191,11 +191,11 @@ fn a_guarantee_takes_back_what_was_borrowed() {
           +3m evicted borrower/bulk/7 from a Preempted
           +3m evicted borrower/more/0 from a Preempted
           +3m evicted borrower/more/1 from a Preempted
-          +3m placed lender/work/0 on a
-          +3m placed lender/work/1 on a
-          +3m placed lender/work/2 on a
-          +3m placed lender/work/3 on a
-        > why lender/work
+          +3m placed lender/claim/0 on a
+          +3m placed lender/claim/1 on a
+          +3m placed lender/claim/2 on a
+          +3m placed lender/claim/3 on a
+        > why lender/claim
           Headroom cpu_millis by 1000: 1 nodes
     "#]]
     .assert_eq(&play(
@@ -205,10 +205,10 @@ fn a_guarantee_takes_back_what_was_borrowed() {
          job borrower/bulk count=8 cpu=1
          at 1m
          job borrower/more count=2 cpu=1
-         job lender/work count=6 cpu=1
-         why lender/work
+         job lender/claim count=6 cpu=1
+         why lender/claim
          at 4m
-         why lender/work",
+         why lender/claim",
     ));
 }
 
@@ -259,16 +259,16 @@ fn work_of_higher_priority_and_young_work_are_not_taken_back() {
         > job borrower/young count=2 cpu=1 min=10m
           submitted borrower/young
           placed borrower/young/0..1 on a
-        > job lender/work count=4 cpu=1
-          submitted lender/work
+        > job lender/claim count=4 cpu=1
+          submitted lender/claim
         > at 9m
         > at 14m
-          +10m notice borrower/young/1 on a at +12m Preempted, guaranteed to lender/work
-          +10m notice borrower/young/0 on a at +12m Preempted, guaranteed to lender/work
+          +10m notice borrower/young/1 on a at +12m Preempted, guaranteed to lender/claim
+          +10m notice borrower/young/0 on a at +12m Preempted, guaranteed to lender/claim
           +12m evicted borrower/young/0 from a Preempted
           +12m evicted borrower/young/1 from a Preempted
-          +12m placed lender/work/0 on a
-          +12m placed lender/work/1 on a
+          +12m placed lender/claim/0 on a
+          +12m placed lender/claim/1 on a
     "#]]
     .assert_eq(&play(
         "node a cpu=4
@@ -276,7 +276,7 @@ fn work_of_higher_priority_and_young_work_are_not_taken_back() {
          tenant borrower
          job borrower/high count=2 cpu=1 priority=5
          job borrower/young count=2 cpu=1 min=10m
-         job lender/work count=4 cpu=1
+         job lender/claim count=4 cpu=1
          at 9m
          at 14m",
     ));
@@ -302,12 +302,12 @@ fn a_family_uses_its_guarantee_together() {
         > job other/bulk count=3 cpu=1
           submitted other/bulk
           placed other/bulk/0..2 on a
-        > job web/work count=2 cpu=1
-          submitted web/work
-          notice other/bulk/2 on a at +2m Preempted, guaranteed to web/work
+        > job web/claim count=2 cpu=1
+          submitted web/claim
+          notice other/bulk/2 on a at +2m Preempted, guaranteed to web/claim
         > at 10m
           +2m evicted other/bulk/2 from a Preempted
-          +2m placed web/work/0 on a
+          +2m placed web/claim/0 on a
     "#]]
     .assert_eq(&play(
         "node a cpu=6
@@ -317,7 +317,7 @@ fn a_family_uses_its_guarantee_together() {
          tenant other
          job ml/bulk count=3 cpu=1
          job other/bulk count=3 cpu=1
-         job web/work count=2 cpu=1
+         job web/claim count=2 cpu=1
          at 10m",
     ));
 }
