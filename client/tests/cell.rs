@@ -57,6 +57,17 @@ impl Cell {
         self.tool.run(arguments).await
     }
 
+    /// Runs commands, one a line, each of which must succeed.
+    async fn play(&self, lines: &str) {
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            self.run(line).await.ends_with(0);
+        }
+    }
+
+    fn advance(&self, ms: u64) {
+        self.clock.advance(Millis(ms));
+    }
+
     async fn stop(self) {
         self.server.shutdown().await;
         drop(self.folder);

@@ -12,7 +12,7 @@ use offpeak_client::Client;
 use super::{
     failure::Failure,
     human,
-    job_submit::Submit,
+    job_submit::{DESCRIPTION, Described},
     json,
     output::{Format, Out},
     owner::percent,
@@ -33,12 +33,13 @@ Examples:
   offpeak eta --tenant acme --count 8 --cpu 4 --memory 16GiB --undisturbed 6h")]
 pub(crate) struct Eta {
     /// A job that waits: NAME or TENANT/NAME
+    #[arg(conflicts_with_all = ["file", "values"], conflicts_with_all = DESCRIPTION)]
     job: Option<String>,
     /// How likely it is to be left alone for so long; by default the job's min-runtime, or 1h
     #[arg(long, value_name = "SPAN", value_parser = human::parse_duration)]
     undisturbed: Option<Duration>,
     #[command(flatten)]
-    submit: Submit,
+    described: Described,
 }
 
 pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
@@ -47,7 +48,10 @@ pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
             let (tenant, name) = session.job(job)?;
             vec![Subject::Name(JobName { tenant, name })]
         }
-        None => eta.submit.jobs(session).await?.into_iter().map(Subject::Job).collect(),
+        None => {
+            let jobs = eta.described.asked("name a job, or ", session).await?;
+            jobs.into_iter().map(Subject::Job).collect()
+        }
     };
     let client = session.connect().await?;
     for subject in subjects {

@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use expect_test::expect;
-use offpeak_core::model::Millis;
 
 use super::Cell;
 
@@ -12,17 +11,6 @@ const RECOMPUTE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/ledger/re
 const HOUR: u64 = 3_600_000;
 
 impl Cell {
-    /// Runs commands, one a line, each of which must succeed.
-    async fn play(&self, lines: &str) {
-        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            self.run(line).await.ends_with(0);
-        }
-    }
-
-    fn advance(&self, ms: u64) {
-        self.clock.advance(Millis(ms));
-    }
-
     async fn restart(self) -> Self {
         let Self { mut tool, server, clock, folder } = self;
         server.shutdown().await;

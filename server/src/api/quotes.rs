@@ -17,6 +17,7 @@ use offpeak_core::{
 };
 
 use super::{
+    billing,
     convert::{self, At, Violations},
     job,
     status::ApiError,
@@ -101,6 +102,7 @@ impl When {
             cost_micros: cost(state, job, &foreseen),
             undisturbed: Some(convert::span(undisturbed)),
             undisturbed_ppm: ppm,
+            currency: billing::currency(state),
         })
     }
 }
