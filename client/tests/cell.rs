@@ -176,6 +176,134 @@ async fn applying_twice_changes_nothing() {
     cell.stop().await;
 }
 
+const FAMILY: &str = "\
+kind: Job
+tenant: child
+name: first
+spec: {request: {cpuMillis: 500}}
+---
+kind: Job
+tenant: old
+name: extract
+spec: {request: {cpuMillis: 500}}
+---
+kind: Job
+tenant: old
+name: train
+spec: {request: {cpuMillis: 500}, dependencies: [{job: extract}]}
+---
+kind: Tenant
+name: child
+parent: family
+---
+kind: Tenant
+name: old
+parent: family
+---
+kind: Tenant
+name: family
+";
+
+#[tokio::test]
+async fn a_dry_run_takes_for_there_what_the_same_files_create() {
+    let cell = Cell::new().await;
+    cell.play("tenant create old").await;
+    cell.tool
+        .run_with_input("apply --dry-run -f -", FAMILY)
+        .await
+        .prints(&expect![[r#"
+            tenant/family created (dry run)
+            tenant/child created (dry run)
+            tenant/old updated (dry run)
+            job/child/first created (dry run)
+            job/old/extract created (dry run)
+            job/old/train created (dry run)
+        "#]])
+        .ends_with(0);
+    cell.tool.run_with_input("apply -f -", FAMILY).await.ends_with(0);
+    let wrong = FAMILY.replace("name: child\nparent", "name: late\nweight: 4000000000\nparent");
+    let wrong = wrong.replace("family", "clan");
+    cell.tool
+        .run_with_input("apply --dry-run -f -", &wrong)
+        .await
+        .complains(&expect![[r#"
+            error: tenant/late: tenant.weight: is 4000000000; it must be from 0 to 1000000
+            error: 1 of 6 objects could not be applied
+        "#]])
+        .ends_with(1);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn a_diff_tells_what_applying_would_change() {
+    let cell = Cell::new().await;
+    cell.tool
+        .run_with_input("diff -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
+            tenant/acme created
+            node/a created
+            job/acme/train created
+        "#]])
+        .complains(&expect![[""]])
+        .ends_with(1);
+    cell.tool.run_with_input("apply -f -", FLEET).await.ends_with(0);
+    let revision = cell.run("admin status -o json").await.stdout;
+    cell.tool.run_with_input("diff -f -", FLEET).await.prints(&expect![[r#"
+        tenant/acme unchanged
+        node/a unchanged
+        job/acme/train unchanged
+    "#]]).ends_with(0);
+    let changed = FLEET
+        .replace("count: 2", "count: 5\n  priority: 3")
+        .replace("region: eu", "region: us\nlabels: {disk: ssd}\ntaints: [{key: spot}]")
+        .replace("capacity: {cpuMillis: 64000, ", "capacity: {gpuMillis: 2000, ")
+        .replace("cpuMillis: 500", "cpuMillis: 600");
+    let changed = format!("{changed}---\nkind: Owner\nname: web\nriskPpm: 5\n");
+    cell.tool.run_with_input("diff -f -", &changed).await.prints(&expect![[r#"
+        owner/web created
+        tenant/acme unchanged
+        node/a changed
+          region: eu -> us
+          labels.disk: unset -> ssd
+          taints: unset -> [{"key":"spot"}]
+          capacity.cpuMillis: 64000 -> unset
+          capacity.gpuMillis: unset -> 2000
+        job/acme/train changed
+          spec.count: 2 -> 5
+          spec.priority: unset -> 3
+          spec.request.cpuMillis: 500 -> 600 (cannot be changed)
+    "#]]).ends_with(1);
+    let path = cell.tool.file("fleet.yaml", &changed);
+    let diff = format!("diff -f {}", path.display());
+    cell.run(&format!("{diff} -o jsonl")).await.prints(&expect![[r#"
+        {"object":"owner/web","outcome":"created","changes":[]}
+        {"object":"tenant/acme","outcome":"unchanged","changes":[]}
+        {"object":"node/a","outcome":"updated","changes":[{"path":"region","old":"eu","new":"us","isFixed":false},{"path":"labels.disk","old":null,"new":"ssd","isFixed":false},{"path":"taints","old":null,"new":[{"key":"spot"}],"isFixed":false},{"path":"capacity.cpuMillis","old":"64000","new":null,"isFixed":false},{"path":"capacity.gpuMillis","old":null,"new":"2000","isFixed":false}]}
+        {"object":"job/acme/train","outcome":"updated","changes":[{"path":"spec.count","old":2,"new":5,"isFixed":false},{"path":"spec.priority","old":null,"new":3,"isFixed":false},{"path":"spec.request.cpuMillis","old":"500","new":"600","isFixed":true}]}
+    "#]]).ends_with(1);
+    cell.run(&format!("{diff} -o json -q")).await.ends_with(1);
+    cell.run(&format!("{diff} -o name")).await.prints(&expect![[r#"
+        owner/web
+        node/a
+        job/acme/train
+    "#]]).ends_with(1);
+    assert_eq!(cell.run("admin status -o json").await.stdout, revision, "nothing was changed");
+    cell.run("diff -f nowhere.yaml").await.complains(&expect![[r#"
+        error: cannot read nowhere.yaml: No such file or directory (os error 2)
+    "#]]).ends_with(2);
+    cell.tool
+        .run_with_input("diff -f -", "kind: Nodes\n")
+        .await
+        .complains(&expect![[r#"
+            error: stdin:1: unknown kind "Nodes"
+            hint: kind is one of Owner, Tenant, Node, Job, JobTemplate
+        "#]])
+        .ends_with(2);
+    cell.run("diff").await.ends_with(2);
+    cell.stop().await;
+}
+
 #[tokio::test]
 async fn nodes_are_listed_in_every_format() {
     let cell = Cell::with_a_job().await;

@@ -11,6 +11,7 @@ mod bench;
 mod cell;
 mod context;
 mod cost;
+mod diff;
 mod eta;
 mod event_text;
 mod events;
@@ -146,6 +147,8 @@ enum Command {
     Ps(alloc::List),
     /// Make the cell have what files describe
     Apply(apply::Apply),
+    /// Say what applying files would change
+    Diff(diff::Diff),
     /// Print the JSON schema of the files that `apply` and `submit -f` read
     Schema,
     /// For whoever runs the cell
@@ -238,6 +241,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
             alloc::list(&list, &client, session).await
         }
         Command::Apply(apply) => apply::run(&apply, session).await,
+        Command::Diff(diff) => diff::run(&diff, session).await,
         Command::Admin(command) => admin::run(command, session).await,
         Command::Bench(bench) => bench::run(&bench, session).await,
         // These need no server and were run before.
