@@ -249,18 +249,25 @@ async fn a_diff_tells_what_applying_would_change() {
         .ends_with(1);
     cell.tool.run_with_input("apply -f -", FLEET).await.ends_with(0);
     let revision = cell.run("admin status -o json").await.stdout;
-    cell.tool.run_with_input("diff -f -", FLEET).await.prints(&expect![[r#"
+    cell.tool
+        .run_with_input("diff -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
         tenant/acme unchanged
         node/a unchanged
         job/acme/train unchanged
-    "#]]).ends_with(0);
+    "#]])
+        .ends_with(0);
     let changed = FLEET
         .replace("count: 2", "count: 5\n  priority: 3")
         .replace("region: eu", "region: us\nlabels: {disk: ssd}\ntaints: [{key: spot}]")
         .replace("capacity: {cpuMillis: 64000, ", "capacity: {gpuMillis: 2000, ")
         .replace("cpuMillis: 500", "cpuMillis: 600");
     let changed = format!("{changed}---\nkind: Owner\nname: web\nriskPpm: 5\n");
-    cell.tool.run_with_input("diff -f -", &changed).await.prints(&expect![[r#"
+    cell.tool
+        .run_with_input("diff -f -", &changed)
+        .await
+        .prints(&expect![[r#"
         owner/web created
         tenant/acme unchanged
         node/a changed
@@ -273,7 +280,8 @@ async fn a_diff_tells_what_applying_would_change() {
           spec.count: 2 -> 5
           spec.priority: unset -> 3
           spec.request.cpuMillis: 500 -> 600 (cannot be changed)
-    "#]]).ends_with(1);
+    "#]])
+        .ends_with(1);
     let path = cell.tool.file("fleet.yaml", &changed);
     let diff = format!("diff -f {}", path.display());
     cell.run(&format!("{diff} -o jsonl")).await.prints(&expect![[r#"
@@ -283,15 +291,21 @@ async fn a_diff_tells_what_applying_would_change() {
         {"object":"job/acme/train","outcome":"updated","changes":[{"path":"spec.count","old":2,"new":5,"isFixed":false},{"path":"spec.priority","old":null,"new":3,"isFixed":false},{"path":"spec.request.cpuMillis","old":"500","new":"600","isFixed":true}]}
     "#]]).ends_with(1);
     cell.run(&format!("{diff} -o json -q")).await.ends_with(1);
-    cell.run(&format!("{diff} -o name")).await.prints(&expect![[r#"
+    cell.run(&format!("{diff} -o name"))
+        .await
+        .prints(&expect![[r#"
         owner/web
         node/a
         job/acme/train
-    "#]]).ends_with(1);
+    "#]])
+        .ends_with(1);
     assert_eq!(cell.run("admin status -o json").await.stdout, revision, "nothing was changed");
-    cell.run("diff -f nowhere.yaml").await.complains(&expect![[r#"
+    cell.run("diff -f nowhere.yaml")
+        .await
+        .complains(&expect![[r#"
         error: cannot read nowhere.yaml: No such file or directory (os error 2)
-    "#]]).ends_with(2);
+    "#]])
+        .ends_with(2);
     cell.tool
         .run_with_input("diff -f -", "kind: Nodes\n")
         .await

@@ -3,7 +3,7 @@ use std::io::{Cursor, Read, Write as _};
 use expect_test::{Expect, expect};
 use offpeak_core::model::Millis;
 
-use super::{load, nodes, tasks};
+use super::{load, nodes, tasks, tenants};
 use crate::tables::{InputError, Table, unpacked};
 
 fn table(name: &str, text: &[u8]) -> Table {
@@ -38,6 +38,12 @@ fn a_misspelt_or_missing_column_is_named() {
             tasks.csv:1: column "name" is there twice
             tasks.csv:1: column submit_s is missing
             tasks.csv:1: column memory_bytes is missing"#]],
+    );
+    refused(
+        tenants::read(table("tenants.csv", b"name,count.fpga,guarantee_cpu\nacme,1,1\n")),
+        &expect![[r#"
+            tenants.csv:1: unknown column "count.fpga"; known are name, parent, weight, priority_ceiling, guarantee_cpu_millis, guarantee_memory_bytes, guarantee_disk_bytes, guarantee_network_bps, guarantee_gpu_millis
+            tenants.csv:1: unknown column "guarantee_cpu"; known are name, parent, weight, priority_ceiling, guarantee_cpu_millis, guarantee_memory_bytes, guarantee_disk_bytes, guarantee_network_bps, guarantee_gpu_millis"#]],
     );
 }
 
