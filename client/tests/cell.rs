@@ -496,8 +496,8 @@ async fn tenants_and_the_cell_are_summed_up() {
     cell.run("tenant list")
         .await
         .prints(&expect![[r#"
-            NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS      FAIR    SHARE   AGE
-            acme        1       3        2   9/100     3GiB      0   100.0 %   75.0 %    0s
+            NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS   FAIR   SHARE   AGE
+            acme        1       3        2   9/100     3GiB      0   100%     75%    0s
         "#]])
         .ends_with(0);
     cell.run("tenant get acme -o yaml")
@@ -850,4 +850,85 @@ async fn completions_know_the_commands() {
         }
         ran.ends_with(0);
     }
+}
+
+#[tokio::test]
+async fn top_prints_one_screen_without_keys_and_of_a_tenant_that_is_there() {
+    let cell = Cell::with_a_job().await;
+    cell.run("top --once")
+        .await
+        .prints(&expect![[r#"
+        default  2 of 2 nodes ready  2 allocations  1 task waiting  revision 5
+        cpu    [===============================...........] owners   0% + lent  75% of 8
+        memory [==....................................] owners   0% + lent   6% of 32GiB
+
+        JOB                               WAITING     PLACED  EACH TASK
+        acme/train                              1          2  cpu 3, memory 1GiB
+    "#]])
+        .ends_with(0);
+    cell.run("top --once -t nobody")
+        .await
+        .complains(&expect![[r#"
+        error: tenant "nobody" does not exist
+    "#]])
+        .ends_with(3);
+    cell.run("top --once -o json").await.complains(&expect![[r#"
+        error: top draws a screen and knows no other format
+        hint: offpeak cell, job list, tenant list and events print what it shows as data, such as with -o json
+    "#]]).ends_with(2);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn annotations_and_the_end_of_a_grace_are_shown() {
+    let cell = Cell::with_a_job().await;
+    let described = "\
+kind: Tenant
+name: acme
+quota: {cpuMillis: 100000}
+annotations: {contact: ops@acme}
+---
+kind: Owner
+name: web
+labels: {tier: gold}
+annotations: {contact: ops@web, note: weekends}
+---
+kind: Node
+name: a
+owner: web
+region: eu
+capacity: {cpuMillis: 4000, memoryBytes: 17179869184}
+annotations: {rack: \"7\"}
+";
+    cell.tool.run_with_input("apply -f -", described).await.ends_with(0);
+    cell.run("job cancel acme/train --grace 2m").await.ends_with(0);
+    let mut all = String::new();
+    for (command, wanted) in [
+        ("tenant get acme", &["Annotations:", "Requested:", "Held:"][..]),
+        ("owner get web", &["Labels:", "Annotations:", " "]),
+        ("node get a", &["Annotations:"]),
+        ("job get acme/train", &["Tasks:", "Cancelled:"]),
+    ] {
+        all += &lines_of(cell.run(command).await, wanted);
+    }
+    expect![[r#"
+        Requested:         2 tasks: cpu 6, memory 2GiB
+        Held:              2 tasks: cpu 6, memory 2GiB
+        Annotations:       contact: ops@acme
+        Labels:       tier=gold
+        Annotations:  contact: ops@web
+                      note: weekends
+        Annotations:  rack: 7
+        Tasks:        2 placed, 1 cancelled
+        Cancelled:    the last task ends at 2100-01-01T00:02:00Z
+    "#]]
+    .assert_eq(&all);
+    cell.stop().await;
+}
+
+/// The lines of a page that begin so, without how far points in time are from now.
+fn lines_of(shown: Ran, beginnings: &[&str]) -> String {
+    let shown = without_distances(shown).stdout;
+    let wanted = |line: &&str| beginnings.iter().any(|beginning| line.starts_with(beginning));
+    shown.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
 }

@@ -30,7 +30,7 @@ Examples:
   offpeak job wait acme/train
   offpeak job list --tenant acme --state running")]
 pub(crate) enum Command {
-    /// List jobs, oldest first
+    /// List jobs, oldest first; PLACED are tasks that hold room on a node, whether they were reported to run or not
     #[command(visible_alias = "ls")]
     List(List),
     /// Show all that is known of jobs, and what keeps their tasks waiting

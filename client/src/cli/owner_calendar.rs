@@ -14,7 +14,8 @@ use super::{
     failure::{Failure, exit},
     human,
     output::Show,
-    owner::{get_or_new, parse_percent, percent, plain, update},
+    owner::{get_or_new, plain, update},
+    percent,
     session::Session,
     table::{Cell, Column, left},
 };
@@ -219,7 +220,7 @@ fn parse_date(text: &str) -> Result<Yearly, String> {
 
 /// Percent as thousandths.
 fn parse_share(text: &str) -> Result<u32, String> {
-    parse_percent(text, 1)
+    percent::parse(text, 1)
 }
 
 impl Entry {
@@ -305,8 +306,8 @@ fn share(share: Option<&HeldShare>) -> String {
         ("gpus", share.gpu_permille),
     ];
     let own = own.into_iter().filter_map(|(name, share)| Some((name, share?)));
-    let mut parts = vec![percent(share.permille, 1)];
-    parts.extend(own.map(|(name, share)| format!("{name} {}", percent(share, 1))));
+    let mut parts = vec![percent::text(share.permille, 1)];
+    parts.extend(own.map(|(name, share)| format!("{name} {}", percent::text(share, 1))));
     parts.join(", ")
 }
 

@@ -30,7 +30,8 @@ Examples:
   offpeak tenant get acme-ml
   offpeak tenant list -o wide")]
 pub(crate) enum Command {
-    /// List tenants, children below their parents, and what share each has
+    /// List tenants, children below their parents, and what share each has; TASKS are all unfinished ones, PLACED those that
+    /// hold room on a node
     #[command(visible_alias = "ls")]
     List(Limit),
     /// Show all that is known of tenants, and how fairly they are served

@@ -199,3 +199,96 @@ async fn a_plan_counts_what_counts_against_the_quota() {
     let asked = planned.stdout.lines().find(|line| line.starts_with("Tenant asks for"));
     expect!["Tenant asks for:  cpu 18, memory 5GiB"].assert_eq(asked.unwrap_or_default());
 }
+
+#[tokio::test]
+async fn eta_tells_when_a_job_started_or_why_nobody_knows() {
+    let cell = Cell::new().await;
+    cell.play("price set --currency EUR --core 0.5").await;
+    cell.advance(1_000);
+    cell.play(
+        "node register a --owner shop --cpu 8 --memory 16GiB
+         tenant create acme
+         submit --tenant acme --name runs --cpu 6 --memory 1GiB --max-runtime 2h
+         submit --tenant acme --name lost --cpu 1 --memory 1GiB --region mars",
+    )
+    .await;
+    cell.advance(60_000);
+    cell.play("tenant update acme --weight 2").await;
+    for (asked, told) in [
+        (
+            "eta acme/runs",
+            expect![[r#"
+            Job:         acme/runs
+            Started:     2100-01-01T00:00:01Z
+            Left alone:  100% likely for 60m
+            Costs:       6.00 EUR
+            As of:       revision 7
+        "#]],
+        ),
+        (
+            "eta acme/lost",
+            expect![[r#"
+            Job:        acme/lost
+            Starts:     not within a week, or not known
+            Waits for:  1 node in another region
+            As of:      revision 7
+        "#]],
+        ),
+        (
+            "eta --tenant acme --cpu 1 --memory 1GiB --region mars",
+            expect![[r#"
+            Job:        acme/job-3
+            Starts:     not within a week, or not known
+            Waits for:  1 node in another region
+            As of:      revision 7
+        "#]],
+        ),
+        (
+            "eta --tenant acme --name next --cpu 2 --memory 1GiB --max-runtime 1h",
+            expect![[r#"
+            Job:         acme/next
+            Starts:      now
+            Left alone:  100% likely for 60m
+            Costs:       1.00 EUR
+            As of:       revision 7
+        "#]],
+        ),
+        (
+            "eta --tenant acme --name next --cpu 4 --memory 1GiB --max-runtime 1h",
+            expect![[r#"
+            Job:         acme/next
+            Starts:      half by 2100-01-01T02:00:01Z
+            Left alone:  100% likely for 60m
+            Costs:       2.00 EUR
+            As of:       revision 7
+        "#]],
+        ),
+        (
+            "cell scorecard",
+            expect![[r#"
+            Quotes:   0, 0 open, 0 withdrawn
+            Started:  none of those jobs yet: nothing was scored
+            As of:    revision 7
+        "#]],
+        ),
+    ] {
+        super::without_distances(cell.run(asked).await).prints(&told).ends_with(0);
+    }
+}
+
+#[tokio::test]
+async fn events_tell_points_in_time_and_no_distances() {
+    let cell = Cell::new().await;
+    cell.play(
+        "node register a --owner shop --cpu 8 --memory 16GiB
+         tenant create acme
+         submit --tenant acme --name runs --cpu 6 --memory 1GiB --max-runtime 2h
+         submit --tenant acme --name next --cpu 4 --memory 1GiB --max-runtime 1h",
+    )
+    .await;
+    cell.advance(5_000);
+    cell.play("tenant update acme --weight 2").await;
+    cell.run("events --since 0 --kinds start_planned").await.prints(&expect![[r#"
+        6         2100-01-01T00:00:05Z  start_planned       acme/next 1 task on a at 2100-01-01T02:00:00Z
+    "#]]).ends_with(0);
+}

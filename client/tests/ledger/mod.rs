@@ -296,6 +296,16 @@ async fn what_is_wrong_about_money_is_told() {
     "#]]
     .assert_eq(&complaint("price set --currency USD", 5).await);
     expect![[r#"
+        error: nothing is given to set
+        hint: --core 0.04 sets a price, --currency EUR the currency; `offpeak price get` shows them
+    "#]]
+    .assert_eq(&complaint("price set", 2).await);
+    expect![[r#"
+        error: no price is given for the region eu
+        hint: --core, --memory-gib, --gpu and the like name one; all else is the same everywhere
+    "#]]
+    .assert_eq(&complaint("price set --region eu --owners 80%", 2).await);
+    expect![[r#"
         error: invalid value '1.0000001' for '--core <PRICE>': "1.0000001" is no amount of money; write it like 12 or 0.04, to six digits
 
         For more information, try '--help'.
