@@ -30,7 +30,8 @@ Examples:
   offpeak owner scorecard shop
   offpeak owner calendar shop add sale --yearly 11-20 --for 11d --zone Europe/Berlin --share 60%
   offpeak owner calendar shop preview
-  offpeak owner list")]
+  offpeak owner list
+  offpeak owner get shop")]
 pub(crate) enum Command {
     /// List owners
     #[command(visible_alias = "ls")]

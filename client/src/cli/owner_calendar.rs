@@ -38,7 +38,9 @@ Examples:
   offpeak owner calendar bank add payroll --monthly 25,last --at 06:00 --for 16h --share 30% --cpu 80%
   offpeak owner calendar shop add office --weekly mon,tue,wed,thu,fri --at 08:00 --for 10h --share 40%
   offpeak owner calendar shop add move --once 2026-11-27T20:00 --until 2026-11-28T04:00 --share 100% --region eu
-  offpeak owner calendar shop preview --limit 3")]
+  offpeak owner calendar shop list
+  offpeak owner calendar shop preview --limit 3
+  offpeak owner calendar shop remove move")]
 pub(crate) struct Calendar {
     /// Whose
     owner: String,

@@ -28,7 +28,8 @@ Examples:
   offpeak tenant update acme --quota-tasks unlimited
   offpeak tenant update acme --budget-warn 800 --budget-stop-new 1000
   offpeak tenant get acme-ml
-  offpeak tenant list -o wide")]
+  offpeak tenant list -o wide
+  offpeak tenant delete acme-ml")]
 pub(crate) enum Command {
     /// List tenants, children below their parents, and what share each has; TASKS are all unfinished ones, PLACED those that
     /// hold room on a node
