@@ -138,7 +138,7 @@ def main(events, statement, *options):
     found = {tuple(line.get(key, "") for key in keys): told(line) for line in lines}
     total = sum(wanted.values(), Counter())
     wanted["total"], found["total"] = total, told(statement["total"])
-    for key in wanted.keys() | found.keys():
+    for key in found | wanted:
         if wanted.get(key) != found.get(key):
             sys.exit(f"{key}: events come to {wanted.get(key)}, the server to {found.get(key)}")
     charged, owners = total["chargeMicros"], total["ownerMicros"]
