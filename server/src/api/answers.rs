@@ -118,6 +118,9 @@ fn foremost(state: &State, job: &Job, known: &Explanation) -> (WaitTier, &'stati
     match () {
         () if job.counts.pending + job.counts.delayed == 0 => (WaitTier::Unspecified, ""),
         () if waits_for(Blocker::Dependency) => (WaitTier::Dependency, "other jobs must end first"),
+        () if job.counts.pending > 0 && !job.is_ready() => {
+            (WaitTier::Backoff, "some failed, and are not tried again yet")
+        }
         () if !job.is_ready() && job.counts.delayed == 1 => {
             (WaitTier::Backoff, "it failed, and is not tried again yet")
         }
