@@ -162,6 +162,8 @@ impl Queue {
         }
         inner.woken = false;
         if inner.waiters.is_empty() && inner.closed {
+            // Nobody comes back to give copies.
+            inner.forks.clear();
             return None;
         }
         let mut waiters = Vec::new();
@@ -278,11 +280,11 @@ mod tests {
 
     use offpeak_core::{
         command::{Command, Request},
-        model::Policy,
+        model::{Policy, Revision},
     };
-    use tokio::sync::oneshot;
+    use tokio::sync::oneshot::{self, error::TryRecvError};
 
-    use super::{Aside, Queue, Refused, Waiter};
+    use super::{Aside, Queue, Refused, Waiter, forks};
 
     fn push_one(queue: &Queue) -> Result<(), Refused> {
         queue.push(std::iter::once(request()), Waiter::One(oneshot::channel().0))
@@ -378,6 +380,17 @@ mod tests {
         assert_eq!(pusher.join().expect("no panic"), Err(Refused::Closed));
         assert_eq!(queue.push_aside(request()), Err(Refused::Closed));
         assert!(queue.take(9, Duration::MAX).is_none());
+    }
+
+    #[test]
+    fn who_asked_for_a_copy_learns_that_the_queue_is_closed() {
+        let queue = Queue::new(10);
+        let (answer, mut copy) = oneshot::channel();
+        let waiter = forks::Waiter { min_revision: Revision(0), answer };
+        queue.ask_for_fork(waiter).expect("room");
+        queue.close();
+        assert!(queue.take(9, Duration::MAX).is_none());
+        assert!(matches!(copy.try_recv(), Err(TryRecvError::Closed)));
     }
 
     #[test]

@@ -303,6 +303,31 @@ async fn waiting_for_a_revision_ends_when_it_is_visible() {
 }
 
 #[tokio::test]
+async fn a_copy_of_an_engine_that_is_held_up_is_not_waited_for_any_longer_than_was_said() {
+    let house = House::new(&Config { steps_in_flight: 1, ..Config::default() });
+    house.log.hold_appends();
+    // One in the log, one in flight, and one that the engine cannot hand on.
+    let mut answers = Vec::new();
+    for name in numbered(3) {
+        answers.push(house.cell.submit(create(&name)));
+        while house.cell.queue_length() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let soon = Duration::from_millis(20);
+    let copy = tokio::time::timeout(PATIENCE, house.cell.fork(Revision(0), soon)).await;
+    let copy = copy.expect("no longer than was said");
+    assert!(matches!(copy, Err(CellError::NotYet { newest: Revision(0) })), "{copy:?}");
+    house.log.release();
+    for answer in answers {
+        answer.await.expect("accepted");
+    }
+    let copy = house.cell.fork(Revision(3), PATIENCE).await.expect("a copy");
+    assert_eq!(copy.state().revision(), Revision(3));
+    house.driver.stop().await;
+}
+
+#[tokio::test]
 async fn commits_go_on_while_a_checkpoint_is_written() {
     let house = House::new(&Config::default());
     house.create(numbered(3)).await;
