@@ -29,7 +29,7 @@ pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
-        Ask, forks,
+        Ask,
         queue::{Queue, Refused, Waiter},
     },
     feed::Feed,
@@ -141,9 +141,8 @@ impl Cell {
         let fork = async {
             self.reach(min_revision).await?;
             let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };
-            let (answer, rx) = oneshot::channel();
-            let waiter = forks::Waiter { min_revision, answer };
-            self.shared.queue.ask_for_fork(waiter).map_err(|refused| self.refusal(refused, 1))?;
+            let asked = self.shared.queue.ask_for_fork(min_revision);
+            let rx = asked.map_err(|refused| self.refusal(refused, 1))?;
             let fork = rx.await.map_err(|_| CellError::Stopping)?;
             self.reach(fork.state().revision()).await?;
             Ok(fork)

@@ -7,7 +7,7 @@ use offpeak_core::{
     engine::{Engine, Fork},
     model::Revision,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// Forks take one part in so many of the engine's time at most, however many are asked for. As long again goes into the
 /// pages that the engine has to copy because a fork shares them.
@@ -19,8 +19,10 @@ const KEPT: Duration = Duration::from_secs(1);
 /// Who gets a copy of the engine, of this revision or a later one.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    pub(crate) min_revision: Revision,
-    pub(crate) answer: oneshot::Sender<Arc<Fork>>,
+    pub(super) min_revision: Revision,
+    pub(super) answer: oneshot::Sender<Arc<Fork>>,
+    /// Is given back when the waiter is dropped.
+    pub(super) _room: OwnedSemaphorePermit,
 }
 
 /// Copies of the engine, for whoever asks what would come of a command. One serves all who ask until it is time for the

@@ -24,7 +24,7 @@ mod committer;
 mod decider;
 mod fatal;
 mod forecasts;
-pub(crate) mod forks;
+mod forks;
 mod group;
 mod planner;
 pub(crate) mod queue;

@@ -15,10 +15,8 @@ use offpeak_core::{
     quote::quotes,
     state::State,
 };
-use tokio::sync::oneshot;
 
 use super::{
-    forks,
     planner::rest,
     queue::{Queue, Refused},
 };
@@ -144,9 +142,14 @@ impl Quoter {
 
     fn fork(&self) -> Result<Arc<Fork>, Refused> {
         let min_revision = self.view.read(State::revision);
-        let (answer, fork) = oneshot::channel();
-        self.queue.ask_for_fork(forks::Waiter { min_revision, answer })?;
-        fork.blocking_recv().map_err(|_| Refused::Closed)
+        loop {
+            match self.queue.ask_for_fork(min_revision) {
+                Ok(fork) => return fork.blocking_recv().map_err(|_| Refused::Closed),
+                // Others ask for copies, and are served soon.
+                Err(Refused::Full) => self.pause(GATHERING)?,
+                Err(Refused::Closed) => return Err(Refused::Closed),
+            }
+        }
     }
 
     /// Rests, unless the engine goes meanwhile.
