@@ -36,10 +36,12 @@ const DAYS: u64 = 30;
 const DAY: u64 = 24 * Millis::HOUR.0;
 
 impl Scorecard {
-    /// One of these days, as kept.
+    /// One of these days, as kept. None unless they ascend and can be.
     #[must_use]
-    pub fn of(days: Vec<(u64, Lent)>) -> Self {
-        Self { days }
+    pub fn of(days: Vec<(u64, Lent)>) -> Option<Self> {
+        let last = days.last().map_or(0, |(day, _)| *day);
+        let can_be = last <= u64::MAX / DAY && days.is_sorted_by(|a, b| a.0 < b.0);
+        can_be.then_some(Self { days })
     }
 
     /// The days since the epoch that are kept, ascending.
@@ -74,9 +76,9 @@ impl Scorecard {
 
 impl AddAssign for Lent {
     fn add_assign(&mut self, other: Self) {
-        self.samples += other.samples;
-        self.exceeded += other.exceeded;
-        self.short += other.short;
+        self.samples = self.samples.saturating_add(other.samples);
+        self.exceeded = self.exceeded.saturating_add(other.exceeded);
+        self.short = self.short.saturating_add(other.short);
         self.short_for = Millis(self.short_for.0.saturating_add(other.short_for.0));
         self.missing_ppm = self.missing_ppm.saturating_add(other.missing_ppm);
         self.idle = self.idle.saturating_add(other.idle);
