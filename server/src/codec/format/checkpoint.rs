@@ -115,6 +115,15 @@ pub(crate) struct Header {
     /// Quotes ever made.
     #[prost(uint64, tag = "24")]
     pub(crate) quotes: u64,
+    /// Tasks that have been through something. Absent, as the two that follow, in checkpoints of releases that did not
+    /// count them: whatever comes is taken.
+    #[prost(uint64, optional, tag = "25")]
+    pub(crate) tries: Option<u64>,
+    #[prost(uint64, optional, tag = "26")]
+    pub(crate) planned_starts: Option<u64>,
+    /// What the ledger's head tells of, all together.
+    #[prost(uint64, optional, tag = "27")]
+    pub(crate) ledger: Option<u64>,
 }
 
 /// Starts that lie ahead, in the order of their jobs' ids.
