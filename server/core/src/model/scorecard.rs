@@ -50,15 +50,25 @@ impl Scorecard {
         &self.days
     }
 
-    /// Adds what a report at a time tells.
-    pub(crate) fn add(&mut self, time: Time, lent: &Lent) {
+    /// Adds what a report at a time tells. Whether it is the first of its day.
+    pub(crate) fn add(&mut self, time: Time, lent: &Lent) -> bool {
         let day = time.0 / DAY;
-        match self.days.binary_search_by_key(&day, |(day, _)| *day) {
-            Ok(at) => self.days[at].1 += *lent,
-            Err(at) => self.days.insert(at, (day, *lent)),
-        }
+        let at = match self.days.binary_search_by_key(&day, |(day, _)| *day) {
+            Ok(at) => {
+                self.days[at].1 += *lent;
+                return false;
+            }
+            Err(at) => at,
+        };
+        self.days.insert(at, (day, *lent));
         let newest = self.days.last().map_or(day, |(day, _)| *day);
         self.days.retain(|(day, _)| day + DAYS > newest);
+        true
+    }
+
+    /// Whether nothing is of the thirty days up to a time.
+    pub(crate) fn is_past(&self, now: Time) -> bool {
+        self.days.last().is_none_or(|(day, _)| day + DAYS <= now.0 / DAY)
     }
 
     /// The thirty days up to a time.

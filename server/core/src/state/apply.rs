@@ -224,12 +224,18 @@ impl State {
     fn report_load(&mut self, sample: &LoadSample) {
         let now = self.now;
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
-        if let Some(owner) = self.owners.get_mut(&node.spec.owner) {
-            record_lent(&mut owner.record, node, sample);
-        }
+        let owner = self.owners.get_mut(&node.spec.owner);
+        let (owner, is_new_day) = owner.map_or((None, false), |owner| {
+            let is_new_day = record_lent(&mut owner.record, node, sample);
+            (Some(&*owner), is_new_day)
+        });
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
-        node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
+        node.held_back = held_back(node, &self.policy, owner);
+        if is_new_day {
+            let name = node.spec.owner.clone();
+            self.forget_past_regions(&name);
+        }
     }
 
     fn bound_node(&mut self, found: &NodeBounds) {

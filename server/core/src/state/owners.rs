@@ -59,6 +59,22 @@ impl State {
         owner.record.curb = curb;
     }
 
+    /// Forgets how an owner has fared in regions where it has no node and of which no report is of the last thirty days.
+    pub(super) fn forget_past_regions(&mut self, name: &Name) {
+        let owner = self.owners.get(name).expect("invariant: the owner is kept");
+        let cards = owner.record.scorecards.iter();
+        let past = cards.filter(|(_, card)| card.is_past(self.now)).map(|(region, _)| region);
+        let mut past: Vec<Name> = past.cloned().collect();
+        if past.is_empty() {
+            return;
+        }
+        for node in owner.nodes().filter_map(|id| self.node(id)) {
+            past.retain(|region| *region != node.spec.region);
+        }
+        let owner = self.owners.get_mut(name).expect("invariant: it was just there");
+        past.iter().for_each(|region| drop(owner.record.scorecards.remove(region)));
+    }
+
     fn forget_idle(&mut self, name: &Name) {
         if self.owners.get(name).is_some_and(Owner::is_idle) {
             self.owners.remove(name);
@@ -76,9 +92,10 @@ impl State {
 /// The longest time for which a report speaks.
 const SPEAKS_FOR: Millis = Millis::HOUR;
 
-/// Adds what a report tells of the time since the one before, as of what is lent now.
-pub(super) fn record_lent(record: &mut LendingRecord, node: &Node, sample: &LoadSample) {
-    let Some((before, _)) = &node.history.newest else { return };
+/// Adds what a report tells of the time since the one before, as of what is lent now. Whether it is the first of its day
+/// and region.
+pub(super) fn record_lent(record: &mut LendingRecord, node: &Node, sample: &LoadSample) -> bool {
+    let Some((before, _)) = &node.history.newest else { return false };
     let spoken = sample.time.since(*before).min(SPEAKS_FOR);
     let (capacity, load) = (&node.spec.capacity, &sample.load);
     let is_short = node.exceeds(&node.lent, &node.devices, load);
@@ -93,7 +110,7 @@ pub(super) fn record_lent(record: &mut LendingRecord, node: &Node, sample: &Load
         harvested: idle.min(node.lent.cpu_millis).saturating_mul(spoken.0),
     };
     let region = node.spec.region.clone();
-    record.scorecards.entry(region).or_default().add(sample.time, &lent);
+    record.scorecards.entry(region).or_default().add(sample.time, &lent)
 }
 
 /// What is missing beside what is lent, in millionths of the capacity of what is shortest.
