@@ -108,8 +108,9 @@ impl State {
     }
 
     pub(super) fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
-        let by = self.preemptors.get(&at.id).cloned();
-        if let Some(by) = by {
+        if reason == EvictionReason::Preempted
+            && let Some(by) = self.preemptors.get(&at.id).cloned()
+        {
             self.preempted.insert(at.job, (by, self.now));
         }
         let Released { job, waiting, .. } = self.release(at, 0);
