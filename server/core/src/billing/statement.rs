@@ -145,15 +145,8 @@ pub fn expected_cost(state: &State, job: &Job, node: NodeId, run: Millis) -> Opt
     let node = state.node(node)?;
     let accounts = state.accounts();
     accounts.books().newest()?;
-    let held = Held {
-        tenant: job.tenant,
-        job: job.id,
-        spec: &job.spec,
-        node: node.id,
-        site: node.site,
-        // A book holds from the next millisecond on.
-        placed: state.now().after(Millis(1)),
-    };
+    // A book holds from the next millisecond on.
+    let held = Held::of(job, node, state.now().after(Millis(1)));
     let tasks = u128::from(job.spec.count);
     let exact = accounts.rate(&held).charged.saturating_mul(run.0.into()).saturating_mul(tasks);
     Some(micros(exact, 1))
@@ -164,14 +157,7 @@ pub(crate) fn held<'a>(state: &'a State, allocation: &Allocation) -> Held<'a> {
     let at = allocation.at;
     let job = state.job(at.job).expect("invariant: a live allocation has a job");
     let node = state.node(at.node).expect("invariant: a live allocation has a node");
-    Held {
-        tenant: job.tenant,
-        job: job.id,
-        spec: &job.spec,
-        node: node.id,
-        site: node.site,
-        placed: allocation.placed,
-    }
+    Held::of(job, node, allocation.placed)
 }
 
 /// The live allocations of a job.

@@ -141,6 +141,10 @@ impl State {
         for node in self.nodes() {
             assert!(self.accounts.site(node.site).is_of(&node.spec), "{} is where it is", node.id);
         }
+        for (node, moved) in self.accounts.moved() {
+            let oldest = self.oldest_on(node);
+            assert!(oldest.is_some_and(|placed| placed < moved), "{node} changed hands under way");
+        }
         for tenant in self.tenants() {
             let (name, budget) = (&tenant.spec.name, &tenant.spec.budget);
             assert_eq!(tenant.spending.is_some(), !budget.is_empty(), "{name} is counted if asked");

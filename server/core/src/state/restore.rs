@@ -382,6 +382,7 @@ impl Restore {
             self.state.settle_placed(job);
             self.state.await_jobs(job);
         }
+        self.state.settle_moves();
         self.state.settle_tenants().map_err(RestoreError::BadParent)?;
         self.state.settle_shares(|id| self.decayed.get(&id).copied());
         Ok(self.state)

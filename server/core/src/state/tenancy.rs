@@ -211,18 +211,40 @@ pub(super) fn charge(
     clock: Clock,
     change: impl Fn(&mut Usage),
 ) {
-    let tenant = tenant_mut(tenants, id);
-    let change = |usage: &mut Usage| {
-        if let Some((now, half_life)) = clock {
-            usage.bring(now, half_life);
-        }
-        change(usage);
-    };
-    change(&mut tenant.usage);
-    let mut next = tenant.parent;
+    let above = charge_one(tenant_mut(tenants, id), clock, &change);
+    charge_above(tenants, above, clock, &change);
+}
+
+/// As `charge`, but for those above the tenant. Who is next above it.
+#[inline]
+pub(super) fn charge_one(
+    tenant: &mut Tenant,
+    clock: Clock,
+    change: impl Fn(&mut Usage),
+) -> Option<TenantId> {
+    change_usage(&mut tenant.usage, clock, change);
+    tenant.parent
+}
+
+/// As `charge`, for a tenant and those above it, of what a tenant below it uses.
+#[inline]
+pub(super) fn charge_above(
+    tenants: &mut Table<Tenant>,
+    mut next: Option<TenantId>,
+    clock: Clock,
+    change: impl Fn(&mut Usage),
+) {
     while let Some(above) = next {
         let tenant = tenant_mut(tenants, above);
-        change(&mut tenant.below);
+        change_usage(&mut tenant.below, clock, &change);
         next = tenant.parent;
     }
+}
+
+#[inline]
+fn change_usage(usage: &mut Usage, clock: Clock, change: impl Fn(&mut Usage)) {
+    if let Some((now, half_life)) = clock {
+        usage.bring(now, half_life);
+    }
+    change(usage);
 }
