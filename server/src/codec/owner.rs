@@ -1,4 +1,4 @@
-//! Owners, their calendars and windows.
+//! Owners, their calendars and windows, and how they have fared.
 
 use offpeak_core::model::{
     CalendarEntry, Curb, Days, HeldShare, LendingRecord, Lent, Millis, OwnerSpec, Risk, Scorecard,

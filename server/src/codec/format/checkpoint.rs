@@ -45,7 +45,6 @@ pub(crate) enum EntryKind {
     Shares(Shares),
     #[prost(message, tag = "20")]
     Preemptions(Preemptions),
-    /// Absent, as they are in checkpoints of releases that did not plan any.
     #[prost(message, tag = "13")]
     PlannedStarts(PlannedStarts),
     #[prost(message, tag = "7")]
@@ -288,7 +287,8 @@ pub(crate) struct Job {
     pub(crate) name: String,
     #[prost(message, required, tag = "4")]
     pub(crate) spec: JobSpec,
-    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks stand as pending.
+    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks
+    /// stand as pending.
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) tasks: Vec<u32>,
     #[prost(uint64, tag = "6")]
