@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a fleet is watched before its forecast counts.
-const YOUTH: Millis = Millis(24 * Millis::HOUR.0);
+const YOUTH: Millis = Millis::DAY;
 
 /// What is learned of all owners' nodes.
 #[derive(Clone, Debug, Default)]

@@ -30,7 +30,7 @@ use super::{
 /// When the first task can arrive: a midnight far enough from the epoch for any history.
 pub(super) const ORIGIN: Time = Time(20_000 * DAY.0);
 
-const DAY: Millis = Millis(24 * Millis::HOUR.0);
+const DAY: Millis = Millis::DAY;
 
 /// The last moment that is simulated, if there is still something to happen: just before the 10,000 years are over after
 /// which the first task that must not be preempted could be.
