@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{State, apply::tenant_mut};
 use crate::{
-    billing::{Accounts, Held, KeptBook, days_of, held, placed},
+    billing::{Accounts, Held, KeptBook, days_of, held},
     event::Placement,
     model::{
         Allocation, AllocationId, BudgetLevel, JobId, NodeId, NodeSpec, PriceBook, Spending,
@@ -126,7 +126,7 @@ impl State {
             let booked = rows.map(|(_, row)| row.charged).fold(0, u128::saturating_add);
             spending.spent = spending.spent.saturating_add(booked);
         }
-        for allocation in self.jobs_of(tenant, JobId(0)).flat_map(|job| placed(self, job)) {
+        for allocation in self.jobs_of(tenant, JobId(0)).flat_map(|job| self.allocations_of(job)) {
             let held = held(self, allocation);
             let rate = self.accounts.rate(&held).charged;
             let from = self.accounts.open_since(held.node, held.placed).max(start);
