@@ -2,7 +2,7 @@ use std::ops::AddAssign;
 
 use imbl::OrdMap;
 
-use super::{Millis, Name, Time};
+use super::{Curb, Millis, Name, Time};
 
 /// What came of lending an owner's nodes of one region, by day, over the last thirty days that had load reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Lent {
 /// Days that are kept.
 const DAYS: u64 = 30;
 
-const DAY: u64 = 24 * Millis::HOUR.0;
+const DAY: u64 = Millis::DAY.0;
 
 impl Scorecard {
     /// One of these days, as kept. None unless they ascend and can be.
@@ -105,11 +105,6 @@ pub struct LendingRecord {
     pub curb: Curb,
 }
 
-/// Quarters of an owner's risk that are not taken, because so much of its shortfall budget is spent; 4: as little is
-/// risked as can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Curb(u8);
-
 impl LendingRecord {
     /// The thirty days up to a time, all regions together.
     #[must_use]
@@ -120,37 +115,10 @@ impl LendingRecord {
     }
 }
 
-impl Curb {
-    /// None, if at least three quarters of the budget are left, and one for each further quarter that is begun.
-    #[must_use]
-    pub fn of(budget: Millis, spent: Millis) -> Self {
-        let left = u128::from(budget.0.saturating_sub(spent.0)) * 4;
-        Self(match () {
-            () if left == 0 => 4,
-            () if left < u128::from(budget.0) => 3,
-            () if left < u128::from(budget.0) * 2 => 2,
-            () if left < u128::from(budget.0) * 3 => 1,
-            () => 0,
-        })
-    }
-
-    /// From 0 to 4 quarters.
-    #[must_use]
-    pub fn quarters(self) -> u8 {
-        self.0
-    }
-
-    /// So many quarters, if they are no more than 4.
-    #[must_use]
-    pub fn new(quarters: u8) -> Option<Self> {
-        (quarters <= 4).then_some(Self(quarters))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Curb, DAY, Lent, Scorecard};
-    use crate::model::{Millis, Time};
+    use super::{DAY, Lent, Scorecard};
+    use crate::model::Time;
 
     #[test]
     fn what_is_older_than_thirty_days_is_forgotten() {
@@ -165,13 +133,5 @@ mod tests {
         assert_eq!(card.up_to(Time(39 * DAY)).samples, 60);
         assert_eq!(card.up_to(Time(44 * DAY)).samples, 50);
         assert_eq!(card.up_to(Time(200 * DAY)), Lent::default());
-    }
-
-    #[test]
-    fn less_is_risked_with_every_quarter_of_the_budget_that_is_spent() {
-        let curbs = [0, 25, 26, 50, 51, 75, 76, 99, 100, 200]
-            .map(|spent| Curb::of(Millis(100), Millis(spent)).quarters());
-        assert_eq!(curbs, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
-        assert_eq!(Curb::of(Millis(0), Millis(0)).quarters(), 4);
     }
 }

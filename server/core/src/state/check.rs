@@ -1,6 +1,6 @@
 //! What must hold of every state, for tests and for `fsck`.
 
-use super::{State, apply::held_back, hold::counter};
+use super::{State, hold::counter, owners::held_back};
 use crate::model::{
     EvictionReason, GpuDevices, JobId, MAX_TENANT_DEPTH, Resources, TaskCounts, TaskIndex,
     TaskPhase, Tenant, Usage,

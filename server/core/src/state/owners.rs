@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{
-    State,
-    apply::{held_back, held_back_by},
-};
+use super::State;
 use crate::model::{
     Curb, HeldBack, Horizon, LendingRecord, Lent, LoadSample, Millis, Name, Node, NodeId, Owner,
-    OwnerSpec, Resources, Windows,
+    OwnerSpec, Policy, Resources, Time, Window, Windows,
 };
 
 impl State {
@@ -87,6 +84,60 @@ impl State {
         let windows = owner.and_then(|owner| owner.held_back_now(&node.spec, self.now));
         held_back_by(node, &self.policy, windows)
     }
+
+    /// What the owner keeps of a node at once, its windows aside.
+    pub(crate) fn kept_at_once(&self, node: &Node) -> Resources {
+        let kept = held_back_by(node, &self.policy, None);
+        kept.over(Horizon::FiveMinutes).clone()
+    }
+
+    /// What the owner keeps of a node from tasks that start later and must be left alone for so long, its windows aside.
+    /// Its load of this moment says nothing of that time, where a forecaster has learned what to expect.
+    pub(crate) fn kept_later(&self, node: &Node, horizon: Horizon) -> Resources {
+        let forecast = match &node.bounds {
+            Some(bounds) if node.history.newest.is_some() => {
+                let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);
+                let bounds = shorter.map(|other| bounds.over(other, &node.spec.capacity));
+                bounds.fold(Resources::default(), |most, bound| most.larger_of(&bound))
+            }
+            _ => node.forecast(&self.policy, horizon).unwrap_or_default(),
+        };
+        forecast.larger_of(&node.spec.reservation)
+    }
+
+    /// The windows of the node's owner that hold there, begin before `until` and have not ended, each with what it holds
+    /// back.
+    pub(crate) fn windows_of<'a>(
+        &'a self,
+        node: &'a Node,
+        until: Time,
+    ) -> impl Iterator<Item = (Window, Resources)> + 'a {
+        let owner = self.owner(&node.spec.owner);
+        owner.into_iter().flat_map(move |owner| owner.windows_on(&node.spec, self.now, until))
+    }
+}
+
+/// What the owner keeps: the reservation, the forecast or what its calendar says, whichever is most.
+pub(super) fn held_back(node: &Node, policy: &Policy, owner: Option<&Owner>) -> HeldBack {
+    held_back_by(node, policy, owner.and_then(|owner| owner.held_back(&node.spec)))
+}
+
+/// As `held_back`, of what windows hold back.
+pub(super) fn held_back_by(
+    node: &Node,
+    policy: &Policy,
+    windows: Option<[Resources; Horizon::COUNT]>,
+) -> HeldBack {
+    let reservation = &node.spec.reservation;
+    if node.history.newest.is_none() && windows.is_none() {
+        return HeldBack::always(reservation);
+    }
+    let windows = windows.unwrap_or_default();
+    HeldBack::of(Horizon::ALL.map(|horizon| {
+        let forecast = node.forecast(policy, horizon);
+        let kept = forecast.unwrap_or_default().larger_of(reservation);
+        kept.larger_of(&windows[horizon.index()])
+    }))
 }
 
 /// The longest time for which a report speaks.
