@@ -280,6 +280,12 @@ impl Accounts {
         self.jobs.get(job.0).map_or(0, |ms| ms.get()) ^ self.jobs.sharers(job.0) as u64
     }
 
+    /// How many pages of its tables are not those of an earlier copy.
+    pub(crate) fn pages_changed(&self, earlier: &Self) -> usize {
+        self.jobs.pages_changed(&earlier.jobs).count()
+            + self.charges.pages_changed(&earlier.charges).count()
+    }
+
     /// The booked rows of some days.
     pub(crate) fn rows(&self, days: std::ops::Range<u32>) -> impl Iterator<Item = (&RowKey, &Row)> {
         let first = |day| RowKey { day, tenant: TenantId(0), site: SiteId(0) };

@@ -45,6 +45,16 @@ impl State {
         &self.nodes
     }
 
+    /// How many pages of its tables are not those of an earlier copy: about as many had to be copied since then because the
+    /// copy shares them.
+    #[must_use]
+    pub fn pages_changed(&self, earlier: &Self) -> usize {
+        self.nodes.pages_changed(&earlier.nodes).count()
+            + self.jobs.pages_changed(&earlier.jobs).count()
+            + self.allocations.pages_changed(&earlier.allocations).count()
+            + self.accounts.pages_changed(&earlier.accounts)
+    }
+
     /// Capacities summed over all nodes.
     #[must_use]
     pub fn fleet(&self) -> &Resources {
