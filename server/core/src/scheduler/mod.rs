@@ -164,7 +164,7 @@ impl Scheduler {
             scheduler.yielding.follow(allocation.at.id, allocation.notice);
             scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
         }
-        scheduler.hold_planned(state);
+        scheduler.hold_all_planned(state);
         scheduler
     }
 
@@ -172,7 +172,7 @@ impl Scheduler {
     pub fn after(&mut self, state: &State, event: &Event) {
         self.starts.follow(event, state.now());
         self.follow(state, event);
-        self.hold_planned(state);
+        self.hold_planned(state, event);
     }
 
     fn follow(&mut self, state: &State, event: &Event) {
@@ -353,7 +353,7 @@ impl Scheduler {
             return;
         }
         if job.spec.is_timed() {
-            self.starts.add(id);
+            self.starts.add(job);
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {

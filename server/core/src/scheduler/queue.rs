@@ -258,15 +258,21 @@ impl Queue {
     }
 
     /// Jobs of parked shapes, the highest priority first, then the oldest: of those of one lane that `alike` cannot tell
-    /// apart only the first, and only among the first few.
+    /// apart only the first, and only among the first few. Of very many shapes those with the highest priorities are asked.
     pub(super) fn parked_heads<K: Eq>(
         &self,
         limit: usize,
         alike: impl Fn(JobId) -> K,
     ) -> Vec<JobId> {
         let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
-        for shape in self.parked.iter().take(PARKED_ASKED) {
-            for (lane, jobs) in self.backlogs_of(*shape) {
+        let tops = self.parked.iter().map(|shape| (Reverse(self.top_priority(*shape)), *shape));
+        let mut shapes: Vec<(Reverse<Option<Priority>>, ShapeId)> = tops.collect();
+        if shapes.len() > PARKED_ASKED {
+            shapes.select_nth_unstable(PARKED_ASKED);
+            shapes.truncate(PARKED_ASKED);
+        }
+        for (_, shape) in shapes {
+            for (lane, jobs) in self.backlogs_of(shape) {
                 let mut seen: Vec<K> = Vec::new();
                 for job in jobs.iter().take(ASKED_OF_LANE) {
                     let kind = alike(*job);

@@ -87,5 +87,8 @@ impl Scheduler {
             self.dequeue(state, id);
             self.enqueue(state, id);
         }
+        if self.starts.has(id) {
+            self.starts.add(job);
+        }
     }
 }

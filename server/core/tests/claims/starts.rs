@@ -337,3 +337,54 @@ fn a_cancelled_job_gives_up_its_planned_start() {
          at +10s",
     ));
 }
+
+#[test]
+fn what_a_budget_stops_does_not_start_although_it_was_planned() {
+    expect![[r#"
+        > price core=36000000
+          prices from 1 ms
+        > node a cpu=4
+          registered a
+        > tenant acme stop-new=1
+          created acme
+        > at +1s
+        > job acme/first cpu=4 max=2m
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/timed cpu=4 max=1h complete=20h
+          submitted acme/timed
+        > job acme/next cpu=4 max=1h
+          submitted acme/next
+        > at +5s
+          +2s planned 1 of acme/timed on a at +1h2m1s
+          +2s planned 1 of acme/next on a at +2m1s
+        > at +10m
+          +26s budget acme NewStopped at 1000000
+          +27s unplanned acme/timed
+          +27s unplanned acme/next
+          +2m1s ended acme/first/0 TimedOut
+          +2m1s done acme/first Failed
+        > why acme/timed
+          Budget
+        > set acme stop-new=none
+          changed acme
+          budget acme Within at 0
+          placed acme/next/0 on a
+        > at +15m
+          +10m1s planned 1 of acme/timed on a at +1h10m
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000
+         node a cpu=4
+         tenant acme stop-new=1
+         at +1s
+         job acme/first cpu=4 max=2m
+         job acme/timed cpu=4 max=1h complete=20h
+         job acme/next cpu=4 max=1h
+         at +5s
+         at +10m
+         why acme/timed
+         set acme stop-new=none
+         at +15m",
+    ));
+}

@@ -3,6 +3,7 @@
 
 use super::super::amounts::{Amounts, CountNames, Want};
 use crate::{
+    fairness::part,
     model::{
         Allocation, GPU_MILLIS_PER_DEVICE, Horizon, JobSpec, Millis, Node, NodeId, Resources, Time,
         Window,
@@ -285,18 +286,19 @@ impl Profile {
         None
     }
 
-    /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley.
-    pub(super) fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5]) -> u64 {
+    /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley. What
+    /// was looked at is counted in `looks`.
+    fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5], looks: &mut u64) -> u64 {
         let end = start.after(need.alone);
         let (mut sum, mut span) = (0_u128, 0_u128);
-        for (at, step) in self.steps.iter().enumerate() {
+        let first = self.steps.partition_point(|step| step.from <= start).saturating_sub(1);
+        let steps = self.steps.iter().enumerate().skip(first);
+        for (at, step) in steps.take_while(|(_, step)| step.from < end) {
+            *looks += 1;
             let until = self.steps.get(at + 1).map_or(end, |next| next.from.min(end));
             let from = step.from.max(start);
-            if until <= from {
-                continue;
-            }
             let left = self.left_in(step, need).into_iter().zip(scale);
-            let left: u64 = left.map(|(left, scale)| scaled(left, *scale)).sum();
+            let left: u64 = left.map(|(left, scale)| part(left, *scale)).sum();
             let length = u128::from(until.since(from).0);
             sum += u128::from(left) * length;
             span += length;
@@ -315,13 +317,14 @@ impl Profile {
         }
     }
 
-    pub(super) fn opening(&self, at: usize, start: Time, need: &Need, scale: &[u64; 5]) -> Opening {
-        Opening { start, left: self.left_beside(start, need, scale), node: self.node, at }
+    pub(super) fn opening(
+        &self,
+        at: usize,
+        start: Time,
+        need: &Need,
+        scale: &[u64; 5],
+        looks: &mut u64,
+    ) -> Opening {
+        Opening { start, left: self.left_beside(start, need, scale, looks), node: self.node, at }
     }
-}
-
-/// Billionths of the fleet.
-fn scaled(amount: u64, fleet: u64) -> u64 {
-    let part = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(fleet));
-    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(0)
 }
