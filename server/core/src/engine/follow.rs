@@ -88,6 +88,9 @@ impl Engine {
                 self.evicted.insert(at.job, *reason);
                 self.note_tried(at);
             }
+            Event::BudgetTurned { level, .. } if level.stops_new() => {
+                self.scheduler.note_withdrawal();
+            }
             Event::TasksDropped { job, .. } => {
                 self.touch_job(*job);
                 self.scheduler.note_withdrawal();

@@ -447,3 +447,46 @@ fn a_burst_is_remembered_and_forgiven() {
     assert_eq!(last(&burst("3h")), "placed calm/next/0 on a");
     assert_eq!(last(&burst("100h")), "placed burst/next/0 on a");
 }
+
+#[test]
+fn what_is_taken_back_goes_while_the_taker_waits_and_stays_when_it_does_not() {
+    expect![[r#"
+        > node a cpu=2
+          registered a
+        > tenant lender guarantee=cpu:1
+          created lender
+        > tenant borrower
+          created borrower
+        > job borrower/bulk count=2 cpu=1
+          submitted borrower/bulk
+          placed borrower/bulk/0..1 on a
+        > at 1m
+        > job borrower/other cpu=5
+          submitted borrower/other
+        > job lender/claim cpu=1
+          submitted lender/claim
+          notice borrower/bulk/1 on a at +3m Preempted, guaranteed to lender/claim
+        > cancel borrower/other
+          dropped borrower/other/0 Cancelled
+          done borrower/other Cancelled
+        > at 90s
+        > cancel lender/claim
+          dropped lender/claim/0 Cancelled
+          withdrawn borrower/bulk/1
+          done lender/claim Cancelled
+        > at 10m
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=2
+         tenant lender guarantee=cpu:1
+         tenant borrower
+         job borrower/bulk count=2 cpu=1
+         at 1m
+         job borrower/other cpu=5
+         job lender/claim cpu=1
+         cancel borrower/other
+         at 90s
+         cancel lender/claim
+         at 10m",
+    ));
+}
