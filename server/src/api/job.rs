@@ -75,7 +75,7 @@ impl JobService for Api {
             let job = find(state, &tenant, &name)?;
             let found = Some(convert::job(state, job));
             let response = GetJobResponse { job: found, revision: state.revision().0 };
-            Ok::<_, ApiError>((response, job.counts.pending > 0 || job.counts.delayed > 0))
+            Ok::<_, ApiError>((response, job.waits()))
         })?;
         if !is_waiting {
             return Ok(Response::new(response));

@@ -167,8 +167,7 @@ impl Engine {
     /// Drops pending tasks that may not start any more and ends the job if nothing of it is left.
     fn settle_job(&mut self, id: JobId) {
         let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
-        let waits = job.counts.pending > 0 || job.counts.delayed > 0;
-        if waits && job.spec.latest_start().is_some_and(|last| last <= self.now) {
+        if job.waits() && job.spec.latest_start().is_some_and(|last| last <= self.now) {
             self.drop_waiting(id, TaskEnd::MissedDeadline);
         }
         let job = self.state.job(id).expect("invariant: it was just there");
