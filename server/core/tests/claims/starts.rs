@@ -372,8 +372,7 @@ fn what_a_budget_stops_does_not_start_although_it_was_planned() {
           placed acme/next/0 on a
         > at +15m
           +10m1s planned 1 of acme/timed on a at +1h10m
-    "#]]
-    .assert_eq(&play(
+    "#]].assert_eq(&play(
         "price core=36000000
          node a cpu=4
          tenant acme stop-new=1
@@ -387,4 +386,21 @@ fn what_a_budget_stops_does_not_start_although_it_was_planned() {
          set acme stop-new=none
          at +15m",
     ));
+}
+
+/// Nodes that ought to report are many, and each of them is expected before the end that is waited for.
+#[test]
+fn an_end_is_seen_behind_many_reports() {
+    let names: Vec<String> = (0..4_100).map(|number| format!("n{number}")).collect();
+    let text = play(&format!(
+        "node a cpu=4
+         node {} cpu=1 ttl=10m
+         tenant acme
+         job acme/first cpu=3 max=1h
+         job acme/next cpu=4 max=2h
+         at +2s",
+        names.join(" "),
+    ));
+    let last = text.lines().last().unwrap_or_default().trim();
+    assert_eq!(last, "+1s planned 1 of acme/next on a at +1h");
 }
