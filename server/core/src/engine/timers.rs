@@ -259,7 +259,8 @@ impl Timers {
             }
             Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
-            | Event::OwnerTurned { .. } => {
+            | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. } => {
                 let owner = event.owner().and_then(|name| state.owner(name));
                 owner.into_iter().for_each(|owner| self.expect_turn(owner));
             }
