@@ -61,29 +61,11 @@ impl Scheduler {
         self.claims_grew |= state.lineage(job.tenant).any(|tenant| {
             tenant.covers(request, &more) && !tenant.covers(request, &Resources::NOTHING)
         });
-        let families: Vec<TenantId> = state.lineage(job.tenant).map(|tenant| tenant.id).collect();
-        for id in families {
-            if let Some(owed) = self.owed.get_mut(&id) {
-                *owed = owed.saturating_sub(tasks);
-                if *owed == 0 {
-                    self.owed.remove(&id);
-                }
-            }
-        }
     }
 
     /// A task of the tenant gave its room up: it may be within a guarantee again.
     pub(super) fn holds_less(&mut self, state: &State, tenant: TenantId) {
         self.claims_grew |= state.guaranteed_tenants() > 0
             && state.lineage(tenant).any(|above| !above.spec.guarantee.is_zero());
-    }
-
-    /// Room is being made for so many tasks of the tenant within a guarantee: they go first when it is there, lest others
-    /// take it and are preempted in turn.
-    pub(super) fn owe(&mut self, state: &State, tenant: TenantId, tasks: u32) {
-        for above in state.lineage(tenant) {
-            *self.owed.entry(above.id).or_default() += tasks;
-            self.unmeasured.insert(above.id);
-        }
     }
 }

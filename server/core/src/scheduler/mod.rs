@@ -15,6 +15,7 @@ mod batch;
 mod batching;
 mod before;
 mod changes;
+mod check;
 mod claims;
 mod classes;
 mod explain;
@@ -25,6 +26,7 @@ mod gpus;
 mod index;
 mod kind;
 mod order;
+mod owed;
 mod place;
 mod preempt;
 mod promise;
@@ -111,8 +113,7 @@ pub struct Scheduler {
     asked: BTreeMap<ShapeId, Priority>,
     /// Lanes of parked shapes for which all was taken back that could be.
     asked_back: BTreeSet<Lane>,
-    /// Tenants, and those above them, for which room is being made within a guarantee: for how many tasks.
-    owed: BTreeMap<TenantId, u32>,
+    owed: owed::Owed,
     /// Somebody may be able to take back more than when those that wait were asked.
     claims_grew: bool,
     /// Parked shapes that ask for room in the next pass: this one has asked for enough.
@@ -164,6 +165,7 @@ impl Scheduler {
             scheduler.yielding.follow(allocation.at.id, allocation.notice);
             scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
         }
+        scheduler.owed = owed::Owed::of(state);
         scheduler.hold_all_planned(state);
         scheduler
     }
@@ -264,19 +266,6 @@ impl Scheduler {
         }
     }
 
-    /// Compares what is kept of the nodes with the state.
-    ///
-    /// # Panics
-    /// When they differ: an event was not followed.
-    pub(crate) fn check_invariants(&mut self, state: &State) {
-        for node in (0..state.next_ids().0.0).map(NodeId) {
-            assert!(
-                self.index.is_true(state, node),
-                "the room of node {node} is as the state has it"
-            );
-        }
-    }
-
     /// The next thing to do; `None` when nothing more can be placed now.
     pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
         if let Some(plan) = self.next_dealt(state) {
@@ -300,6 +289,7 @@ impl Scheduler {
                 return Some(Plan::Preempt { notices });
             }
         }
+        self.owed.pass_is_over();
         None
     }
 
@@ -326,6 +316,7 @@ impl Scheduler {
         if job.counts.pending == 0 {
             self.dequeue(state, id);
         }
+        self.owed.placed(id, tasks);
         self.holds_more(state, id, tasks);
     }
 

@@ -154,7 +154,7 @@ impl Scheduler {
             self.attempts_left = left;
         }
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
-        let made = preempt::preempt(state, now, &demands);
+        let made = preempt::preempt(state, now, &demands, &self.kept());
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
         if !made.counts_on.is_empty() {
             self.counted_on.insert(shape, made.counts_on);
@@ -164,10 +164,16 @@ impl Scheduler {
             self.asked.insert(shape, asked);
         }
         self.asked_back.extend(self.claiming(state, shape));
-        for (tenant, tasks) in made.owed {
-            self.owe(state, tenant, tasks);
-        }
         (!made.notices.is_empty()).then_some(made.notices)
+    }
+
+    /// Nodes whose room is kept for planned starts or gangs, with the highest priority of these. Gangs of lower priority
+    /// than work that comes have let go.
+    fn kept(&self) -> BTreeMap<NodeId, Priority> {
+        let mut kept = self.starts.held().clone();
+        let counted_on = self.counted_on.values().flatten();
+        kept.extend(counted_on.map(|node| (*node, Priority(i32::MAX))));
+        kept
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.

@@ -17,6 +17,11 @@ pub(super) struct Yielding {
 }
 
 impl Yielding {
+    /// Compares it with one that has just been made.
+    pub(super) fn check(&self, fresh: &Self) {
+        assert_eq!(self.allocations, fresh.allocations, "those who make way are known");
+    }
+
     /// Learns of the notice that an allocation is under from now on, if it is there at all.
     pub(super) fn follow(&mut self, id: AllocationId, notice: Option<Notice>) {
         if notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted) {

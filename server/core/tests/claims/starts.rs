@@ -372,7 +372,8 @@ fn what_a_budget_stops_does_not_start_although_it_was_planned() {
           placed acme/next/0 on a
         > at +15m
           +10m1s planned 1 of acme/timed on a at +1h10m
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "price core=36000000
          node a cpu=4
          tenant acme stop-new=1
@@ -385,6 +386,46 @@ fn what_a_budget_stops_does_not_start_although_it_was_planned() {
          why acme/timed
          set acme stop-new=none
          at +15m",
+    ));
+}
+
+#[test]
+fn room_that_is_kept_for_a_planned_start_is_nobody_elses() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > node b cpu=1 region=r
+          registered b
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=10h priority=5
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/low cpu=1 region=r
+          submitted acme/low
+          placed acme/low/0 on b
+        > job acme/wide cpu=4 max=1h priority=5
+          submitted acme/wide
+        > at +2s
+          +1s planned 1 of acme/wide on a at +10h
+        > job acme/urgent cpu=1 priority=3
+          submitted acme/urgent
+          notice acme/low/0 on b at +2m2s Preempted
+        > at +5m
+          +3s planned 1 of acme/urgent on a at +11h
+          +2m2s evicted acme/low/0 from b Preempted
+          +2m2s placed acme/urgent/0 on b
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         node b cpu=1 region=r
+         tenant acme
+         job acme/first cpu=3 max=10h priority=5
+         job acme/low cpu=1 region=r
+         job acme/wide cpu=4 max=1h priority=5
+         at +2s
+         job acme/urgent cpu=1 priority=3
+         at +5m",
     ));
 }
 

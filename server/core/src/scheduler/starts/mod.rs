@@ -15,6 +15,7 @@
 //! spreads, which wait for their room as before, and planned starts by preemption.
 
 mod candidates;
+mod hold;
 mod order;
 mod profile;
 
@@ -32,7 +33,7 @@ use crate::{
     event::{Event, Placement},
     model::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
-        Resources, Time,
+        Priority, Resources, Time,
     },
     state::State,
 };
@@ -62,8 +63,8 @@ pub(super) struct Starts {
     /// Jobs with tasks that wait and must be complete by a time.
     timed: BTreeMap<JobId, Urgency>,
     by_urgency: BTreeSet<(Urgency, JobId)>,
-    /// Nodes on which starts are planned.
-    held: BTreeSet<NodeId>,
+    /// Nodes on which starts are planned, with the highest priority of their jobs.
+    held: BTreeMap<NodeId, Priority>,
     /// How many starts were planned when `held` was last brought up to date.
     planned: usize,
     /// When the next round is due: a while after the first thing that happened since the last one, so that what is decided
@@ -117,6 +118,14 @@ impl Starts {
 
     pub(super) fn has(&self, job: JobId) -> bool {
         self.timed.contains_key(&job)
+    }
+
+    /// Compares it with one that has just been made.
+    pub(super) fn check(&self, fresh: &Self) {
+        assert_eq!(self.timed, fresh.timed, "what must be complete by a time waits");
+        assert_eq!(self.by_urgency, fresh.by_urgency, "and stands where it should");
+        let planned = (&self.held, self.planned);
+        assert_eq!(planned, (&fresh.held, fresh.planned), "nodes are held for planned starts");
     }
 
     /// Whether an event may change what can start when.
@@ -200,35 +209,8 @@ impl Scheduler {
         self.index.refresh(state, node);
     }
 
-    /// Keeps the nodes on which starts are planned out of the index, and no others, after an event that may have changed
-    /// what is planned: it plans a start, or there are fewer than before.
-    pub(super) fn hold_planned(&mut self, state: &State, event: &Event) {
-        let is_planned = matches!(event, Event::StartPlanned { .. });
-        if is_planned || state.planned_count() != self.starts.planned {
-            self.hold_all_planned(state);
-        }
-    }
-
-    pub(super) fn hold_all_planned(&mut self, state: &State) {
-        self.starts.planned = state.planned_count();
-        let planned: BTreeSet<NodeId> = state.planned_starts().map(|(_, p)| p.node).collect();
-        if planned == self.starts.held {
-            return;
-        }
-        for node in planned.difference(&self.starts.held) {
-            self.index.hold(state, *node);
-        }
-        for node in self.starts.held.difference(&planned) {
-            self.index.let_go(state, *node);
-            self.let_go = true;
-            // A gang that counts on the node, too, could not go there until now.
-            self.promises_void |= self.index.is_held(*node);
-        }
-        self.starts.held = planned;
-    }
-
     fn profiles(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Vec<Profile> {
-        let mut nodes: BTreeSet<NodeId> = self.starts.held.clone();
+        let mut nodes: BTreeSet<NodeId> = self.starts.held.keys().copied().collect();
         nodes.extend(coming.into_iter().take(NODES));
         if !self.starts.timed.is_empty() {
             let count = self.index.rooms.len();
@@ -253,7 +235,7 @@ impl Scheduler {
 
     /// Whether it takes tasks, but for starts that are planned there.
     fn is_usable(&self, state: &State, node: &Node) -> bool {
-        let own = u32::from(self.starts.held.contains(&node.id));
+        let own = u32::from(self.starts.held.contains_key(&node.id));
         node.is_open() && self.index.holds_on(node.id) == own && !state.is_preempting(node)
     }
 }
