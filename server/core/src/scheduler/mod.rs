@@ -114,8 +114,9 @@ pub struct Scheduler {
     /// Lanes of parked shapes for which all was taken back that could be.
     asked_back: BTreeSet<Lane>,
     owed: owed::Owed,
-    /// Somebody may be able to take back more than when those that wait were asked.
-    claims_grew: bool,
+    claims: claims::Grown,
+    /// The last pass came to its end, so that all that waits and is parked is in its lane.
+    pass_is_over: bool,
     /// Parked shapes that ask for room in the next pass: this one has asked for enough.
     postponed: BTreeSet<ShapeId>,
     attempts_left: u32,
@@ -220,7 +221,7 @@ impl Scheduler {
             | Event::TenantUpdated { .. }
             | Event::TenantDeleted { .. } => {
                 self.tenants_changed(state);
-                self.claims_grew = true;
+                self.claims = claims::Grown::All;
             }
             Event::JobSubmitted { id, spec, .. } => {
                 self.planned.arrived += u64::from(spec.count);
@@ -290,6 +291,7 @@ impl Scheduler {
             }
         }
         self.owed.pass_is_over();
+        self.pass_is_over = true;
         None
     }
 

@@ -58,7 +58,8 @@ pub(super) fn preempt(
     demands: &[(&Job, u32)],
     kept: &BTreeMap<NodeId, Priority>,
 ) -> Preemption {
-    let mut making = Making { kept: Some(kept), ..Making::new(state, now) };
+    let mut making =
+        Making { kept: Some(kept), ..Making::new(state, now, take_back::going(state)) };
     let mut refused = None;
     for (job, tasks) in demands {
         let served = making.serve(job, *tasks);
@@ -82,16 +83,18 @@ pub(super) fn preempt(
 }
 
 /// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its
-/// `min_runtime`; by priority alone, or also by the guarantee of a tenant.
+/// `min_runtime`; by priority alone, or also by the guarantee of a tenant, given what all lose already.
 pub(super) fn could_make_room(
     state: &State,
     now: Time,
     node: &Node,
     (request, horizon): (&Resources, Horizon),
-    (priority, taker): (Priority, Option<TenantId>),
+    priority: Priority,
+    taker: Option<(TenantId, &BTreeMap<TenantId, Resources>)>,
 ) -> bool {
-    let mut making = Making::new(state, now);
-    making.taker = taker;
+    let going = taker.map(|(_, going)| going.clone()).unwrap_or_default();
+    let mut making = Making::new(state, now, going);
+    making.taker = taker.map(|(taker, _)| taker);
     let future = Future::of(state, now, node, horizon);
     let victims = making.victims(node, future, request, priority);
     victims.is_some() || making.mature.is_some()
@@ -119,7 +122,7 @@ pub(super) struct Making<'a> {
 type Offers = BTreeMap<(Name, Name), BTreeMap<Cost, Vec<Allocation>>>;
 
 impl<'a> Making<'a> {
-    fn new(state: &'a State, now: Time) -> Self {
+    fn new(state: &'a State, now: Time, going: BTreeMap<TenantId, Resources>) -> Self {
         Self {
             state,
             now,
@@ -128,7 +131,7 @@ impl<'a> Making<'a> {
             chosen: Vec::new(),
             taker: None,
             coming: BTreeMap::new(),
-            going: take_back::going(state),
+            going,
             promises: BTreeMap::new(),
             mature: None,
         }
