@@ -108,11 +108,13 @@ impl Timers {
         timers
     }
 
-    /// Those of what can be foreseen: notices and deadlines that are set, and windows. Whether a node will report, nobody
+    /// Those of what can be foreseen: notices and deadlines that are set, windows and limits of budgets. Whether a node will report, nobody
     /// knows; and when a task ends is for whoever looks ahead to say.
     pub(super) fn foreseen(state: &State) -> Self {
         let mut timers = Self::default();
         state.owners().for_each(|owner| timers.expect_turn(owner));
+        let now = state.now();
+        state.tenants().for_each(|tenant| timers.expect_turn_of_budget(state, tenant.id, now));
         for job in state.jobs_from(JobId(0)).filter(|job| job.ended.is_none()) {
             timers.note_job(state, job);
         }

@@ -224,7 +224,7 @@ impl Scheduler {
                 self.claims = claims::Grown::All;
             }
             Event::JobSubmitted { id, spec, .. } => {
-                self.planned.arrived += u64::from(spec.count);
+                self.planned.arrived += if spec.is_timed() { 0 } else { u64::from(spec.count) };
                 self.enqueue(state, *id);
             }
             Event::JobResized { id, .. } => {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::scenario::play;
+use crate::scenario::{World, play};
 
 #[test]
 fn what_waits_for_bounded_work_has_a_planned_start() {
@@ -444,4 +444,19 @@ fn an_end_is_seen_behind_many_reports() {
     ));
     let last = text.lines().last().unwrap_or_default().trim();
     assert_eq!(last, "+1s planned 1 of acme/next on a at +1h");
+}
+
+/// What is laid out over time finds its room by itself: none is promised to its like.
+#[test]
+fn timed_work_is_no_demand_to_prepare_for() {
+    let cell = |words: &str| {
+        let mut world = World::new();
+        for line in
+            ["node a cpu=4", "tenant acme", &format!("job acme/a cpu=1 count=3 max=1h {words}")]
+        {
+            world.line(line);
+        }
+        world.state().profile().tasks()
+    };
+    assert_eq!([cell(""), cell("gang=1 complete=9h"), cell("complete=9h")], [3, 3, 0]);
 }

@@ -40,7 +40,7 @@ pub(crate) fn play(scenario: &str) -> String {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             engine: Engine::new(State::default(), START),
             folded: State::default(),
@@ -50,7 +50,11 @@ impl World {
         }
     }
 
-    fn line(&mut self, line: &str) {
+    pub(crate) fn state(&self) -> &State {
+        self.engine.state()
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         self.text += &format!("> {line}\n");
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
