@@ -364,7 +364,8 @@ fn a_budget_that_will_be_used_up_is_foreseen() {
           +2h1s forgot acme/first
           +1d budget acme Within at 0
           +1d placed acme/second/0 on a
-    "#]].assert_eq(&play(
+    "#]]
+    .assert_eq(&play(
         "price core=3600000
          node a cpu=4
          tenant acme period=day stop-new=10

@@ -1,8 +1,13 @@
 //! Starts that lie ahead: planned, seen, moved and kept, and what may go on around them meanwhile.
 
 use expect_test::expect;
+use offpeak_core::{
+    engine::Engine,
+    model::{Millis, Policy},
+    state::State,
+};
 
-use crate::scenario::{World, play};
+use crate::scenario::{START, World, parse, play};
 
 #[test]
 fn what_waits_for_bounded_work_has_a_planned_start() {
@@ -459,4 +464,28 @@ fn timed_work_is_no_demand_to_prepare_for() {
         world.state().profile().tasks()
     };
     assert_eq!([cell(""), cell("gang=1 complete=9h"), cell("complete=9h")], [3, 3, 0]);
+}
+
+/// Three hundred jobs that fit nowhere are held against all nodes between all windows: a round looks at so much and no
+/// more, and the next one is not far off.
+#[test]
+fn a_round_is_short_however_much_waits() {
+    let windows: Vec<String> =
+        (0..22).map(|at| format!("{}h-{}h:10", 2 * at + 1, 2 * at + 2)).collect();
+    let nodes: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
+    let mut lines = vec![
+        format!("owner owner {}", windows.join(" ")),
+        format!("node {} cpu=4", nodes.join(" ")),
+        "tenant acme".to_owned(),
+    ];
+    lines.extend((0..300).map(|job| format!("job acme/j{job} cpu=4 max=3h complete=40h")));
+    let request = |line: &String| parse::request(line, START, START, &Policy::default());
+    let mut engine = Engine::new(State::default(), START);
+    let step = engine.step(START, lines.iter().map(request).collect());
+    assert!(step.replies.iter().all(Result::is_ok));
+    let first = START.after(Millis(1_000));
+    engine.step(first, Vec::new());
+    engine.step(first, vec![request(&"job acme/more cpu=4 max=3h complete=40h".to_owned())]);
+    let next = engine.next_wakeup().expect("a round is due");
+    assert!(next <= first.after(Millis(1_700)), "{:?} later", next.since(first));
 }

@@ -5,7 +5,7 @@
 //! batches is the same.
 
 mod money;
-mod parse;
+pub(crate) mod parse;
 mod print;
 
 use offpeak_core::{

@@ -75,12 +75,17 @@ impl Scheduler {
             }
             *looks += profiles.len() as u64;
             let latest = spec.latest_start();
-            let nodes = profiles.iter().map(|profile| state.node(profile.node));
-            let allowed = nodes
-                .map(|node| node.is_some_and(|node| filter::allows(&node.spec, &spec.constraints)));
+            let need = Need::of(spec, &mut self.index.names);
+            let allowed = profiles.iter().map(|profile| {
+                profile.could_hold(&need) && {
+                    let node = state.node(profile.node).expect("invariant: it was just seen");
+                    filter::allows(&node.spec, &spec.constraints)
+                }
+            });
+            let allowed = allowed.collect();
             Some(Candidate {
                 job,
-                need: Need::of(spec, &mut self.index.names),
+                need,
                 // What may start until then has started before.
                 latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
                 claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
@@ -89,7 +94,7 @@ impl Scheduler {
                     latest: latest.max(now),
                 }),
                 planned: state.planned_start(id),
-                allowed: allowed.collect(),
+                allowed,
             })
         };
         let mut queued: Vec<Candidate<'a>> =

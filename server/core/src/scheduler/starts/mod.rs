@@ -42,8 +42,8 @@ use crate::{
 const EVERY: Millis = Millis::SECOND;
 const LOOKS_PER_MILLI: u64 = 5_000;
 
-/// Steps in time that one round of planning looks at.
-const LOOKS: u64 = 40_000_000;
+/// Steps in time that one round of planning looks at, and nodes that jobs are held against: about a twentieth of a second.
+const LOOKS: u64 = 3_000_000;
 
 /// Starts that are planned at a time.
 const PLANNED: usize = 128;
@@ -168,10 +168,10 @@ impl Scheduler {
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
         let mut looks = 0;
-        let mut profiles = self.profiles(state, now, coming);
+        let mut profiles = self.profiles(state, now, coming, &mut looks);
         let (queued, timed) = self.candidates(state, now, &profiles, &mut looks);
         let scale = scale(state.fleet());
-        let limit = LOOKS / (Order::ALL.len() as u64 + 1);
+        let limit = LOOKS.saturating_sub(looks) / (Order::ALL.len() as u64 + 1);
         let until = looks + limit;
         let mut queued_layout = Layout::default();
         let order: Vec<usize> = (0..queued.len()).collect();
@@ -209,7 +209,13 @@ impl Scheduler {
         self.index.refresh(state, node);
     }
 
-    fn profiles(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Vec<Profile> {
+    fn profiles(
+        &mut self,
+        state: &State,
+        now: Time,
+        coming: Vec<NodeId>,
+        looks: &mut u64,
+    ) -> Vec<Profile> {
         let mut nodes: BTreeSet<NodeId> = self.starts.held.keys().copied().collect();
         nodes.extend(coming.into_iter().take(NODES));
         if !self.starts.timed.is_empty() {
@@ -228,7 +234,7 @@ impl Scheduler {
             let Some(node) = state.node(id).filter(|node| self.is_usable(state, node)) else {
                 continue;
             };
-            profiles.push(Profile::of(state, now, node, &mut self.index.names));
+            profiles.push(Profile::of(state, now, node, &mut self.index.names, looks));
         }
         profiles
     }
@@ -277,7 +283,7 @@ fn lay_out(
         }
         let candidate = &candidates[*at];
         let mut left = candidate.job.counts.pending.min(TASKS);
-        while left > 0 {
+        while left > 0 && *looks < limit {
             let Some(opening) = first_opening(candidate, profiles, scale, looks) else { break };
             let is_later = opening.start > now;
             if is_later && layout.planned.len() >= PLANNED {
