@@ -290,7 +290,7 @@ impl Scheduler {
                 return Some(Plan::Preempt { notices });
             }
         }
-        self.owed.pass_is_over();
+        self.owed.pass_is_over(state);
         self.pass_is_over = true;
         None
     }
@@ -318,7 +318,7 @@ impl Scheduler {
         if job.counts.pending == 0 {
             self.dequeue(state, id);
         }
-        self.owed.placed(id, tasks);
+        self.owed.placed(id, placements);
         self.holds_more(state, id, tasks);
     }
 

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scheduler;
 use crate::{
-    event::Event,
+    event::{Event, Placement},
     fairness,
-    model::{JobId, PreemptedFor, Preemptor, TenantId},
+    model::{JobId, NodeId, PreemptedFor, Preemptor, TenantId},
     state::State,
 };
 
@@ -19,15 +19,16 @@ use crate::{
 pub(super) struct Owed {
     /// By job how many allocations are under notice for it within a guarantee.
     pub(super) leaving: BTreeMap<JobId, u32>,
-    /// By job how many of them have gone since the last pass was over, less what was placed of it.
-    gone: BTreeMap<JobId, u32>,
+    /// By job and node how many of them have gone since the last pass was over, or from a node that takes no tasks until
+    /// others have gone, less what was placed of the job.
+    gone: BTreeMap<(JobId, NodeId), u32>,
     /// Tenants of such jobs, and those above them, when shares were last measured.
     tenants: BTreeSet<TenantId>,
 }
 
-fn less(counts: &mut BTreeMap<JobId, u32>, job: JobId, by: u32) {
+fn one_less(counts: &mut BTreeMap<JobId, u32>, job: JobId) {
     if let Some(count) = counts.get_mut(&job) {
-        *count = count.saturating_sub(by);
+        *count -= 1;
         if *count == 0 {
             counts.remove(&job);
         }
@@ -62,23 +63,30 @@ impl Owed {
             && let Some(by) = state.preemptor(at.id)
             && by.right == PreemptedFor::Guarantee
         {
-            less(&mut self.leaving, by.job, 1);
+            one_less(&mut self.leaving, by.job);
             if has_gone {
-                *self.gone.entry(by.job).or_default() += 1;
+                *self.gone.entry((by.job, at.node)).or_default() += 1;
             }
         }
         next.into_iter().for_each(|by| self.add(by));
     }
 
-    pub(super) fn placed(&mut self, job: JobId, tasks: u32) {
-        if !self.gone.is_empty() {
-            less(&mut self.gone, job, tasks);
+    pub(super) fn placed(&mut self, job: JobId, placements: &[Placement]) {
+        if self.gone.is_empty() {
+            return;
+        }
+        for placement in placements {
+            if let Some(count) = self.gone.get_mut(&(job, placement.node)) {
+                *count = count.saturating_sub(placement.count);
+            }
         }
     }
 
     /// A pass is over: whatever room there was is given.
-    pub(super) fn pass_is_over(&mut self) {
-        self.gone.clear();
+    pub(super) fn pass_is_over(&mut self, state: &State) {
+        self.gone.retain(|(_, node), count| {
+            *count > 0 && state.node(*node).is_some_and(|node| state.is_preempting(node))
+        });
     }
 
     pub(super) fn has(&self, tenant: TenantId) -> bool {
@@ -97,7 +105,8 @@ impl Scheduler {
             let Some(lane) = self.queue.lane_of(**id) else { return false };
             fairness::claims(state, lane.tenant, &self.index.shape(lane.shape).key.request)
         };
-        let jobs = owed.leaving.keys().chain(owed.gone.keys()).filter(claims);
+        let gone = owed.gone.iter().filter(|(_, count)| **count > 0).map(|((job, _), _)| job);
+        let jobs = owed.leaving.keys().chain(gone).filter(claims);
         let tenants = jobs.filter_map(|id| Some(state.job(*id)?.tenant));
         let families = tenants.flat_map(|tenant| state.lineage(tenant));
         let tenants: BTreeSet<TenantId> = families.map(|tenant| tenant.id).collect();
