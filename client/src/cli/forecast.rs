@@ -137,7 +137,7 @@ fn page(answer: &GetIdleProfileResponse, out: Out, clock: &Clock) -> String {
     let mut text = table::render(&columns, &rows, color);
     text.push('\n');
     let mut details = details(answer, &total);
-    if !total.hours.is_empty() {
+    if forecast_hours::tell_something(&total) {
         text.push_str(&forecast_hours::table(&total, out, clock));
         text.push('\n');
         let at = details.len() - 1;

@@ -59,6 +59,12 @@ fn amounts(hour: &IdleHour) -> [Option<&Resources>; 3] {
     [hour.idle_p99.as_ref(), hour.idle_p95.as_ref(), hour.idle_p50.as_ref()]
 }
 
+/// Whether one hour is not as any other: before anything is learned, and without calendars, they all are.
+pub(super) fn tell_something(profile: &IdleProfile) -> bool {
+    let learned = profile.hours.iter().any(|hour| hour.forecast_nodes > 0);
+    learned || profile.hours.windows(2).any(|pair| amounts(&pair[0]) != amounts(&pair[1]))
+}
+
 /// A row an hour: what is idle of the CPU and, on a wide page, of the memory.
 pub(super) fn table(profile: &IdleProfile, out: Out, clock: &Clock) -> String {
     let zero = Resources::default();
