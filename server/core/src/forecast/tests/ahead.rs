@@ -178,3 +178,24 @@ fn of_what_was_not_seen_nothing_is_told() {
     let known: Vec<usize> = (0..HOURS).filter(|hour| fresh.hour(*hour).is_some()).collect();
     assert_eq!(known, [22, 23]);
 }
+
+#[test]
+fn what_one_node_has_left_of_a_device_makes_no_whole_one_elsewhere() {
+    let loads = loads(3, 9);
+    let told = told(&loads);
+    let (_, days) = told.last().expect("it was told");
+    let (mut whole, mut parts) = (Together::default(), Together::default());
+    let mut sums = [[0; TAILS_PERMILLE.len()]; HOURS];
+    for day in days {
+        whole.add(&Part { divisible: false, ..part(day) }, amount_of);
+        parts.add(&part(day), amount_of);
+        for (hour, sums) in sums.iter_mut().enumerate() {
+            let quantiles = day.hour(hour).expect("it is known").quantiles();
+            for (sum, quantile) in sums.iter_mut().zip(quantiles) {
+                *sum += amount_of(quantile);
+            }
+        }
+    }
+    assert_eq!(whole.held_back(), sums);
+    assert_ne!(parts.held_back(), sums);
+}
