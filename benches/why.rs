@@ -3,8 +3,13 @@
 //!
 //! ```text
 //! cargo bench --bench why
+//! cargo bench --bench why -- --pace              what such questions leave of the pace at which jobs are taken
 //! cargo bench --bench why -- --test              small, to see that it works
 //! ```
+//!
+//! The pace is a ratio: jobs are submitted as fast as they are answered, in turns with nobody asking and with a question
+//! every few milliseconds, and each turn is compared with the one before. Whoever asks and is answered takes some of the
+//! machine too: on few cores the ratio tells of that as well as of what the engine loses.
 
 mod process;
 
@@ -30,6 +35,14 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Questions that need a fork are so many times fewer.
 const FEWER: usize = 5;
 
+/// Who submit at the same time where the pace is measured.
+const SUBMITTERS: usize = 16;
+/// How long each turn takes, and how many pairs of turns there are.
+const TURN: Duration = Duration::from_secs(2);
+const TURNS: usize = 15;
+/// Between two questions.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
+
 fn main() -> Outcome<()> {
     process::run(measure())
 }
@@ -51,6 +64,10 @@ async fn measure() -> Outcome<()> {
     });
     submit(address, jobs.collect()).await?;
 
+    if env::args().any(|argument| argument == "--pace") {
+        let (turn, turns) = if small { (TURN / 20, 3) } else { (TURN, TURNS) };
+        return pace(&cell, waiting, turn, turns).await;
+    }
     let others = tokio::spawn(come(cell.clone()));
     let tenant = "bench".to_owned();
     let mut took = Vec::with_capacity(questions);
@@ -68,12 +85,7 @@ async fn measure() -> Outcome<()> {
     tell("answered", &mut took)?;
     // Of any revision, and so of forks that serve several questions.
     for number in 0..questions / FEWER {
-        let ask = ExplainJobRequest {
-            tenant: tenant.clone(),
-            name: name(number * 7 % waiting),
-            node: String::new(),
-            min_revision: 1,
-        };
+        let ask = explain(number * 7 % waiting);
         let begun = Instant::now();
         let answer = cell.call(ask).await?;
         took.push(begun.elapsed());
@@ -89,6 +101,75 @@ async fn measure() -> Outcome<()> {
     }
     others.abort();
     tell("planned", &mut took)
+}
+
+/// Tells what is left of the pace at which jobs are taken while somebody asks.
+async fn pace(cell: &Client, waiting: usize, turn: Duration, turns: usize) -> Outcome<()> {
+    let (mut ratios, mut alone, mut asked) = (Vec::new(), 0, 0);
+    for number in 0..turns {
+        let before = submitted(cell, turn).await?;
+        let questions = tokio::spawn(questions(cell.clone(), waiting, number, turn));
+        let beside = submitted(cell, turn).await?;
+        asked += questions.await?;
+        alone += before;
+        ratios.push(beside as f64 / before as f64);
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    let part = |permille: usize| ratios[(ratios.len() - 1) * permille / 1000];
+    let seconds = turn.as_secs_f64() * turns as f64;
+    let (jobs, questions) = (f64::from(alone) / seconds, f64::from(asked) / seconds);
+    report(&format!("{jobs:.0} jobs a second alone; {questions:.0} questions a second leave"))?;
+    let (least, median, most) = (part(0), part(500), part(1_000));
+    report(&format!("{median:.3} of that pace (from {least:.3} to {most:.3})"))
+}
+
+/// How many jobs were taken while all submitters submitted for so long.
+async fn submitted(cell: &Client, turn: Duration) -> Outcome<u32> {
+    let until = Instant::now() + turn;
+    let submitters = (0..SUBMITTERS).map(|_| {
+        let cell = cell.clone();
+        tokio::spawn(async move {
+            let mut taken = 0;
+            while Instant::now() < until {
+                cell.call(submission("", 1, task(0))).await?;
+                taken += 1;
+            }
+            Ok::<u32, offpeak_client::Error>(taken)
+        })
+    });
+    let submitters: Vec<_> = submitters.collect();
+    let mut taken = 0;
+    for submitter in submitters {
+        taken += submitter.await??;
+    }
+    Ok(taken)
+}
+
+/// Asks why jobs wait and what others would come to, in turns. How many answers came.
+async fn questions(cell: Client, waiting: usize, seed: usize, turn: Duration) -> u32 {
+    let until = Instant::now() + turn;
+    let mut turns = tokio::time::interval(ASKED_EVERY);
+    let mut answers = 0;
+    for number in seed * 1_000.. {
+        turns.tick().await;
+        if Instant::now() >= until {
+            break;
+        }
+        let answered = if number % 2 == 0 {
+            cell.call(explain(number * 7 % waiting)).await.is_ok()
+        } else {
+            let job = submission("", 1, task(number % SHAPES)).job;
+            cell.call(PlanJobRequest { job, min_revision: 1 }).await.is_ok()
+        };
+        answers += u32::from(answered);
+    }
+    answers
+}
+
+/// Why a job waits, as of any revision.
+fn explain(number: usize) -> ExplainJobRequest {
+    let (tenant, name) = ("bench".to_owned(), name(number));
+    ExplainJobRequest { tenant, name, node: String::new(), min_revision: 1 }
 }
 
 /// Tells how long answers took and forgets it.

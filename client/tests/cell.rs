@@ -57,6 +57,17 @@ impl Cell {
         self.tool.run(arguments).await
     }
 
+    /// Runs commands, one a line, each of which must succeed.
+    async fn play(&self, lines: &str) {
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            self.run(line).await.ends_with(0);
+        }
+    }
+
+    fn advance(&self, ms: u64) {
+        self.clock.advance(Millis(ms));
+    }
+
     async fn stop(self) {
         self.server.shutdown().await;
         drop(self.folder);
@@ -162,6 +173,148 @@ async fn applying_twice_changes_nothing() {
         }
     "#]])
         .ends_with(0);
+    cell.stop().await;
+}
+
+const FAMILY: &str = "\
+kind: Job
+tenant: child
+name: first
+spec: {request: {cpuMillis: 500}}
+---
+kind: Job
+tenant: old
+name: extract
+spec: {request: {cpuMillis: 500}}
+---
+kind: Job
+tenant: old
+name: train
+spec: {request: {cpuMillis: 500}, dependencies: [{job: extract}]}
+---
+kind: Tenant
+name: child
+parent: family
+---
+kind: Tenant
+name: old
+parent: family
+---
+kind: Tenant
+name: family
+";
+
+#[tokio::test]
+async fn a_dry_run_takes_for_there_what_the_same_files_create() {
+    let cell = Cell::new().await;
+    cell.play("tenant create old").await;
+    cell.tool
+        .run_with_input("apply --dry-run -f -", FAMILY)
+        .await
+        .prints(&expect![[r#"
+            tenant/family created (dry run)
+            tenant/child created (dry run)
+            tenant/old updated (dry run)
+            job/child/first created (dry run)
+            job/old/extract created (dry run)
+            job/old/train created (dry run)
+        "#]])
+        .ends_with(0);
+    cell.tool.run_with_input("apply -f -", FAMILY).await.ends_with(0);
+    let wrong = FAMILY.replace("name: child\nparent", "name: late\nweight: 4000000000\nparent");
+    let wrong = wrong.replace("family", "clan");
+    cell.tool
+        .run_with_input("apply --dry-run -f -", &wrong)
+        .await
+        .complains(&expect![[r#"
+            error: tenant/late: tenant.weight: is 4000000000; it must be from 0 to 1000000
+            error: 1 of 6 objects could not be applied
+        "#]])
+        .ends_with(1);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn a_diff_tells_what_applying_would_change() {
+    let cell = Cell::new().await;
+    cell.tool
+        .run_with_input("diff -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
+            tenant/acme created
+            node/a created
+            job/acme/train created
+        "#]])
+        .complains(&expect![[""]])
+        .ends_with(1);
+    cell.tool.run_with_input("apply -f -", FLEET).await.ends_with(0);
+    let revision = cell.run("admin status -o json").await.stdout;
+    cell.tool
+        .run_with_input("diff -f -", FLEET)
+        .await
+        .prints(&expect![[r#"
+        tenant/acme unchanged
+        node/a unchanged
+        job/acme/train unchanged
+    "#]])
+        .ends_with(0);
+    let changed = FLEET
+        .replace("count: 2", "count: 5\n  priority: 3")
+        .replace("region: eu", "region: us\nlabels: {disk: ssd}\ntaints: [{key: spot}]")
+        .replace("capacity: {cpuMillis: 64000, ", "capacity: {gpuMillis: 2000, ")
+        .replace("cpuMillis: 500", "cpuMillis: 600");
+    let changed = format!("{changed}---\nkind: Owner\nname: web\nriskPpm: 5\n");
+    cell.tool
+        .run_with_input("diff -f -", &changed)
+        .await
+        .prints(&expect![[r#"
+        owner/web created
+        tenant/acme unchanged
+        node/a changed
+          region: eu -> us
+          labels.disk: unset -> ssd
+          taints: unset -> [{"key":"spot"}]
+          capacity.cpuMillis: 64000 -> unset
+          capacity.gpuMillis: unset -> 2000
+        job/acme/train changed
+          spec.count: 2 -> 5
+          spec.priority: unset -> 3
+          spec.request.cpuMillis: 500 -> 600 (cannot be changed)
+    "#]])
+        .ends_with(1);
+    let path = cell.tool.file("fleet.yaml", &changed);
+    let diff = format!("diff -f {}", path.display());
+    cell.run(&format!("{diff} -o jsonl")).await.prints(&expect![[r#"
+        {"object":"owner/web","outcome":"created","changes":[]}
+        {"object":"tenant/acme","outcome":"unchanged","changes":[]}
+        {"object":"node/a","outcome":"updated","changes":[{"path":"region","old":"eu","new":"us","isFixed":false},{"path":"labels.disk","old":null,"new":"ssd","isFixed":false},{"path":"taints","old":null,"new":[{"key":"spot"}],"isFixed":false},{"path":"capacity.cpuMillis","old":"64000","new":null,"isFixed":false},{"path":"capacity.gpuMillis","old":null,"new":"2000","isFixed":false}]}
+        {"object":"job/acme/train","outcome":"updated","changes":[{"path":"spec.count","old":2,"new":5,"isFixed":false},{"path":"spec.priority","old":null,"new":3,"isFixed":false},{"path":"spec.request.cpuMillis","old":"500","new":"600","isFixed":true}]}
+    "#]]).ends_with(1);
+    cell.run(&format!("{diff} -o json -q")).await.ends_with(1);
+    cell.run(&format!("{diff} -o name"))
+        .await
+        .prints(&expect![[r#"
+        owner/web
+        node/a
+        job/acme/train
+    "#]])
+        .ends_with(1);
+    assert_eq!(cell.run("admin status -o json").await.stdout, revision, "nothing was changed");
+    cell.run("diff -f nowhere.yaml")
+        .await
+        .complains(&expect![[r#"
+        error: cannot read nowhere.yaml: No such file or directory (os error 2)
+    "#]])
+        .ends_with(2);
+    cell.tool
+        .run_with_input("diff -f -", "kind: Nodes\n")
+        .await
+        .complains(&expect![[r#"
+            error: stdin:1: unknown kind "Nodes"
+            hint: kind is one of Owner, Tenant, Node, Job, JobTemplate
+        "#]])
+        .ends_with(2);
+    cell.run("diff").await.ends_with(2);
     cell.stop().await;
 }
 
@@ -343,8 +496,8 @@ async fn tenants_and_the_cell_are_summed_up() {
     cell.run("tenant list")
         .await
         .prints(&expect![[r#"
-            NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS      FAIR    SHARE   AGE
-            acme        1       3        2   9/100     3GiB      0   100.0 %   75.0 %    0s
+            NAME   WEIGHT   TASKS   PLACED     CPU   MEMORY   GPUS   FAIR   SHARE   AGE
+            acme        1       3        2   9/100     3GiB      0   100%     75%    0s
         "#]])
         .ends_with(0);
     cell.run("tenant get acme -o yaml")
@@ -719,4 +872,85 @@ async fn completions_know_the_commands() {
         }
         ran.ends_with(0);
     }
+}
+
+#[tokio::test]
+async fn top_prints_one_screen_without_keys_and_of_a_tenant_that_is_there() {
+    let cell = Cell::with_a_job().await;
+    cell.run("top --once")
+        .await
+        .prints(&expect![[r#"
+        default  2 of 2 nodes ready  2 allocations  1 task waiting  revision 5
+        cpu    [===============================...........] owners   0% + lent  75% of 8
+        memory [==....................................] owners   0% + lent   6% of 32GiB
+
+        JOB                               WAITING     PLACED  EACH TASK
+        acme/train                              1          2  cpu 3, memory 1GiB
+    "#]])
+        .ends_with(0);
+    cell.run("top --once -t nobody")
+        .await
+        .complains(&expect![[r#"
+        error: tenant "nobody" does not exist
+    "#]])
+        .ends_with(3);
+    cell.run("top --once -o json").await.complains(&expect![[r#"
+        error: top draws a screen and knows no other format
+        hint: offpeak cell, job list, tenant list and events print what it shows as data, such as with -o json
+    "#]]).ends_with(2);
+    cell.stop().await;
+}
+
+#[tokio::test]
+async fn annotations_and_the_end_of_a_grace_are_shown() {
+    let cell = Cell::with_a_job().await;
+    let described = "\
+kind: Tenant
+name: acme
+quota: {cpuMillis: 100000}
+annotations: {contact: ops@acme}
+---
+kind: Owner
+name: web
+labels: {tier: gold}
+annotations: {contact: ops@web, note: weekends}
+---
+kind: Node
+name: a
+owner: web
+region: eu
+capacity: {cpuMillis: 4000, memoryBytes: 17179869184}
+annotations: {rack: \"7\"}
+";
+    cell.tool.run_with_input("apply -f -", described).await.ends_with(0);
+    cell.run("job cancel acme/train --grace 2m").await.ends_with(0);
+    let mut all = String::new();
+    for (command, wanted) in [
+        ("tenant get acme", &["Annotations:", "Requested:", "Held:"][..]),
+        ("owner get web", &["Labels:", "Annotations:", " "]),
+        ("node get a", &["Annotations:"]),
+        ("job get acme/train", &["Tasks:", "Cancelled:"]),
+    ] {
+        all += &lines_of(cell.run(command).await, wanted);
+    }
+    expect![[r#"
+        Requested:         2 tasks: cpu 6, memory 2GiB
+        Held:              2 tasks: cpu 6, memory 2GiB
+        Annotations:       contact: ops@acme
+        Labels:       tier=gold
+        Annotations:  contact: ops@web
+                      note: weekends
+        Annotations:  rack: 7
+        Tasks:        2 placed, 1 cancelled
+        Cancelled:    the last task ends at 2100-01-01T00:02:00Z
+    "#]]
+    .assert_eq(&all);
+    cell.stop().await;
+}
+
+/// The lines of a page that begin so, without how far points in time are from now.
+fn lines_of(shown: Ran, beginnings: &[&str]) -> String {
+    let shown = without_distances(shown).stdout;
+    let wanted = |line: &&str| beginnings.iter().any(|beginning| line.starts_with(beginning));
+    shown.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
 }

@@ -494,6 +494,7 @@ async fn help_shows_the_way() {
           why         Say why a job waits, and what would let it start
           ps          List allocations (short for `alloc list`)
           apply       Make the cell have what files describe
+          diff        Say what applying files would change
           schema      Print the JSON schema of the files that `apply` and `submit -f` read
           admin       For whoever runs the cell
           bench       Measure how fast a cell takes and places jobs

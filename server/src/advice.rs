@@ -12,6 +12,7 @@ pub(crate) fn words(change: &Change, spec: &JobSpec) -> String {
             let asked = quantity(dimension, spec.request.amount(dimension));
             format!("{} a task instead of {asked}", quantity(dimension, *amount))
         }
+        Change::Count(1) => format!("1 task instead of {}", spec.count),
         Change::Count(count) => format!("{count} tasks instead of {}", spec.count),
         Change::Region(region) => format!("in the region {region}"),
         Change::Zone(zone) => format!("in the zone {zone}"),

@@ -12,10 +12,10 @@ use jiff::{
 use offpeak_core::model::{CalendarEntry, Days, Millis, Time, WallTime, When, Window, Windows};
 
 /// How far ahead windows are worked out.
-pub(crate) const STRETCH: Millis = Millis(60 * 24 * Millis::HOUR.0);
+pub(crate) const STRETCH: Millis = Millis(60 * Millis::DAY.0);
 
 /// How far ahead they must at least be known.
-pub(crate) const LEAST_STRETCH: Millis = Millis(45 * 24 * Millis::HOUR.0);
+pub(crate) const LEAST_STRETCH: Millis = Millis(45 * Millis::DAY.0);
 
 /// How long after its end a window is still worked out, as clocks of machines differ.
 const CLOCK_SKEW: Millis = Millis::HOUR;

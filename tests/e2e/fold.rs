@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use offpeak::v1::{
-    Allocation, AllocationState, Capacity, DependencyCondition, Event, GetCapacityRequest,
-    GetCapacityResponse, Job, JobSpec, JobState, ListAllocationsRequest, ListJobsRequest,
-    ListNodesRequest, ListTenantsRequest, Node, NodeState, Preemption, Resources, SnapshotPart,
-    TaskCounts, TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage, event::Kind,
+    Allocation, AllocationState, Capacity, DependencyCondition, Event, EvictionReason,
+    GetCapacityRequest, GetCapacityResponse, Job, JobSpec, JobState, ListAllocationsRequest,
+    ListJobsRequest, ListNodesRequest, ListTenantsRequest, Node, NodeState, Preemption, Resources,
+    SnapshotPart, TaskCounts, TaskEnd, TaskEnded, TasksPlaced, Tenant, Usage, event::Kind,
 };
 use offpeak_client::{Client, Error};
 use prost_types::Timestamp;
@@ -347,10 +347,11 @@ impl Fold {
             Kind::StartUnplanned(e) => self.job(&(e.tenant, e.job)).planned_start = None,
             Kind::NoticeWithdrawn(e) => self.allocation(e.allocation_id).notice = None,
             Kind::TaskEvicted(e) => {
+                let preempted = e.reason() == EvictionReason::Preempted;
                 let notice = self.allocation(e.allocation_id).notice.clone().unwrap_or_default();
                 self.release(e.allocation_id);
                 let job = self.job(&(e.tenant, e.job));
-                if !notice.preempting_job.is_empty() {
+                if preempted && !notice.preempting_job.is_empty() {
                     job.last_preemption = Some(Preemption {
                         right: notice.preemption_right,
                         tenant: notice.preempting_tenant,

@@ -13,6 +13,10 @@ use super::{
 
 /// For whoever runs the cell.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  offpeak admin status
+  offpeak admin checkpoint")]
 pub(crate) enum Command {
     /// Show the server's version, revisions and counts
     Status,

@@ -21,6 +21,7 @@ use super::{
 #[command(after_help = "\
 Examples:
   offpeak alloc list --node a1
+  offpeak alloc get 4711
   offpeak alloc payload 4711
   offpeak alloc report started 4711
   offpeak alloc report failed 4711 --message 'out of memory'")]
@@ -46,6 +47,10 @@ pub(crate) enum Command {
 
 /// Which allocations to list.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  offpeak alloc list --job acme/train
+  offpeak ps --node a1 -o wide")]
 pub(crate) struct List {
     /// Of all tenants, whatever the context says
     #[arg(long, short = 'A')]

@@ -7,10 +7,11 @@ use offpeak::v1::{
 };
 
 use super::{
-    eta,
+    cell_scorecard,
     failure::Failure,
     human, json,
     output::Format,
+    percent,
     session::Session,
     table::{self, Cell, Column, Tone, left, right},
 };
@@ -53,7 +54,7 @@ pub(crate) const DIMENSIONS: [Dimension; 3] = [
 
 pub(crate) async fn run(show: Show, session: &Session) -> Result<(), Failure> {
     if let Some(What::Scorecard) = show.what {
-        return eta::scorecard(session).await;
+        return cell_scorecard::run(session).await;
     }
     let client = session.connect().await?;
     let request = GetCapacityRequest { regions: show.region, min_revision: 0 };
@@ -138,8 +139,7 @@ pub(crate) fn share(text: String, part: u64, whole: u64) -> String {
     if whole == 0 {
         return text;
     }
-    let percent = u128::from(part) * 100 / u128::from(whole);
-    format!("{text} {:>6}", format!("({percent}%)"))
+    format!("{text} {:>6}", format!("({})", percent::part(part, whole)))
 }
 
 fn totals(answer: &GetCapacityResponse, status: &GetStatusResponse) -> Vec<(&'static str, Cell)> {

@@ -26,6 +26,8 @@ use super::{
 Examples:
   offpeak --endpoint http://cell.example:7470 --tenant acme context set prod
   offpeak context use prod
+  offpeak context list
+  offpeak context remove prod
   offpeak --context prod job list")]
 pub(crate) enum Command {
     /// List the contexts; the current one has a star

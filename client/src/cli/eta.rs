@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use clap::Args;
 use offpeak::v1::{
-    GetQuoteRecordRequest, GetQuoteRecordResponse, JobName, Quote, QuoteJobRequest,
+    GetJobRequest, JobName, PendingReason, PlanJobRequest, Quote, QuoteJobRequest,
     QuoteJobResponse, quote_job_request::Subject,
 };
 use offpeak_client::Client;
+use prost_types::Timestamp;
 
 use super::{
     failure::Failure,
     human,
-    job_submit::Submit,
-    json,
+    job_show::reason_lines,
+    job_submit::{DESCRIPTION, Described},
+    json, money,
     output::{Format, Out},
-    owner::percent,
+    percent,
     session::Session,
     table::{self, Cell, Tone},
 };
@@ -33,12 +35,13 @@ Examples:
   offpeak eta --tenant acme --count 8 --cpu 4 --memory 16GiB --undisturbed 6h")]
 pub(crate) struct Eta {
     /// A job that waits: NAME or TENANT/NAME
+    #[arg(conflicts_with_all = ["file", "values"], conflicts_with_all = DESCRIPTION)]
     job: Option<String>,
     /// How likely it is to be left alone for so long; by default the job's min-runtime, or 1h
     #[arg(long, value_name = "SPAN", value_parser = human::parse_duration)]
     undisturbed: Option<Duration>,
     #[command(flatten)]
-    submit: Submit,
+    described: Described,
 }
 
 pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
@@ -47,7 +50,10 @@ pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
             let (tenant, name) = session.job(job)?;
             vec![Subject::Name(JobName { tenant, name })]
         }
-        None => eta.submit.jobs(session).await?.into_iter().map(Subject::Job).collect(),
+        None => {
+            let jobs = eta.described.asked("name a job, or ", session).await?;
+            jobs.into_iter().map(Subject::Job).collect()
+        }
     };
     let client = session.connect().await?;
     for subject in subjects {
@@ -67,101 +73,81 @@ async fn one(
         Subject::Name(of) => of.tenant.clone(),
     };
     let request = QuoteJobRequest {
-        subject: Some(subject),
+        subject: Some(subject.clone()),
         undisturbed: undisturbed.map(human::to_wire),
         min_revision: 0,
     };
     let answer = client.call(request).await?;
     match out.format {
         Format::Table | Format::Wide => {
-            out.print(&table::render_details(&page(&tenant, &answer), out.color))
+            let is_told = answer.quote.is_some_and(|quote| quote.p50_start_time.is_some());
+            let why = if is_told { Vec::new() } else { reasons(subject, client).await? };
+            out.print(&table::render_details(&page(&tenant, &answer, &why), out.color))
         }
         Format::Name => out.print(&format!("job/{tenant}/{}\n", answer.name)),
         _ => out.object(&json::dynamic(&answer)),
     }
 }
 
-fn page(tenant: &str, answer: &QuoteJobResponse) -> Vec<(&'static str, Cell)> {
+/// Why a job waits that no time can be told for.
+async fn reasons(subject: Subject, client: &Client) -> Result<Vec<PendingReason>, Failure> {
+    Ok(match subject {
+        Subject::Name(JobName { tenant, name }) => {
+            let request = GetJobRequest { tenant, name, min_revision: 0 };
+            client.call(request).await?.job.unwrap_or_default().pending_reasons
+        }
+        Subject::Job(job) => {
+            let request = PlanJobRequest { job: Some(job), min_revision: 0 };
+            client.call(request).await?.pending_reasons
+        }
+    })
+}
+
+fn page(
+    tenant: &str,
+    answer: &QuoteJobResponse,
+    why: &[PendingReason],
+) -> Vec<(&'static str, Cell)> {
     let quote = answer.quote.unwrap_or_default();
-    let mut lines: Vec<(&'static str, Cell)> =
-        vec![("Job", format!("{tenant}/{}", answer.name).into()), ("Starts", starts(&quote))];
+    let job = format!("{tenant}/{}", answer.name);
+    let mut lines: Vec<(&'static str, Cell)> = vec![("Job", job.into()), start(&quote)];
+    for (at, reason) in reason_lines(why, Tone::Warning).into_iter().enumerate() {
+        lines.push((if at == 0 { "Waits for" } else { "" }, reason));
+    }
     if let Some(kept) = &answer.kept {
         let when = human::time(kept.quote_time.as_ref());
-        lines.push(("Was told", format!("{}, at {when}", promise(kept)).into()));
+        lines.push(("Was told", format!("{}, at {when}", promise(kept, human::time)).into()));
     }
     if let Some(ppm) = answer.undisturbed_ppm {
         let span = human::wire_span(answer.undisturbed.as_ref());
-        lines.push(("Left alone", format!("{} likely for {span}", percent(ppm, 4)).into()));
+        lines.push(("Left alone", format!("{} likely for {span}", percent::text(ppm, 4)).into()));
     }
     if let Some(micros) = answer.cost_micros {
-        let (whole, part) = (micros / 1_000_000, micros % 1_000_000);
-        lines.push(("Costs", format!("{}.{part:06}", human::count(whole)).into()));
+        lines.push(("Costs", money::with_currency(micros, &answer.currency).into()));
     }
     lines.push(("As of", format!("revision {}", answer.revision).into()));
     lines
 }
 
-fn starts(quote: &Quote) -> Cell {
-    match quote.p50_start_time {
-        Some(_) if quote.p95_start_time == quote.quote_time => Cell::toned("now", Tone::Good),
-        Some(_) => promise(quote).into(),
-        None => Cell::toned(promise(quote), Tone::Warning),
+/// When it starts, or when it did: then both times are the same and have passed.
+fn start(quote: &Quote) -> (&'static str, Cell) {
+    let now = quote.quote_time.map(|time| (time.seconds, time.nanos));
+    match quote.p95_start_time.map(|time| (time.seconds, time.nanos)) {
+        Some(time) if Some(time) < now => {
+            ("Started", human::time(quote.p95_start_time.as_ref()).into())
+        }
+        Some(time) if Some(time) == now => ("Starts", Cell::toned("now", Tone::Good)),
+        Some(_) => ("Starts", promise(quote, human::time).into()),
+        None => ("Starts", Cell::toned(promise(quote, human::time), Tone::Warning)),
     }
 }
 
-/// What was quoted, in a few words.
-pub(crate) fn promise(quote: &Quote) -> String {
+/// What was quoted, in a few words; `time` says how times are written.
+pub(crate) fn promise(quote: &Quote, time: fn(Option<&Timestamp>) -> String) -> String {
     match (&quote.p50_start_time, &quote.p95_start_time) {
         (Some(p50), Some(p95)) => {
-            let (p50, p95) = (human::time(Some(p50)), human::time(Some(p95)));
-            format!("half by {p50}, 95% by {p95}")
+            format!("half by {}, 95% by {}", time(Some(p50)), time(Some(p95)))
         }
         _ => "not within a week, or not known".to_owned(),
     }
-}
-
-/// `offpeak cell scorecard`.
-pub(crate) async fn scorecard(session: &Session) -> Result<(), Failure> {
-    let client = session.connect().await?;
-    let answer = client.call(GetQuoteRecordRequest::default()).await?;
-    let out = session.out;
-    match out.format {
-        Format::Table | Format::Wide => {
-            out.print(&table::render_details(&record(&answer), out.color))
-        }
-        Format::Name => out.print("cell/scorecard\n"),
-        _ => out.object(&json::dynamic(&answer)),
-    }
-}
-
-fn record(answer: &GetQuoteRecordResponse) -> Vec<(&'static str, Cell)> {
-    let GetQuoteRecordResponse { quotes, open, started, withdrawn, unknown, .. } = *answer;
-    let told = started - unknown;
-    let share = |part: u64| match (part * 1_000).checked_div(told) {
-        Some(permille) => format!("{} of {told}, {}", human::count(part), permilles(permille)),
-        None => "-".to_owned(),
-    };
-    let kept = (answer.started_by_p95 * 100).checked_div(told).is_none_or(|percent| percent >= 90);
-    let tone = if kept { Tone::Good } else { Tone::Warning };
-    let mut lines: Vec<(&'static str, Cell)> = vec![
-        ("Quotes", format!("{}, {open} open, {withdrawn} withdrawn", human::count(quotes)).into()),
-        ("Started", format!("{started}, {unknown} of them without a time").into()),
-        ("By p50", share(answer.started_by_p50).into()),
-        ("By p95", Cell::toned(share(answer.started_by_p95), tone)),
-    ];
-    let median = answer.median_error_permille.map_or_else(|| "-".to_owned(), permilles);
-    lines.push(("Error", format!("{median} of the wait, the median of late").into()));
-    for (at, errors) in answer.errors.iter().enumerate() {
-        let bound = errors
-            .up_to_permille
-            .map_or_else(|| "more".to_owned(), |bound| format!("up to {}", permilles(bound)));
-        let name = if at == 0 { "p50 was off by" } else { "" };
-        lines.push((name, format!("{bound}: {}", human::count(errors.quotes)).into()));
-    }
-    lines.push(("As of", format!("revision {}", answer.revision).into()));
-    lines
-}
-
-fn permilles(permille: u64) -> String {
-    percent(u32::try_from(permille).unwrap_or(u32::MAX), 1)
 }

@@ -118,7 +118,7 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         }
         Some(Kind::StartPlanned(event)) => {
             let planned = event.planned.clone().unwrap_or_default();
-            format!("{}/{} {}", event.tenant, event.job, job_show::planned(&planned))
+            format!("{}/{} {}", event.tenant, event.job, job_show::planned(&planned, human::moment))
         }
         Some(Kind::StartUnplanned(event)) => format!("{}/{}", event.tenant, event.job),
         Some(Kind::NoticeWithdrawn(event)) => {
@@ -152,7 +152,7 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         }
         Some(Kind::JobQuoted(event)) => {
             let quote = event.quote.unwrap_or_default();
-            format!("{}/{} {}", event.tenant, event.job, eta::promise(&quote))
+            format!("{}/{} {}", event.tenant, event.job, eta::promise(&quote, human::moment))
         }
         Some(Kind::JobForgotten(event)) => format!("{}/{}", event.tenant, event.job),
         None => "of a newer server".to_owned(),

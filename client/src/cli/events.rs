@@ -9,7 +9,7 @@ use offpeak_client::{Watch, WatchMessage, WatchOptions, WatchStart};
 use super::{
     event_text,
     failure::Failure,
-    json, node,
+    human, json, node,
     output::{Format, Out},
     session::Session,
     table::{Tone, paint},
@@ -115,13 +115,8 @@ fn line(event: &Event, out: Out) -> Result<String, Failure> {
     Ok(match out.format {
         Format::Table | Format::Wide => {
             let (kind, detail) = event_text::describe(event, out.is_wide());
-            // Nanoseconds say nothing to people.
-            let time = event.time.map(|mut time| {
-                time.nanos -= time.nanos % 1_000_000;
-                time.to_string()
-            });
             let kind = paint(&format!("{kind:<18}"), tone(event), out.color);
-            let time = paint(&time.unwrap_or_default(), Tone::Faint, out.color);
+            let time = paint(&human::moment(event.time.as_ref()), Tone::Faint, out.color);
             format!("{:<8}  {time}  {kind}  {detail}\n", event.revision)
         }
         Format::Name => format!("{} {}\n", event.revision, event_text::kind(event)),

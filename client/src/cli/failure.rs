@@ -48,6 +48,11 @@ impl Failure {
         Self::new(exit::INTERRUPTED, "")
     }
 
+    /// Ends the program after differences were told, which is what was asked for.
+    pub(crate) fn differs() -> Self {
+        Self::new(exit::FAILURE, "")
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

@@ -264,6 +264,12 @@ pub(crate) fn time(time: Option<&Timestamp>) -> String {
     }
 }
 
+/// A point in time by itself, to the millisecond, or `-`.
+pub(crate) fn moment(time: Option<&Timestamp>) -> String {
+    let cut = |time: &Timestamp| Timestamp { nanos: time.nanos - time.nanos % 1_000_000, ..*time };
+    time.map_or_else(|| "-".to_owned(), |time| cut(time).to_string())
+}
+
 /// A duration of the wire, or `-`.
 pub(crate) fn wire_span(duration: Option<&prost_types::Duration>) -> String {
     duration

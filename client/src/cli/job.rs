@@ -27,10 +27,14 @@ const EXAMPLE: &str = include_str!("job_example.yaml");
 #[command(after_help = "\
 Examples:
   offpeak job submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --gpus 1 --min-runtime 1h
+  offpeak job init > job.yaml
+  offpeak job get acme/train
   offpeak job wait acme/train
-  offpeak job list --tenant acme --state running")]
+  offpeak job list --tenant acme --state running
+  offpeak job allocs acme/train
+  offpeak job cancel acme/train --grace 2m")]
 pub(crate) enum Command {
-    /// List jobs, oldest first
+    /// List jobs, oldest first; PLACED are tasks that hold room on a node, whether they were reported to run or not
     #[command(visible_alias = "ls")]
     List(List),
     /// Show all that is known of jobs, and what keeps their tasks waiting

@@ -6,7 +6,7 @@ use clap::Args;
 use offpeak::v1::{Dependency, DependencyCondition, Job, JobSpec, Payload, RetryPolicy};
 
 use super::{
-    human,
+    human, output,
     table::{Cell, Tone},
 };
 
@@ -142,10 +142,7 @@ pub(crate) fn details(job: &Job) -> Vec<(&'static str, Cell)> {
     if let Some(payload) = &spec.payload {
         details.extend(program(payload));
     }
-    for (index, (key, text)) in spec.annotations.iter().enumerate() {
-        let name = if index == 0 { "Annotations" } else { "" };
-        details.push((name, format!("{key}: {}", text.escape_debug()).into()));
-    }
+    details.extend(output::annotations(&spec.annotations));
     if !job.end_reason.is_empty() {
         details.push(("Ended because", Cell::toned(job.end_reason.clone(), Tone::Bad)));
     }

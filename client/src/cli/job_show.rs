@@ -5,6 +5,8 @@ use offpeak::v1::{
     TaskCounts,
 };
 
+use prost_types::Timestamp;
+
 use super::{
     human, job_extras,
     output::Show,
@@ -97,11 +99,15 @@ impl Show for Job {
             ("Revision", self.revision.to_string().into()),
         ];
         details.extend(job_extras::details(self));
+        if let Some(time) = &self.cancel_time {
+            let until = format!("the last task ends at {}", human::time(Some(time)));
+            details.push(("Cancelled", Cell::toned(until, Tone::Warning)));
+        }
         if let Some(last) = &self.last_preemption {
             details.push(("Preempted", preempted(last).into()));
         }
         if let Some(start) = &self.planned_start {
-            details.push(("Planned start", planned(start).into()));
+            details.push(("Planned start", planned(start, human::time).into()));
         }
         for (index, line) in reasons(self).into_iter().enumerate() {
             let name = if index == 0 { "Waits for" } else { "" };
@@ -128,9 +134,9 @@ pub(crate) fn right_words(right: PreemptionRight) -> &'static str {
     }
 }
 
-/// When, where and how many.
-pub(crate) fn planned(start: &PlannedStart) -> String {
-    let time = human::time(start.start_time.as_ref());
+/// When, where and how many; `time` says how times are written.
+pub(crate) fn planned(start: &PlannedStart, time: fn(Option<&Timestamp>) -> String) -> String {
+    let time = time(start.start_time.as_ref());
     let tasks = human::counted(u64::from(start.tasks), "task");
     format!("{tasks} on {} at {time}", start.node)
 }

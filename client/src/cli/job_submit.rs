@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use offpeak::v1::{
-    Constraints, Job, JobSpec, LabelSelector, SelectorOperator, Spread, SpreadTopology,
+    Constraints, Job, JobSpec, LabelSelector, Resources, SelectorOperator, Spread, SpreadTopology,
     SubmitJobRequest, Toleration,
 };
 use offpeak_client::Client;
@@ -20,7 +20,11 @@ use super::{
     session::Session,
 };
 
-/// A job's description.
+/// Every option that describes a job, by argument or group: nothing else describes it then.
+pub(crate) const DESCRIPTION: [&str; 7] =
+    ["name", "count", "Amounts", "Place", "Manner", "When", "Program"];
+
+/// A job's description, and what to do with it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,6 +35,19 @@ Examples:
   offpeak job init > job.yaml && offpeak submit --tenant acme -f job.yaml --set scene=forest
   offpeak submit --tenant acme --name report --cpu 4 --max-runtime 90m --complete-by 2026-01-31T06:00:00Z")]
 pub(crate) struct Submit {
+    #[command(flatten)]
+    described: Described,
+    /// Check only; submit nothing
+    #[arg(long, help_heading = "Options")]
+    dry_run: bool,
+    /// Wait until the job has ended, as `offpeak job wait` does
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Options")]
+    wait: bool,
+}
+
+/// A job, described by options or in a file.
+#[derive(Args, Debug)]
+pub(crate) struct Described {
     /// Its name, unique among the tenant's jobs [default: the cell chooses one]
     #[arg(long)]
     name: Option<String>,
@@ -49,23 +66,17 @@ pub(crate) struct Submit {
     program: Program,
     #[command(flatten, next_help_heading = "From a file")]
     file: FromFile,
-    /// Check only; submit nothing
-    #[arg(long, help_heading = "Options")]
-    dry_run: bool,
-    /// Wait until the job has ended, as `offpeak job wait` does
-    #[arg(long, conflicts_with = "dry_run", help_heading = "Options")]
-    wait: bool,
 }
 
 #[derive(Args, Debug)]
 struct FromFile {
-    /// Submit the jobs of a file of kinds Job and JobTemplate instead; - is stdin
-    #[arg(long = "file", short, value_name = "FILE", conflicts_with_all = [
-        "name", "count", "Amounts", "Place", "Manner", "When", "Program",
-    ])]
+    /// The jobs of a file of kinds Job and JobTemplate instead; - is stdin
+    #[arg(long = "file", short, value_name = "FILE", conflicts_with_all = DESCRIPTION)]
     file: Option<String>,
     /// The value of a template's parameter; may be repeated
-    #[arg(long = "set", value_parser = human::parse_pair, value_name = "NAME=VALUE", requires = "file")]
+    // What conflicts with the file must conflict here too: clap does not ask for the file beside it.
+    #[arg(long = "set", value_parser = human::parse_pair, value_name = "NAME=VALUE", requires = "file",
+        conflicts_with_all = DESCRIPTION)]
     values: Vec<(String, String)>,
 }
 
@@ -133,7 +144,7 @@ pub(crate) async fn run(
     client: &Client,
     session: &Session,
 ) -> Result<(), Failure> {
-    let jobs = submit.jobs(session).await?;
+    let jobs = submit.described.jobs(session).await?;
     let mut submitted = Vec::with_capacity(jobs.len());
     for job in jobs {
         let tenant = job.tenant.clone();
@@ -162,7 +173,7 @@ impl FromFile {
             let mut job = match parsed {
                 Parsed::Template(place, template) => template.fill(&place, &self.values)?,
                 Parsed::Document(document) => match *document {
-                    Document::Job(job) => job,
+                    Document::Job(job) => *job,
                     other => {
                         let (file, other) = (input::shown(file), other.reference());
                         return Err(Failure::new(
@@ -186,9 +197,19 @@ impl FromFile {
     }
 }
 
-impl Submit {
-    /// What is to be submitted: the jobs of a file, or the one that the options describe.
-    pub(crate) async fn jobs(&self, session: &Session) -> Result<Vec<Job>, Failure> {
+impl Described {
+    /// The same, for questions: a description of nothing is taken for a question about nothing.
+    pub(crate) async fn asked(&self, or: &str, session: &Session) -> Result<Vec<Job>, Failure> {
+        if self.file.file.is_none() && self.request.to_resources() == Resources::default() {
+            return Err(Failure::usage(format!("{or}describe one")).hint(
+                "--cpu, --memory and the like say what each task asks for; -f names a file",
+            ));
+        }
+        self.jobs(session).await
+    }
+
+    /// What is described: the jobs of a file, or the one that the options describe.
+    async fn jobs(&self, session: &Session) -> Result<Vec<Job>, Failure> {
         match &self.file.file {
             Some(file) => self.file.jobs(file, session).await,
             None => Ok(vec![self.job(session.tenant()?)]),

@@ -9,8 +9,10 @@ mod amounts;
 mod apply;
 mod bench;
 mod cell;
+mod cell_scorecard;
 mod context;
 mod cost;
+mod diff;
 mod eta;
 mod event_text;
 mod events;
@@ -35,6 +37,7 @@ mod owner;
 mod owner_calendar;
 mod owner_scorecard;
 mod page;
+mod percent;
 mod plan;
 mod price;
 mod schema;
@@ -147,7 +150,12 @@ enum Command {
     Ps(alloc::List),
     /// Make the cell have what files describe
     Apply(apply::Apply),
+    /// Say what applying files would change
+    Diff(diff::Diff),
     /// Print the JSON schema of the files that `apply` and `submit -f` read
+    #[command(after_help = "\
+Examples:
+  offpeak schema > offpeak.v1.json")]
     Schema,
     /// For whoever runs the cell
     #[command(subcommand)]
@@ -240,6 +248,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
             alloc::list(&list, &client, session).await
         }
         Command::Apply(apply) => apply::run(&apply, session).await,
+        Command::Diff(diff) => diff::run(&diff, session).await,
         Command::Admin(command) => admin::run(command, session).await,
         Command::Bench(bench) => bench::run(&bench, session).await,
         // These need no server and were run before.
@@ -249,12 +258,39 @@ async fn dispatch(command: Command, session: &Session) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
 
     use super::Cli;
 
     #[test]
     fn the_flags_of_all_commands_fit_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_of_it() {
+        let mut without = Vec::new();
+        look(&Cli::command(), "", "", &mut without);
+        assert_eq!(without, Vec::<String>::new());
+    }
+
+    /// Notes the commands of which neither their own help nor that of a command above them shows a use.
+    fn look(command: &Command, above: &str, seen: &str, without: &mut Vec<String>) {
+        let path = format!("{above} {}", command.get_name()).trim_start().to_owned();
+        let help = [command.get_about(), command.get_after_help()];
+        let help = help.map(|help| help.map(ToString::to_string).unwrap_or_default());
+        let seen = format!("{seen}\n{}", help.join("\n"));
+        if !command.has_subcommands() && !seen.lines().any(|line| shows(line, &path)) {
+            without.push(path.clone());
+        }
+        for below in command.get_subcommands() {
+            look(below, &path, &seen, without);
+        }
+    }
+
+    /// Whether a line has the words of a command in their order; arguments may stand between them.
+    fn shows(line: &str, path: &str) -> bool {
+        let mut words = line.split([' ', '`']);
+        path.split(' ').all(|wanted| words.any(|word| word == wanted))
     }
 }

@@ -26,7 +26,12 @@ use super::{
 Examples:
   offpeak node register a1 --owner web --region eu --zone eu-1 --cpu 64 --memory 256GiB
   offpeak node list --region eu --state ready -l disk=nvme
-  offpeak node drain a1 --grace 10m")]
+  offpeak node get a1 -o yaml
+  offpeak node update a1 --zone eu-2 --remove-label disk
+  offpeak node cordon a1 a2
+  offpeak node uncordon a1 a2
+  offpeak node drain a1 --grace 10m
+  offpeak node remove a1")]
 pub(crate) enum Command {
     /// List nodes
     #[command(visible_alias = "ls")]

@@ -4,7 +4,7 @@ use offpeak::v1::{Node, NodeState, Resources};
 
 use super::{
     human::{self, dash},
-    output::Show,
+    output::{self, Show},
     table::{Cell, Column, Tone, left, right},
 };
 
@@ -106,6 +106,7 @@ impl Show for Node {
             let deadline = human::time(self.drain_deadline.as_ref());
             details.insert(2, ("Drained by", deadline.into()));
         }
+        details.extend(output::annotations(&self.annotations));
         details
     }
 }

@@ -1,6 +1,9 @@
 //! Data on stdout in the format that was asked for; messages on stderr.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use clap::ValueEnum;
 use prost_reflect::DynamicMessage;
@@ -148,6 +151,16 @@ impl Out {
             complain(&format!("{text}\n"));
         }
     }
+}
+
+/// Annotations on the page of their object, one a line.
+pub(crate) fn annotations(
+    annotations: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'static str, Cell)> {
+    annotations.iter().enumerate().map(|(index, (key, text))| {
+        let name = if index == 0 { "Annotations" } else { "" };
+        (name, format!("{key}: {}", text.escape_debug()).into())
+    })
 }
 
 /// Writes to stderr. If even that fails there is nobody left to tell.

@@ -11,9 +11,10 @@ use super::{
     apply,
     failure::Failure,
     human,
-    output::Show,
+    output::{self, Show},
     owner_calendar, owner_scorecard,
     page::{self, Limit},
+    percent,
     session::Session,
     table::{Cell, Column, left, right},
 };
@@ -29,7 +30,8 @@ Examples:
   offpeak owner scorecard shop
   offpeak owner calendar shop add sale --yearly 11-20 --for 11d --zone Europe/Berlin --share 60%
   offpeak owner calendar shop preview
-  offpeak owner list")]
+  offpeak owner list
+  offpeak owner get shop")]
 pub(crate) enum Command {
     /// List owners
     #[command(visible_alias = "ls")]
@@ -146,32 +148,7 @@ fn parse_budget(text: &str) -> Result<Budget, String> {
 
 /// Percent as parts per million.
 fn parse_risk(text: &str) -> Result<u32, String> {
-    parse_percent(text, 4)
-}
-
-/// Percent with so many digits after the point, in units of the last of them.
-pub(crate) fn parse_percent(text: &str, digits: usize) -> Result<u32, String> {
-    let wrong = || format!("{text:?} is no percentage such as 0.5%");
-    let number = text.strip_suffix('%').ok_or_else(wrong)?;
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(part) {
-        return Err(wrong());
-    }
-    if part.len() > digits {
-        return Err(format!("{text:?} has more than {digits} digits after the point"));
-    }
-    format!("{whole}{part:0<digits$}").parse().map_err(|_| wrong())
-}
-
-/// As `parse_percent` reads it.
-pub(crate) fn percent(value: u32, digits: usize) -> String {
-    let text = format!("{value:0>width$}", width = digits + 1);
-    let (whole, part) = text.split_at(text.len() - digits);
-    match part.trim_end_matches('0') {
-        "" => format!("{whole}%"),
-        part => format!("{whole}.{part}%"),
-    }
+    percent::parse(text, 4)
 }
 
 impl Show for Owner {
@@ -192,7 +169,7 @@ impl Show for Owner {
         let mut row: Vec<Cell> = vec![
             self.name.as_str().into(),
             human::count(self.nodes).into(),
-            percent(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into(),
+            percent::text(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into(),
             human::dash(entries.join(", ")).into(),
         ];
         if wide {
@@ -202,16 +179,17 @@ impl Show for Owner {
     }
 
     fn details(&self) -> Vec<(&'static str, Cell)> {
-        let mut details = vec![
+        let mut details: Vec<(&'static str, Cell)> = vec![
             ("Name", self.name.as_str().into()),
             ("Nodes", human::count(self.nodes).into()),
-            ("Risk", percent(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into()),
+            ("Labels", human::labels(&self.labels).into()),
+            ("Risk", percent::text(self.risk_ppm.unwrap_or(DEFAULT_RISK_PPM), 4).into()),
         ];
         if let Some(budget) = &self.shortfall_budget {
             let left = human::wire_span(self.shortfall_budget_left.as_ref());
             let of = human::wire_span(Some(budget));
             details.push(("Shortfall", format!("{left} left of {of} in thirty days").into()));
-            details.push(("Risk now", percent(self.current_risk_ppm, 4).into()));
+            details.push(("Risk now", percent::text(self.current_risk_ppm, 4).into()));
         }
         let mut label = "Calendar";
         for entry in &self.calendar {
@@ -219,23 +197,7 @@ impl Show for Owner {
             details.push((std::mem::take(&mut label), text.into()));
         }
         details.push(("Revision", self.revision.to_string().into()));
+        details.extend(output::annotations(&self.annotations));
         details
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{parse_percent, percent};
-
-    #[test]
-    fn percentages_are_read_exactly_and_written_alike() {
-        for (text, ppm) in [("1%", 10_000), ("0.1%", 1_000), ("0.0001%", 1), ("12.5%", 125_000)] {
-            assert_eq!(parse_percent(text, 4), Ok(ppm));
-            assert_eq!(percent(ppm, 4), text);
-        }
-        assert_eq!(parse_percent("37.5%", 1), Ok(375));
-        for wrong in ["", "%", "1", "0.1", "-1%", "1e1%", ".5%", "0.12345%", "99999999%"] {
-            assert!(parse_percent(wrong, 4).is_err(), "{wrong}");
-        }
     }
 }

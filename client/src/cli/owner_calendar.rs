@@ -14,7 +14,8 @@ use super::{
     failure::{Failure, exit},
     human,
     output::Show,
-    owner::{get_or_new, parse_percent, percent, plain, update},
+    owner::{get_or_new, plain, update},
+    percent,
     session::Session,
     table::{Cell, Column, left},
 };
@@ -37,7 +38,9 @@ Examples:
   offpeak owner calendar bank add payroll --monthly 25,last --at 06:00 --for 16h --share 30% --cpu 80%
   offpeak owner calendar shop add office --weekly mon,tue,wed,thu,fri --at 08:00 --for 10h --share 40%
   offpeak owner calendar shop add move --once 2026-11-27T20:00 --until 2026-11-28T04:00 --share 100% --region eu
-  offpeak owner calendar shop preview --limit 3")]
+  offpeak owner calendar shop list
+  offpeak owner calendar shop preview --limit 3
+  offpeak owner calendar shop remove move")]
 pub(crate) struct Calendar {
     /// Whose
     owner: String,
@@ -219,7 +222,7 @@ fn parse_date(text: &str) -> Result<Yearly, String> {
 
 /// Percent as thousandths.
 fn parse_share(text: &str) -> Result<u32, String> {
-    parse_percent(text, 1)
+    percent::parse(text, 1)
 }
 
 impl Entry {
@@ -305,8 +308,8 @@ fn share(share: Option<&HeldShare>) -> String {
         ("gpus", share.gpu_permille),
     ];
     let own = own.into_iter().filter_map(|(name, share)| Some((name, share?)));
-    let mut parts = vec![percent(share.permille, 1)];
-    parts.extend(own.map(|(name, share)| format!("{name} {}", percent(share, 1))));
+    let mut parts = vec![percent::text(share.permille, 1)];
+    parts.extend(own.map(|(name, share)| format!("{name} {}", percent::text(share, 1))));
     parts.join(", ")
 }
 

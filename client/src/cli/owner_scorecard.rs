@@ -8,8 +8,9 @@ use super::{
     failure::Failure,
     human,
     output::Show as Shown,
-    owner::{percent, plain},
+    owner::plain,
     page::{self, Limit},
+    percent,
     session::Session,
     table::{Cell, Column, Tone, left, right},
 };
@@ -71,7 +72,7 @@ impl Shown for Scorecard {
         let mut row: Vec<Cell> = vec![
             self.owner.as_str().into(),
             human::dash(self.region.as_str()).into(),
-            percent(self.promised_ppm, 4).into(),
+            percent::text(self.promised_ppm, 4).into(),
             Cell::toned(share(self.realised_ppm), tone),
             human::wire_span(self.shortfall.as_ref()).into(),
             share(self.severity_ppm).into(),
@@ -93,5 +94,5 @@ impl Shown for Scorecard {
 
 /// Parts per million as percent with two digits.
 fn share(ppm: u64) -> String {
-    percent(u32::try_from(ppm / 100).unwrap_or(u32::MAX), 2)
+    percent::text(u32::try_from(ppm / 100).unwrap_or(u32::MAX), 2)
 }

@@ -10,7 +10,7 @@ use super::{
     failure::Failure,
     human,
     job_show::reason_lines,
-    job_submit::Submit,
+    job_submit::Described,
     json,
     output::{Format, Out},
     session::Session,
@@ -32,11 +32,11 @@ Examples:
   offpeak plan --tenant acme --count 8 --cpu 4 --memory 16GiB")]
 pub(crate) struct Plan {
     #[command(flatten)]
-    submit: Submit,
+    described: Described,
 }
 
 pub(crate) async fn run(plan: &Plan, session: &Session) -> Result<(), Failure> {
-    let jobs = plan.submit.jobs(session).await?;
+    let jobs = plan.described.asked("name a file with a job, or ", session).await?;
     let client = session.connect().await?;
     for job in jobs {
         one(job, &client, session.out).await?;

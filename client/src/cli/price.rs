@@ -10,8 +10,8 @@ use super::{
     failure::Failure,
     human, money,
     output::Show,
-    owner::{parse_percent, percent},
     page::{self, Limit},
+    percent,
     session::Session,
     table::{Cell, Column, left, right},
 };
@@ -94,6 +94,9 @@ pub(crate) struct Change {
 }
 
 pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failure> {
+    if let Command::Set(change) = &command {
+        change.check()?;
+    }
     let client = session.connect().await?;
     match command {
         Command::Get { at } => {
@@ -129,7 +132,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
 }
 
 fn parse_share(text: &str) -> Result<u32, String> {
-    parse_percent(text, 1)
+    percent::parse(text, 1)
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
@@ -137,6 +140,32 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 }
 
 impl Change {
+    /// A change of nothing would make a price book of its own, or fail for want of a currency.
+    fn check(&self) -> Result<(), Failure> {
+        let prices = [self.core, self.memory_gib, self.disk_gib, self.network_gbps, self.gpu];
+        let has_prices = prices.iter().any(Option::is_some)
+            || !self.gpu_model.is_empty()
+            || !self.countable.is_empty();
+        let shares = [
+            self.interruptible,
+            self.five_minutes,
+            self.hour,
+            self.six_hours,
+            self.day,
+            self.owners,
+        ];
+        let has_more = self.currency.is_some() || shares.iter().any(Option::is_some);
+        if let (Some(region), false) = (&self.region, has_prices) {
+            return Err(Failure::usage(format!("no price is given for the region {region}"))
+                .hint("--core, --memory-gib, --gpu and the like name one; all else is the same everywhere"));
+        }
+        if !has_prices && !has_more {
+            return Err(Failure::usage("nothing is given to set")
+                .hint("--core 0.04 sets a price, --currency EUR the currency; `offpeak price get` shows them"));
+        }
+        Ok(())
+    }
+
     fn apply(&self, book: &mut PriceBook) {
         if let Some(currency) = &self.currency {
             book.currency.clone_from(currency);
@@ -153,11 +182,6 @@ impl Change {
         set(&mut prices.gpu, self.gpu);
         prices.gpu_models.extend(self.gpu_model.iter().cloned());
         prices.counts.extend(self.countable.iter().cloned());
-        if *prices == Prices::default()
-            && let Some(region) = &self.region
-        {
-            book.regions.remove(region);
-        }
         let set = |permille: &mut Option<u32>, new: Option<u32>| *permille = new.or(*permille);
         set(&mut book.interruptible_permille, self.interruptible);
         set(&mut book.five_minutes_permille, self.five_minutes);
@@ -187,7 +211,7 @@ fn list(prices: &Prices) -> String {
 }
 
 fn share(permille: Option<u32>) -> Cell {
-    percent(permille.unwrap_or(WHOLE), 1).into()
+    percent::text(permille.unwrap_or(WHOLE), 1).into()
 }
 
 impl Show for PriceBook {

@@ -28,9 +28,11 @@ Examples:
   offpeak tenant update acme --quota-tasks unlimited
   offpeak tenant update acme --budget-warn 800 --budget-stop-new 1000
   offpeak tenant get acme-ml
-  offpeak tenant list -o wide")]
+  offpeak tenant list -o wide
+  offpeak tenant delete acme-ml")]
 pub(crate) enum Command {
-    /// List tenants, children below their parents, and what share each has
+    /// List tenants, children below their parents, and what share each has; TASKS are all unfinished ones, PLACED those that
+    /// hold room on a node
     #[command(visible_alias = "ls")]
     List(Limit),
     /// Show all that is known of tenants, and how fairly they are served

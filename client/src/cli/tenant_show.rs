@@ -5,7 +5,8 @@ use offpeak::v1::{BudgetPeriod, Quota, Resources, Tenant, TenantShare, Usage};
 use super::{
     human::{self, dash},
     money,
-    output::Show,
+    output::{self, Show},
+    percent,
     table::{Cell, Column, left, right},
 };
 
@@ -53,13 +54,13 @@ impl Show for Tenant {
             of(asked.cpu_millis, quota.cpu_millis, human::millis).into(),
             of(asked.memory_bytes, quota.memory_bytes, human::bytes).into(),
             of(asked.gpu_millis, quota.gpu_millis, human::millis).into(),
-            percent(share.fair_millionths).into(),
-            percent(share.held_millionths).into(),
+            tenths(share.fair_millionths).into(),
+            tenths(share.held_millionths).into(),
             human::age(self.create_time.as_ref()).into(),
         ];
         if wide {
             row.extend([
-                percent(share.decayed_millionths).into(),
+                tenths(share.decayed_millionths).into(),
                 self.effective_priority_ceiling.to_string().into(),
                 human::resources(self.guarantee.as_ref()).into(),
                 human::resources(borrowed(self)).into(),
@@ -75,7 +76,8 @@ impl Show for Tenant {
         let share = self.share.unwrap_or_default();
         let requested = human::resources(usage.requested.as_ref());
         let held = human::resources(usage.held.as_ref());
-        vec![
+        let tasks = |count| human::counted(count, "task");
+        let mut details: Vec<(&'static str, Cell)> = vec![
             ("Name", self.name.as_str().into()),
             ("Parent", dash(self.parent.as_str()).into()),
             ("Labels", human::labels(&self.labels).into()),
@@ -83,20 +85,19 @@ impl Show for Tenant {
             ("Priority ceiling", ceiling(self).into()),
             ("Quota", quota_text(self.quota.as_ref()).into()),
             ("Guarantee", human::resources(self.guarantee.as_ref()).into()),
-            (
-                "Requested",
-                format!("{} tasks: {requested}", human::count(usage.requested_tasks)).into(),
-            ),
-            ("Held", format!("{} tasks: {held}", human::count(usage.held_tasks)).into()),
+            ("Requested", format!("{}: {requested}", tasks(usage.requested_tasks)).into()),
+            ("Held", format!("{}: {held}", tasks(usage.held_tasks)).into()),
             ("Borrowed", human::resources(borrowed(self)).into()),
             ("Budget", budget_text(self).into()),
-            ("Fair share", format!("{} of the fleet", percent(share.fair_millionths)).into()),
+            ("Fair share", format!("{} of the fleet", tenths(share.fair_millionths)).into()),
             ("Share now", served(share.held_millionths, &share).into()),
             ("Share of late", served(share.decayed_millionths, &share).into()),
             ("Held of late", human::resources(self.decayed_usage.as_ref()).into()),
             ("Created", human::time(self.create_time.as_ref()).into()),
             ("Revision", self.revision.to_string().into()),
-        ]
+        ];
+        details.extend(output::annotations(&self.annotations));
+        details
     }
 }
 
@@ -138,20 +139,19 @@ fn ceiling(tenant: &Tenant) -> String {
     }
 }
 
-/// `12.5 %`, to a tenth.
-fn percent(millionths: u32) -> String {
-    let tenths = millionths.saturating_add(500) / 1_000;
-    format!("{}.{} %", tenths / 10, tenths % 10)
+/// `12.5%`, to a tenth.
+fn tenths(millionths: u32) -> String {
+    percent::text(millionths.saturating_add(500) / 1_000, 1)
 }
 
 /// A share, and how much of the fair one that is.
 fn served(millionths: u32, share: &TenantShare) -> String {
     let fair = u64::from(share.fair_millionths);
     if fair == 0 {
-        return percent(millionths);
+        return tenths(millionths);
     }
-    let of_fair = u64::from(millionths) * 100 / fair;
-    format!("{}, {of_fair} % of the fair share", percent(millionths))
+    let of_fair = percent::part(millionths.into(), fair);
+    format!("{}, {of_fair} of the fair share", tenths(millionths))
 }
 
 /// `used/limit`, or only what is used where there is no limit.
@@ -187,14 +187,14 @@ fn quota_text(quota: Option<&Quota>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{TenantShare, percent, served};
+    use super::{TenantShare, served, tenths};
 
     #[test]
     fn shares_are_told_to_a_tenth() {
-        assert_eq!(percent(0), "0.0 %");
-        assert_eq!(percent(124_600), "12.5 %");
-        assert_eq!(percent(1_000_000), "100.0 %");
+        assert_eq!(tenths(0), "0%");
+        assert_eq!(tenths(124_600), "12.5%");
+        assert_eq!(tenths(1_000_000), "100%");
         let share = TenantShare { fair_millionths: 250_000, ..TenantShare::default() };
-        assert_eq!(served(200_000, &share), "20.0 %, 80 % of the fair share");
+        assert_eq!(served(200_000, &share), "20%, 80% of the fair share");
     }
 }

@@ -6,7 +6,7 @@ use offpeak::v1::{ExplainJobRequest, ExplainJobResponse, NodeFit, Suggestion, Wa
 use super::{
     failure::Failure,
     human,
-    job_show::reason_lines,
+    job_show::{self, reason_lines},
     json,
     output::Format,
     session::Session,
@@ -51,21 +51,23 @@ pub(crate) async fn run(why: Why, session: &Session) -> Result<(), Failure> {
 fn page(answer: &ExplainJobResponse, of_node: bool) -> Vec<(&'static str, Cell)> {
     let job = answer.job.clone().unwrap_or_default();
     let tasks = job.tasks.unwrap_or_default();
-    let waits = tasks.pending > 0;
     let mut lines: Vec<(&'static str, Cell)> = vec![
         ("Job", format!("{}/{}", job.tenant, job.name).into()),
-        (
-            "Tasks",
-            format!("{} wait, {} are placed", tasks.pending + tasks.delayed, tasks.placed).into(),
-        ),
+        ("Tasks", job_show::summary(&tasks).into()),
     ];
     if let Some(fit) = answer.nearest.as_ref().filter(|_| of_node) {
         lines.extend(section("There", node_lines(fit, Tone::Warning)));
         lines.push(("As of", format!("revision {}", answer.revision).into()));
         return lines;
     }
-    if waits {
-        lines.push(("Because", Cell::toned(tier(answer.tier()), Tone::Warning)));
+    let tone = match answer.tier() {
+        WaitTier::Unspecified => Tone::Plain,
+        _ => Tone::Warning,
+    };
+    lines.push(("In short", Cell::toned(answer.summary.as_str(), tone)));
+    // Whatever waits for other jobs, or for the end of a back-off, does not wait for nodes.
+    let needs_room = tasks.pending > 0;
+    if needs_room {
         lines.push(("Nodes", nodes(answer).into()));
     }
     lines.extend(section("Blockers", reason_lines(&job.pending_reasons, Tone::Warning)));
@@ -73,7 +75,7 @@ fn page(answer: &ExplainJobResponse, of_node: bool) -> Vec<(&'static str, Cell)>
         lines.extend(section("Nearest", node_lines(fit, Tone::Plain)));
     }
     lines.extend(section("Starts now", suggestions(&answer.suggestions)));
-    if waits && answer.suggestions.is_empty() {
+    if needs_room && answer.suggestions.is_empty() {
         lines.push(("Starts now", "with no single change that was tried".into()));
     }
     lines.push(("As of", format!("revision {}", answer.revision).into()));
@@ -103,13 +105,4 @@ fn nodes(answer: &ExplainJobResponse) -> String {
     let all = human::counted(u64::from(answer.nodes), "node");
     let (allowed, large) = (answer.allowed_nodes, answer.large_enough_nodes);
     format!("{all}, of which {allowed} may take the tasks and {large} are large enough")
-}
-
-fn tier(tier: WaitTier) -> &'static str {
-    match tier {
-        WaitTier::Unspecified | WaitTier::Capacity => "there is not enough room now",
-        WaitTier::Misconfigured => "no node meets the constraints",
-        WaitTier::ExceedsEveryNode => "a task is larger than every node that it may use",
-        WaitTier::BehindOthers => "others come first, or room is being made",
-    }
 }

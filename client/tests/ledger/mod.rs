@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use expect_test::expect;
-use offpeak_core::model::Millis;
 
 use super::Cell;
 
@@ -12,17 +11,6 @@ const RECOMPUTE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/ledger/re
 const HOUR: u64 = 3_600_000;
 
 impl Cell {
-    /// Runs commands, one a line, each of which must succeed.
-    async fn play(&self, lines: &str) {
-        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            self.run(line).await.ends_with(0);
-        }
-    }
-
-    fn advance(&self, ms: u64) {
-        self.clock.advance(Millis(ms));
-    }
-
     async fn restart(self) -> Self {
         let Self { mut tool, server, clock, folder } = self;
         server.shutdown().await;
@@ -307,6 +295,16 @@ async fn what_is_wrong_about_money_is_told() {
         error: prices are in EUR and cannot change to USD: sums would mean nothing
     "#]]
     .assert_eq(&complaint("price set --currency USD", 5).await);
+    expect![[r#"
+        error: nothing is given to set
+        hint: --core 0.04 sets a price, --currency EUR the currency; `offpeak price get` shows them
+    "#]]
+    .assert_eq(&complaint("price set", 2).await);
+    expect![[r#"
+        error: no price is given for the region eu
+        hint: --core, --memory-gib, --gpu and the like name one; all else is the same everywhere
+    "#]]
+    .assert_eq(&complaint("price set --region eu --owners 80%", 2).await);
     expect![[r#"
         error: invalid value '1.0000001' for '--core <PRICE>': "1.0000001" is no amount of money; write it like 12 or 0.04, to six digits
 

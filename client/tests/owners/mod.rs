@@ -57,14 +57,15 @@ async fn an_owner_is_listed_shown_and_changed() {
     cell.run("owner get shop")
         .await
         .prints(&expect![[r#"
-        Name:      shop
-        Nodes:     1
-        Risk:      1%
-        Calendar:  office: mon,fri 08:00 for 10h (UTC), 37.5% in eu,disk=ssd
-                   payroll: monthly 25,last 06:00 for 16h (Asia/Kolkata), 30%, cpu 80%
-                   sale: yearly 11-20 00:00 for 11d (Europe/Berlin), 60%
-        Revision:  5
-    "#]])
+            Name:      shop
+            Nodes:     1
+            Labels:    -
+            Risk:      1%
+            Calendar:  office: mon,fri 08:00 for 10h (UTC), 37.5% in eu,disk=ssd
+                       payroll: monthly 25,last 06:00 for 16h (Asia/Kolkata), 30%, cpu 80%
+                       sale: yearly 11-20 00:00 for 11d (Europe/Berlin), 60%
+            Revision:  5
+        "#]])
         .ends_with(0);
     cell.run("owner get bank -o json")
         .await
@@ -259,23 +260,25 @@ async fn a_scorecard_tells_what_lending_came_to() {
     cell.run("owner get shop")
         .await
         .prints(&expect![[r#"
-        Name:       shop
-        Nodes:      1
-        Risk:       1%
-        Shortfall:  40m left of 60m in thirty days
-        Risk now:   0.75%
-        Revision:   3
-    "#]])
+            Name:       shop
+            Nodes:      1
+            Labels:     -
+            Risk:       1%
+            Shortfall:  40m left of 60m in thirty days
+            Risk now:   0.75%
+            Revision:   3
+        "#]])
         .ends_with(0);
     cell.run("owner update shop --shortfall-budget none").await.ends_with(0);
     cell.run("owner get shop")
         .await
         .prints(&expect![[r#"
-        Name:      shop
-        Nodes:     1
-        Risk:      1%
-        Revision:  10
-    "#]])
+            Name:      shop
+            Nodes:     1
+            Labels:    -
+            Risk:      1%
+            Revision:  10
+        "#]])
         .ends_with(0);
     cell.run("owner scorecard nobody").await.prints(&expect![[r#""#]]).ends_with(0);
     cell.run("owner update shop --shortfall-budget some").await.ends_with(2);

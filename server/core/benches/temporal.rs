@@ -26,7 +26,7 @@ use offpeak_core::{
 };
 
 /// A midnight.
-const BEGIN: Time = Time(20_000 * 24 * Millis::HOUR.0);
+const BEGIN: Time = Time(20_000 * Millis::DAY.0);
 
 /// What a run takes less than its slots: owners get their nodes a minute before a window, and decisions take a moment.
 const LESS: Millis = Millis(90 * Millis::SECOND.0);

@@ -22,7 +22,7 @@ use crate::{
 pub use memories::Memories;
 
 /// How long a fleet is watched before its forecast counts.
-const YOUTH: Millis = Millis(24 * Millis::HOUR.0);
+const YOUTH: Millis = Millis::DAY;
 
 /// What is learned of all owners' nodes.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +142,10 @@ impl Forecaster {
                         self.meet(*id, spec);
                     }
                     Event::OwnerUpdated { spec, .. } => {
-                        let curb = self.accepted.get(&spec.name).map_or(Curb::default(), |a| a.1);
+                        // Without a budget nothing is curbed; an owner that is forgotten with it is told of no more.
+                        let known = self.accepted.get(&spec.name);
+                        let known = known.filter(|_| spec.shortfall_budget.is_some());
+                        let curb = known.map_or(Curb::default(), |(_, curb)| *curb);
                         self.promise(&spec.name, spec.risk, curb);
                     }
                     Event::RiskCurbed { owner, curb } => {
@@ -290,5 +293,36 @@ impl Forecaster {
         }
         known.bounds = Arc::new(bounds);
         Some(Arc::clone(&known.bounds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Forecaster;
+    use crate::{
+        event::{Batch, Commit, Event},
+        model::{Curb, Millis, Name, OwnerSpec, Revision, Time, Windows},
+    };
+
+    #[test]
+    fn nothing_is_curbed_for_an_owner_whose_budget_is_gone() {
+        let owner = Name::parse("shop").expect("a name");
+        let update = |shortfall_budget| {
+            let spec = OwnerSpec { shortfall_budget, ..OwnerSpec::of(owner.clone()) };
+            Event::OwnerUpdated { spec: Arc::new(spec), windows: Arc::new(Windows::default()) }
+        };
+        let curb = Curb::new(3).expect("within bounds");
+        let curbed = Event::RiskCurbed { owner: owner.clone(), curb };
+        let budget = Some(Millis::HOUR);
+        let mut forecaster = Forecaster::default();
+        let events = [update(budget), curbed, update(Some(Millis::MINUTE)), update(None)];
+        let curbs = (1..).zip(events).map(|(revision, event)| {
+            let commit = Commit { revision: Revision(revision), time: Time(0), end: 1 };
+            forecaster.fold(&Batch { commits: vec![commit], events: vec![event] });
+            forecaster.accepted[&owner].1.quarters()
+        });
+        assert_eq!(curbs.collect::<Vec<_>>(), [0, 3, 3, 0]);
     }
 }

@@ -79,12 +79,12 @@ impl Why {
         }
         if job.is_ready() {
             answer.suggestions = suggestions(fork, job.tenant, &waiting(job));
-            answer.tier = tier(&known, state.node_count()).into();
             answer.allowed_nodes = known.allowed;
             answer.large_enough_nodes = known.large_enough;
         }
-        let is_stopped = known.reasons.iter().any(|reason| reason.blocker == Blocker::Budget);
-        answer.summary = summary(job, &answer, is_stopped);
+        let (tier, why) = foremost(state, job, &known);
+        answer.tier = tier.into();
+        answer.summary = summary(job, why, &answer.suggestions);
         answer.nearest = fit.filter(|_| self.node.is_some() || job.is_ready());
         answer.job = Some(found);
         Ok(answer)
@@ -110,45 +110,67 @@ fn suggestions(fork: &Fork, tenant: TenantId, spec: &JobSpec) -> Vec<Suggestion>
     advised.into_iter().map(suggestion).collect()
 }
 
-fn tier(known: &Explanation, nodes: usize) -> WaitTier {
-    let waits_for = |blockers: &[Blocker]| {
-        known.reasons.iter().any(|reason| blockers.contains(&reason.blocker))
-    };
-    let constraints =
-        [Blocker::Region, Blocker::Zone, Blocker::Labels, Blocker::Taints, Blocker::GpuModel];
-    if nodes == 0 {
-        WaitTier::Capacity
-    } else if known.allowed == 0 && waits_for(&constraints) {
-        WaitTier::Misconfigured
-    } else if known.allowed > 0 && known.large_enough == 0 {
-        WaitTier::ExceedsEveryNode
-    } else if waits_for(&[Blocker::Queue, Blocker::Preemption]) {
-        WaitTier::BehindOthers
-    } else {
-        WaitTier::Capacity
+/// The foremost reason why a job's tasks wait, and the sentence for it: the only place that has one.
+fn foremost(state: &State, job: &Job, known: &Explanation) -> (WaitTier, &'static str) {
+    let waits_for = |blocker| known.reasons.iter().any(|reason| reason.blocker == blocker);
+    let all = state.node_count();
+    let is_barred = known.allowed == 0 && all > 0;
+    match () {
+        () if job.counts.pending + job.counts.delayed == 0 => (WaitTier::Unspecified, ""),
+        () if waits_for(Blocker::Dependency) => (WaitTier::Dependency, "other jobs must end first"),
+        () if job.counts.pending > 0 && !job.is_ready() => {
+            (WaitTier::Backoff, "some failed, and are not tried again yet")
+        }
+        () if !job.is_ready() && job.counts.delayed == 1 => {
+            (WaitTier::Backoff, "it failed, and is not tried again yet")
+        }
+        () if !job.is_ready() => (WaitTier::Backoff, "they failed, and are not tried again yet"),
+        () if all == 0 => (WaitTier::Capacity, "the cell has no nodes"),
+        () if is_barred && waits_for(Blocker::NodeState) && is_met_somewhere(state, &job.spec) => (
+            WaitTier::Capacity,
+            "every node that meets the constraints is cordoned, draining or lost",
+        ),
+        () if is_barred => (WaitTier::Misconfigured, "no node meets the constraints"),
+        () if known.large_enough == 0 => {
+            (WaitTier::ExceedsEveryNode, "a task is larger than every node that it may use")
+        }
+        () if waits_for(Blocker::Budget) => {
+            (WaitTier::OverBudget, "the tenant's budget is used up")
+        }
+        () if waits_for(Blocker::PlannedStart) => {
+            (WaitTier::PlannedStart, "a start is planned and has not come yet")
+        }
+        () if waits_for(Blocker::Preemption) => {
+            (WaitTier::BehindOthers, "room is being made for it")
+        }
+        () if waits_for(Blocker::Queue) => (WaitTier::BehindOthers, "others come first"),
+        () if waits_for(Blocker::Gang) => {
+            (WaitTier::Capacity, "there is room for some, but all must start together")
+        }
+        () if waits_for(Blocker::Spread) => {
+            (WaitTier::Capacity, "there is room, but not where the job's spreads allow it")
+        }
+        () => (WaitTier::Capacity, "there is not enough room now"),
     }
 }
 
-fn summary(job: &Job, answer: &ExplainJobResponse, is_stopped: bool) -> String {
+/// Whether some node meets a job's constraints and only its state, or what is free, is in the way.
+fn is_met_somewhere(state: &State, spec: &JobSpec) -> bool {
+    let passing = [Blocker::NodeState, Blocker::Capacity, Blocker::Headroom];
+    let meets = |node| {
+        let blockers = blockers_on(state, node, spec);
+        blockers.iter().all(|reason| passing.contains(&reason.blocker))
+    };
+    state.nodes().any(meets)
+}
+
+fn summary(job: &Job, why: &str, suggestions: &[Suggestion]) -> String {
     let tasks = match job.counts.pending + job.counts.delayed {
         0 => return "no task waits".to_owned(),
         1 => "1 task waits".to_owned(),
         waiting => format!("{waiting} tasks wait"),
     };
-    if job.waits_for_jobs() {
-        return format!("{tasks}: for other jobs");
-    }
-    if !job.is_ready() {
-        return format!("{tasks}: failed before, and not tried again yet");
-    }
-    let why = match answer.tier() {
-        _ if is_stopped => "the tenant's budget is used up",
-        WaitTier::Misconfigured => "no node meets the constraints",
-        WaitTier::ExceedsEveryNode => "a task is larger than every node that it may use",
-        WaitTier::BehindOthers => "others come first, or room is being made",
-        WaitTier::Capacity | WaitTier::Unspecified => "there is not enough room now",
-    };
-    let help = match answer.suggestions.first() {
+    let help = match suggestions.first() {
         Some(suggestion) => format!("; would start now: {}", suggestion.message),
         None => String::new(),
     };
@@ -189,7 +211,7 @@ impl Plan {
             pending: job.counts.pending + job.counts.delayed,
             pending_reasons: job::told(&reasons, &convert::job(state, job).waits_for),
             suggestions,
-            usage: description.usage,
+            usage: description.total_usage,
             quota: description.quota,
         })
     }

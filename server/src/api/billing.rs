@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Api,
     convert::{self, At, Violations},
+    job,
     paging::Page,
     status::ApiError,
 };
@@ -111,13 +112,7 @@ impl BillingService for Api {
     ) -> Result<Response<GetCostResponse>, Status> {
         let patience = self.patience(&request);
         let message = request.into_inner();
-        let (tenant, job) = {
-            let mut violations = Violations::default();
-            let root = At::Root;
-            let tenant = convert::name(&mut violations, &root.field("tenant"), &message.tenant);
-            let job = convert::name(&mut violations, &root.field("job"), &message.job);
-            violations.check((tenant, job)).map_err(ApiError::from)?
-        };
+        let (tenant, job) = job::named(("tenant", &message.tenant), ("job", &message.job))?;
         self.reach(message.min_revision, patience).await?;
         let now = self.cell.now();
         // A job may have a million tasks: they are looked at after the lock.
@@ -190,17 +185,14 @@ fn responses(state: &State, statement: Statement) -> Vec<GetStatementResponse> {
     responses
 }
 
-fn currency(state: &State) -> String {
+/// The currency of the newest prices; empty without any.
+pub(super) fn currency(state: &State) -> String {
     let newest = state.accounts().books().newest();
     newest.map(|kept| kept.book.currency.to_string()).unwrap_or_default()
 }
 
 fn cost(state: &State, tenant: &Name, job: &Name, now: Time) -> Result<GetCostResponse, ApiError> {
-    let found = state.tenant_named(tenant.as_str());
-    let Some(job) = found.and_then(|found| state.job_named(found.id, job)) else {
-        let (tenant, job) = (tenant.to_string(), job.to_string());
-        return Err(Rejection::JobNotFound { tenant, job }.into());
-    };
+    let job = job::find(state, tenant, job)?;
     let as_of = now.max(state.now());
     let cost = job_cost(state, job, as_of);
     let cost = JobCost {

@@ -1,19 +1,17 @@
 use std::pin::Pin;
 
 use offpeak::v1::{
-    AllocationFilter, Blocker, CancelJobRequest, CancelJobResponse, ExplainJobRequest,
-    ExplainJobResponse, GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse,
-    GetTaskPayloadRequest, GetTaskPayloadResponse, JobFilter, JobState, ListAllocationsRequest,
-    ListAllocationsResponse, ListJobsRequest, ListJobsResponse, PendingReason, PlanJobRequest,
-    PlanJobResponse, QuoteJobRequest, QuoteJobResponse, ReportTasksRequest, ReportTasksResponse,
-    SubmitJobRequest, SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest,
-    UpdateJobResponse, job_service_server::JobService,
+    Blocker, CancelJobRequest, CancelJobResponse, ExplainJobRequest, ExplainJobResponse,
+    GetAllocationRequest, GetAllocationResponse, GetJobRequest, GetJobResponse,
+    GetTaskPayloadRequest, GetTaskPayloadResponse, ListAllocationsRequest, ListAllocationsResponse,
+    ListJobsRequest, ListJobsResponse, PendingReason, PlanJobRequest, PlanJobResponse,
+    QuoteJobRequest, QuoteJobResponse, ReportTasksRequest, ReportTasksResponse, SubmitJobRequest,
+    SubmitJobResponse, SubmitJobsRequest, SubmitJobsResponse, UpdateJobRequest, UpdateJobResponse,
+    job_service_server::JobService,
 };
 use offpeak_core::{
     command::{Detail, Outcome},
-    model::{
-        Allocation, AllocationId, Job, JobId, Labels, Name, NodeId, Revision, TaskPhase, TenantId,
-    },
+    model::{Allocation, AllocationId, Job, Name, Revision, TaskPhase},
     rejection::Rejection,
     scheduler::PendingReason as Waits,
     state::State,
@@ -27,9 +25,8 @@ use super::{
     Api,
     answers::{Plan, Why, aside},
     convert::{self, At, Violations},
+    job_list::{AllocationList, JobList},
     job_stream::Submissions,
-    node::{any_of, has_all},
-    paging::{Page, after_id},
     payload,
     quotes::When,
     status::ApiError,
@@ -69,19 +66,20 @@ impl JobService for Api {
     ) -> Result<Response<GetJobResponse>, Status> {
         let patience = self.patience(&request);
         let message = request.into_inner();
-        let (tenant, name) = job_named(&message)?;
+        let (tenant, name) = named(("tenant", &message.tenant), ("name", &message.name))?;
         self.reach(message.min_revision, patience).await?;
-        let (response, is_waiting) = self.cell.read(|state| {
+        let (response, needs_more) = self.cell.read(|state| {
             let job = find(state, &tenant, &name)?;
             let found = Some(convert::job(state, job));
             let response = GetJobResponse { job: found, revision: state.revision().0 };
-            Ok::<_, ApiError>((response, job.counts.pending > 0 || job.counts.delayed > 0))
+            let is_waiting = job.counts.pending > 0 || job.counts.delayed > 0;
+            Ok::<_, ApiError>((response, is_waiting || is_ending(state, job)))
         })?;
-        if !is_waiting {
+        if !needs_more {
             return Ok(Response::new(response));
         }
         let cell = self.cell.clone();
-        // Reasons may have to be counted over all nodes, which is too long for a thread that serves connections.
+        // Nodes or tasks may have to be counted, all of them, which is too long for a thread that serves connections.
         let explained = tokio::task::spawn_blocking(move || explain(&cell, &tenant, &name));
         Ok(Response::new(explained.await.map_err(ApiError::from)??))
     }
@@ -219,10 +217,14 @@ pub(super) fn submitted(outcome: Outcome) -> SubmitJobResponse {
     }
 }
 
-fn job_named(message: &GetJobRequest) -> Result<(Name, Name), ApiError> {
+/// The names of a tenant and one of its jobs, as two fields of a request give them.
+pub(super) fn named(
+    (tenant_field, tenant): (&'static str, &str),
+    (name_field, name): (&'static str, &str),
+) -> Result<(Name, Name), ApiError> {
     let mut violations = Violations::default();
-    let tenant = convert::name(&mut violations, &At::Root.field("tenant"), &message.tenant);
-    let name = convert::name(&mut violations, &At::Root.field("name"), &message.name);
+    let tenant = convert::name(&mut violations, &At::Root.field(tenant_field), tenant);
+    let name = convert::name(&mut violations, &At::Root.field(name_field), name);
     Ok(violations.check((tenant, name))?)
 }
 
@@ -234,7 +236,7 @@ pub(super) fn find<'s>(state: &'s State, tenant: &Name, name: &Name) -> Result<&
     })
 }
 
-/// A job with what keeps its pending tasks from being placed, both of one revision.
+/// A job with what keeps its pending tasks from being placed and, if it was cancelled with grace, when the last one ends.
 fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, ApiError> {
     let state = cell.snapshot();
     let job = find(&state, tenant, name)?;
@@ -244,7 +246,24 @@ fn explain(cell: &Cell, tenant: &Name, name: &Name) -> Result<GetJobResponse, Ap
     if !reasons.is_empty() {
         found.reasons_revision = state.revision().0;
     }
+    if is_ending(&state, job) {
+        let ends = allocations(&state, job).filter_map(|allocation| allocation.notice);
+        found.cancel_time = ends.map(|notice| notice.deadline).max().map(convert::timestamp);
+    }
     Ok(GetJobResponse { job: Some(found), revision: state.revision().0 })
+}
+
+/// The live allocations of a job, in the order of its tasks.
+fn allocations<'s>(state: &'s State, job: &'s Job) -> impl Iterator<Item = &'s Allocation> {
+    job.tasks.iter().filter_map(|task| match task.phase {
+        TaskPhase::Placed(id) => state.allocation(id),
+        TaskPhase::Pending | TaskPhase::Delayed | TaskPhase::Ended(_) => None,
+    })
+}
+
+/// Whether a job was cancelled with grace: that gives all of its tasks notice, so the first one tells.
+fn is_ending(state: &State, job: &Job) -> bool {
+    job.counts.placed > 0 && allocations(state, job).take(1).any(Allocation::is_cancelled)
 }
 
 /// Why a job's tasks wait, with the names of the jobs that it waits for.
@@ -265,172 +284,5 @@ fn waits_for(jobs: &[String]) -> String {
     match jobs.len().saturating_sub(MAX_TOLD) {
         0 => format!("waits for {told}"),
         more => format!("waits for {told} and {more} more"),
-    }
-}
-
-/// A checked request for a page of jobs.
-struct JobList {
-    page: Page,
-    from: JobId,
-    tenant: Option<Name>,
-    states: Vec<JobState>,
-    labels: Labels,
-}
-
-impl JobList {
-    fn parse(message: &ListJobsRequest) -> Result<Self, ApiError> {
-        let mut violations = Violations::default();
-        let place = (message.page_size, message.page_token.as_str());
-        let filter = message.filter.as_ref();
-        let page = Page::parse(&mut violations, "ListJobs", filter, place);
-        let from = JobId(page.first_id(&mut violations));
-        let absent = JobFilter::default();
-        let filter = filter.unwrap_or(&absent);
-        let root = At::Root;
-        let at = root.field("filter");
-        let list = Self {
-            page,
-            from,
-            tenant: convert::given_name(&mut violations, &at.field("tenant"), &filter.tenant),
-            states: convert::enumerations(&mut violations, &at.field("states"), &filter.states),
-            labels: convert::label_map(&mut violations, &at.field("labels"), &filter.labels),
-        };
-        Ok(violations.check(list)?)
-    }
-
-    fn read(&self, state: &State) -> ListJobsResponse {
-        let gathered = self.page.gather(
-            self.candidates(state),
-            |job| {
-                any_of(&self.states, &convert::job_state(job.state()))
-                    && has_all(&job.spec.labels, &self.labels)
-            },
-            |job: &Job| after_id(job.id.0),
-            |job| convert::listed_job(state, job),
-        );
-        ListJobsResponse {
-            jobs: gathered.objects,
-            next_page_token: gathered.next_page_token,
-            revision: state.revision().0,
-        }
-    }
-
-    fn candidates<'s>(&self, state: &'s State) -> Box<dyn Iterator<Item = &'s Job> + 's> {
-        let Some(tenant) = &self.tenant else {
-            return Box::new(state.jobs_from(self.from));
-        };
-        let Some(tenant) = state.tenant_named(tenant.as_str()) else {
-            return Box::new(std::iter::empty());
-        };
-        Box::new(state.jobs_of(tenant, self.from))
-    }
-}
-
-/// A checked request for a page of allocations.
-struct AllocationList {
-    page: Page,
-    from: AllocationId,
-    tenant: Option<Name>,
-    job: Option<Name>,
-    node: Option<Name>,
-}
-
-/// What a filter of allocations names, resolved.
-#[derive(Clone, Copy, Debug, Default)]
-struct Owners {
-    tenant: Option<TenantId>,
-    job: Option<JobId>,
-    node: Option<NodeId>,
-}
-
-impl AllocationList {
-    fn parse(message: &ListAllocationsRequest) -> Result<Self, ApiError> {
-        let mut violations = Violations::default();
-        let place = (message.page_size, message.page_token.as_str());
-        let filter = message.filter.as_ref();
-        let page = Page::parse(&mut violations, "ListAllocations", filter, place);
-        let from = AllocationId(page.first_id(&mut violations));
-        let absent = AllocationFilter::default();
-        let filter = filter.unwrap_or(&absent);
-        let root = At::Root;
-        let at = root.field("filter");
-        if filter.tenant.is_empty() && !filter.job.is_empty() {
-            violations.refuse(&at.field("tenant"), "is required with a job");
-        }
-        let list = Self {
-            page,
-            from,
-            tenant: convert::given_name(&mut violations, &at.field("tenant"), &filter.tenant),
-            job: convert::given_name(&mut violations, &at.field("job"), &filter.job),
-            node: convert::given_name(&mut violations, &at.field("node"), &filter.node),
-        };
-        Ok(violations.check(list)?)
-    }
-
-    fn read(&self, state: &State) -> ListAllocationsResponse {
-        let revision = state.revision().0;
-        let Some(owners) = self.resolve(state) else {
-            return ListAllocationsResponse { revision, ..ListAllocationsResponse::default() };
-        };
-        let gathered = self.page.gather(
-            self.candidates(state, owners),
-            |allocation| owners.pass(state, allocation),
-            |allocation: &Allocation| after_id(allocation.at.id.0),
-            |allocation| convert::allocation(state, allocation),
-        );
-        ListAllocationsResponse {
-            allocations: gathered.objects,
-            next_page_token: gathered.next_page_token,
-            revision,
-        }
-    }
-
-    /// `None` if something is named that does not exist, so that nothing can pass.
-    fn resolve(&self, state: &State) -> Option<Owners> {
-        let mut owners = Owners::default();
-        if let Some(tenant) = &self.tenant {
-            let tenant = state.tenant_named(tenant.as_str())?.id;
-            owners.tenant = Some(tenant);
-            if let Some(job) = &self.job {
-                owners.job = Some(state.job_named(tenant, job)?.id);
-            }
-        }
-        if let Some(node) = &self.node {
-            owners.node = Some(state.node_named(node.as_str())?.id);
-        }
-        Some(owners)
-    }
-
-    /// Those of the job or the node if one is named, or else all.
-    fn candidates<'s>(
-        &self,
-        state: &'s State,
-        owners: Owners,
-    ) -> Box<dyn Iterator<Item = &'s Allocation> + 's> {
-        let mut ids: Vec<AllocationId> = if let Some(job) = owners.job.and_then(|id| state.job(id))
-        {
-            let placed = job.tasks.iter().filter_map(|task| match task.phase {
-                TaskPhase::Placed(id) => Some(id),
-                TaskPhase::Pending | TaskPhase::Delayed | TaskPhase::Ended(_) => None,
-            });
-            placed.filter(|id| *id >= self.from).collect()
-        } else if let Some(node) = owners.node.and_then(|id| state.node(id)) {
-            node.allocations.iter().copied().filter(|id| *id >= self.from).collect()
-        } else {
-            return Box::new(state.allocations_from(self.from));
-        };
-        ids.sort_unstable();
-        Box::new(ids.into_iter().filter_map(|id| state.allocation(id)))
-    }
-}
-
-impl Owners {
-    fn pass(self, state: &State, allocation: &Allocation) -> bool {
-        let at = allocation.at;
-        self.job.is_none_or(|job| job == at.job)
-            && self.node.is_none_or(|node| node == at.node)
-            && self
-                .tenant
-                .is_none_or(|tenant| state.job(at.job).is_some_and(|job| job.tenant == tenant))
     }
 }

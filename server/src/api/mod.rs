@@ -3,9 +3,9 @@
 //! A request that changes something is checked and made a command (`convert/`), handed to the [`Cell`], and answered
 //! when the command is durable. A request that reads looks at the cell's committed state and tells its revision. A
 //! watch renders committed records (`render.rs`) that pass its filter (`filter.rs`). Whatever goes wrong becomes a
-//! status in `status.rs`, the only place that chooses codes. One file a service, `idle.rs` beside `capacity.rs`
-//! `answers.rs` and
-//! `quotes.rs` beside `job.rs`; `paging.rs` and `deadline.rs` serve all of them.
+//! status in `status.rs`, the only place that chooses codes. There is one file a service, with `idle.rs` beside
+//! `capacity.rs`, and `answers.rs`, `job_list.rs`, `job_stream.rs`, `payload.rs` and `quotes.rs` beside `job.rs`;
+//! `paging.rs` and `deadline.rs` serve all of them.
 //!
 //! Deliberately absent: decisions, authorization, TLS, and CORS. A page of another origin that may call a cell on
 //! this machine is a hole, so browsers reach it through a proxy that says who may.
@@ -19,6 +19,7 @@ mod deadline;
 mod filter;
 mod idle;
 mod job;
+mod job_list;
 mod job_stream;
 mod node;
 mod owner;

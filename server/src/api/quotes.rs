@@ -17,6 +17,7 @@ use offpeak_core::{
 };
 
 use super::{
+    billing,
     convert::{self, At, Violations},
     job,
     status::ApiError,
@@ -101,6 +102,7 @@ impl When {
             cost_micros: cost(state, job, &foreseen),
             undisturbed: Some(convert::span(undisturbed)),
             undisturbed_ppm: ppm,
+            currency: billing::currency(state),
         })
     }
 }
@@ -115,11 +117,7 @@ fn cost(state: &State, job: &Job, foreseen: &Foreseen) -> Option<u64> {
 /// What is to be said of a job: it has started, it waits, or it will never start.
 fn foreseen(fork: &Fork, job: &Job) -> Foreseen {
     let now = fork.now();
-    let placed = job.tasks.iter().find_map(|task| match task.phase {
-        offpeak_core::model::TaskPhase::Placed(id) => fork.state().allocation(id),
-        _ => None,
-    });
-    if let Some(placed) = placed {
+    if let Some(placed) = fork.state().allocations_of(job).next() {
         let times = Some((placed.placed, placed.placed));
         let quote = Quote { made: now, times, ..Quote::default() };
         return Foreseen { quote, nodes: vec![placed.at.node] };

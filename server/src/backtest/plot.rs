@@ -14,7 +14,7 @@ const POINTS: usize = 1_000;
 /// A week of the fleet: what owners used, the bound above it, and what was lent up to the whole, as SVG.
 pub(super) fn draw(history: &History, bounds: &Bounds) -> String {
     let end = history.rows.last().map_or(0, |row| row.step);
-    let week = history.steps_in(Millis(7 * 24 * Millis::HOUR.0));
+    let week = history.steps_in(Millis(7 * Millis::DAY.0));
     let begin = end.saturating_sub(week);
     let mut means = Vec::new();
     for (row, bounds) in history.rows.iter().zip(bounds) {
@@ -35,7 +35,7 @@ pub(super) fn draw(history: &History, bounds: &Bounds) -> String {
     }
     let every = means.len().div_ceil(POINTS).max(1);
     let means: Vec<_> = means.into_iter().step_by(every).collect();
-    picture(&means, week, history.steps_in(Millis(24 * Millis::HOUR.0)))
+    picture(&means, week, history.steps_in(Millis::DAY))
 }
 
 /// Draws means of load and bound in thousandths, by steps since the beginning.

@@ -72,7 +72,7 @@ impl Score {
 
 /// Holds bounds against what came, after the days that do not count.
 pub(super) fn score(history: &History, bounds: &Bounds, horizon: Horizon, skip: u32) -> Scores {
-    let day = history.steps_in(Millis(24 * Millis::HOUR.0));
+    let day = history.steps_in(Millis::DAY);
     let begin = history.rows.first().map_or(0, |row| row.step) + u64::from(skip) * day;
     let steps_an_hour = history.steps_in(Millis::HOUR);
     let nodes = (0..history.names.len())

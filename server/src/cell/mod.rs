@@ -30,7 +30,7 @@ pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
-        Ask, forecasts, forks,
+        Ask, forecasts,
         queue::{Queue, Refused, Waiter},
     },
     feed::Feed,
@@ -144,14 +144,16 @@ impl Cell {
         min_revision: Revision,
         limit: Duration,
     ) -> Result<Arc<Fork>, CellError> {
-        self.wait_for(min_revision, limit).await?;
-        let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };
-        let (answer, rx) = oneshot::channel();
-        let waiter = forks::Waiter { min_revision, answer };
-        self.shared.queue.ask_for_fork(waiter).map_err(|refused| self.refusal(refused, 1))?;
-        let fork = rx.await.map_err(|_| CellError::Stopping)?;
-        self.wait_for(fork.state().revision(), limit).await?;
-        Ok(fork)
+        let fork = async {
+            self.reach(min_revision).await?;
+            let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };
+            let asked = self.shared.queue.ask_for_fork(min_revision);
+            let rx = asked.map_err(|refused| self.refusal(refused, 1))?;
+            let fork = rx.await.map_err(|_| CellError::Stopping)?;
+            self.reach(fork.state().revision()).await?;
+            Ok(fork)
+        };
+        self.within(limit, fork).await
     }
 
     /// Waits until the view has reached `revision`, for at most `limit`.
@@ -159,14 +161,7 @@ impl Cell {
     /// # Errors
     /// [`CellError::NotYet`] after `limit`, [`CellError::Stopping`].
     pub async fn wait_for(&self, revision: Revision, limit: Duration) -> Result<(), CellError> {
-        let mut progress = self.shared.progress.subscribe();
-        let done = progress.wait_for(|reached| reached.stopping || reached.revision >= revision);
-        let reached = match timeout(limit, done).await {
-            Ok(Ok(reached)) => *reached,
-            Ok(Err(_)) => return Err(CellError::Stopping),
-            Err(_) => return Err(CellError::NotYet { newest: self.newest() }),
-        };
-        if reached.revision >= revision { Ok(()) } else { Err(CellError::Stopping) }
+        self.within(limit, self.reach(revision)).await
     }
 
     /// Reads the committed state under a read lock: for short reads only.
@@ -246,6 +241,22 @@ impl Cell {
 
     fn newest(&self) -> Revision {
         self.shared.progress.reached().revision
+    }
+
+    async fn reach(&self, revision: Revision) -> Result<(), CellError> {
+        let mut progress = self.shared.progress.subscribe();
+        let done = progress.wait_for(|reached| reached.stopping || reached.revision >= revision);
+        let reached = *done.await.map_err(|_| CellError::Stopping)?;
+        if reached.revision >= revision { Ok(()) } else { Err(CellError::Stopping) }
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        done: impl Future<Output = Result<T, CellError>>,
+    ) -> Result<T, CellError> {
+        let late = |_| Err(CellError::NotYet { newest: self.newest() });
+        timeout(limit, done).await.unwrap_or_else(late)
     }
 
     fn push(

@@ -47,9 +47,10 @@ pub fn encode_checkpoint<E>(
         entry.encode(&mut buffer).expect("invariant: a vector has room");
         put(&buffer)
     };
-    put(EntryKind::Header(header(state)))?;
-    if let Some(head) = ledger::head(state) {
-        put(head)?;
+    let ledger = ledger::head(state);
+    put(EntryKind::Header(header(state, &ledger)))?;
+    if ledger::size(&ledger) > 0 {
+        put(EntryKind::Ledger(ledger))?;
     }
     in_pieces(ledger::rows(state.accounts()), |rows| {
         put(EntryKind::LedgerRows(format::LedgerRows { rows }))
@@ -128,7 +129,7 @@ fn in_pieces<M: Message, E>(
     if piece.is_empty() { Ok(()) } else { put(piece) }
 }
 
-fn header(state: &State) -> format::Header {
+fn header(state: &State, ledger: &format::LedgerHead) -> format::Header {
     let (next_node, next_tenant, next_job, next_allocation) = state.next_ids();
     format::Header {
         version: format::CHECKPOINT_VERSION,
@@ -152,6 +153,9 @@ fn header(state: &State) -> format::Header {
         preempted: state.preempted_jobs().len() as u64,
         run_times: state.run_times().kinds().len() as u64,
         quotes: state.quotes().record().made,
+        tries: Some(state.all_tries().len() as u64),
+        planned_starts: Some(state.planned_count() as u64),
+        ledger: Some(ledger::size(ledger)),
     }
 }
 

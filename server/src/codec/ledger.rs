@@ -15,7 +15,7 @@ use super::{
     CodecError,
     codes::{period, period_code},
     columns::{column, deltas, narrow, sums},
-    format::{self, EntryKind},
+    format,
     model::{counts, counts_back, name},
 };
 
@@ -162,8 +162,8 @@ impl TryFrom<format::Prices> for Prices {
     }
 }
 
-/// The first entry of the ledger, unless it is empty.
-pub(super) fn head(state: &State) -> Option<EntryKind> {
+/// The first entry of the ledger.
+pub(super) fn head(state: &State) -> format::LedgerHead {
     let accounts = state.accounts();
     let site = |(id, site): (SiteId, &Site)| format::Site {
         id: id.0,
@@ -173,7 +173,7 @@ pub(super) fn head(state: &State) -> Option<EntryKind> {
     };
     let payer =
         |(id, name): (TenantId, &Name)| format::Payer { tenant: id.0, name: name.to_string() };
-    let head = format::LedgerHead {
+    format::LedgerHead {
         sites: accounts.booked_sites().map(site).collect(),
         payers: accounts.payers().map(payer).collect(),
         moved_nodes: deltas(accounts.moved().map(|(node, _)| node.0.into())),
@@ -181,8 +181,14 @@ pub(super) fn head(state: &State) -> Option<EntryKind> {
         rows: accounts.all_rows().count() as u64,
         jobs: totals(state).count() as u64,
         books: accounts.books().all().len() as u64,
-    };
-    (head != format::LedgerHead::default()).then_some(EntryKind::Ledger(head))
+    }
+}
+
+/// How much a ledger holds; nothing if it is empty.
+pub(super) fn size(head: &format::LedgerHead) -> u64 {
+    let listed = [head.sites.len(), head.payers.len(), head.moved.len()];
+    let counted = [head.rows, head.jobs, head.books].into_iter();
+    counted.chain(listed.map(|count| count as u64)).fold(0, u64::saturating_add)
 }
 
 pub(super) fn rows(accounts: &Accounts) -> impl Iterator<Item = format::LedgerRow> {

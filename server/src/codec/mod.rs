@@ -1,9 +1,10 @@
 //! How records and checkpoints are stored: core's plain data to protobuf bytes and back.
 //!
-//! `format` holds the messages; beside it stand the conversions, by concept: `model` for descriptions, `codes` for
-//! enums, `columns` and `runs` for what comes in thousands, `names` for the names beside a batch, `shares` for what tenants held and lost, `event` and
-//! `outcome` for what happened and was answered. A record is one message. A checkpoint is a sequence of entries that `checkpoint` writes and `rebuild`
-//! reads, a bounded part of the state each.
+//! `format` holds the messages; beside it stand the conversions, by concept: `model`, `extras` and `owner` for
+//! descriptions, `codes` for enums, `columns` and `runs` for what comes in thousands, `names` for the names beside a
+//! batch, `bounds`, `ledger`, `quotes` and `shares` for what has been learned, booked, quoted and held, `event` and
+//! `outcome` for what happened and was answered. A record is one message. A checkpoint is a sequence of entries that
+//! `checkpoint` writes and `rebuild` reads, a bounded part of the state each; `checkpoint` adds what a forecaster learned.
 //!
 //! Whatever bytes come in, decoding ends in a value or a [`CodecError`]. Deliberately absent: checksums and chunks,
 //! which are the store's, and the public API's messages.

@@ -1,4 +1,4 @@
-//! Owners, their calendars and windows.
+//! Owners, their calendars and windows, and how they have fared.
 
 use offpeak_core::model::{
     CalendarEntry, Curb, Days, HeldShare, LendingRecord, Lent, Millis, OwnerSpec, Risk, Scorecard,
@@ -73,6 +73,19 @@ pub(super) fn lending_record(
 ) -> Result<LendingRecord, CodecError> {
     let mut record = LendingRecord { curb: curb(quarters)?, ..LendingRecord::default() };
     for card in cards {
+        let rows = card.days.len();
+        let columns = [
+            &card.samples,
+            &card.exceeded,
+            &card.short,
+            &card.short_for_ms,
+            &card.missing_ppm,
+            &card.idle,
+            &card.harvested,
+        ];
+        if columns.iter().any(|column| ![0, rows].contains(&column.len())) {
+            return Err(CodecError::Columns("a scorecard"));
+        }
         let lent = |row: usize| Lent {
             samples: cell(&card.samples, row),
             exceeded: cell(&card.exceeded, row),
@@ -83,8 +96,10 @@ pub(super) fn lending_record(
             harvested: cell(&card.harvested, row),
         };
         let days = sums(&card.days).enumerate().map(|(row, day)| (day, lent(row))).collect();
-        let region = name("region", &card.region)?;
-        record.scorecards.insert(region, Scorecard::of(days));
+        let kept = Scorecard::of(days).ok_or(CodecError::Order("the days of a scorecard"))?;
+        if record.scorecards.insert(name("region", &card.region)?, kept).is_some() {
+            return Err(CodecError::Order("the scorecards of an owner"));
+        }
     }
     Ok(record)
 }

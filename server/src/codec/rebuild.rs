@@ -39,6 +39,7 @@ use super::{
 pub struct CheckpointReader {
     begun: Option<(Restore, format::Header)>,
     ledger: Option<LedgerReader>,
+    ledger_size: u64,
     task_kinds: Vec<(DemandKey, u64)>,
     shares: usize,
     run_times: Vec<(Alike, Ran)>,
@@ -63,6 +64,9 @@ impl CheckpointReader {
             self.begun = Some((Restore::new(restored_header(&header)), header));
             return Ok(());
         };
+        if let EntryKind::Ledger(head) = &kind {
+            self.ledger_size = ledger::size(head);
+        }
         let Some(kind) = ledger_entry(&mut self.ledger, kind)? else { return Ok(()) };
         finish_ledger(restore, &mut self.ledger)?;
         match kind {
@@ -156,7 +160,7 @@ impl CheckpointReader {
         let quotes = record.started.saturating_add(record.withdrawn).saturating_add(open as u64);
         let made = record.made;
         restore.quotes(RunTimes::restore(self.run_times), Quotes::restore(self.quotes, record));
-        let state = restore.finish();
+        let state = restore.finish()?;
         let counts = [
             ("owners", header.owners, described(&state).count()),
             ("nodes", header.nodes, state.node_count()),
@@ -172,7 +176,13 @@ impl CheckpointReader {
         ];
         let counts = counts.map(|(what, expected, found)| (what, expected, found as u64));
         let quotes = [("quotes", header.quotes, made), ("quotes", header.quotes, quotes)];
-        for (what, expected, found) in counts.into_iter().chain(quotes) {
+        let later = [
+            ("tried tasks", header.tries, state.all_tries().len() as u64),
+            ("planned starts", header.planned_starts, state.planned_count() as u64),
+            ("parts of the ledger", header.ledger, self.ledger_size),
+        ];
+        let later = later.map(|(what, expected, found)| (what, expected.unwrap_or(found), found));
+        for (what, expected, found) in counts.into_iter().chain(quotes).chain(later) {
             if expected != found {
                 return Err(CodecError::Count { what, expected, found });
             }

@@ -14,6 +14,7 @@ use super::{
     forecasts::Told,
     group::{Group, Stepped},
     queue::answer,
+    quoter::Bell,
 };
 use crate::{cell::Shared, codec, config::Config, record::Record, store::Log, telemetry::Metrics};
 
@@ -22,12 +23,19 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
     steps: Receiver<Stepped>,
-    forecaster: Sender<Told>,
+    learners: Learners,
     record_limit_events: usize,
     checkpoint_every_bytes: u64,
     /// Appended since the last checkpoint was asked for; after a start, what the log holds.
     since_checkpoint_bytes: u64,
     metrics: Metrics,
+}
+
+/// Who is told of what was committed, beside those who watch.
+pub(super) struct Learners {
+    pub(super) forecaster: Sender<Told>,
+    /// Where jobs that wait are quoted, if they are.
+    pub(super) bell: Option<Bell>,
 }
 
 impl Committer {
@@ -36,7 +44,7 @@ impl Committer {
         shared: Arc<Shared>,
         log: Arc<dyn Log>,
         steps: Receiver<Stepped>,
-        forecaster: Sender<Told>,
+        learners: Learners,
         metrics: Metrics,
     ) -> Self {
         let bounds = log.bounds();
@@ -44,7 +52,7 @@ impl Committer {
         Self {
             shared,
             steps,
-            forecaster,
+            learners,
             record_limit_events: config.record_limit_events,
             checkpoint_every_bytes: config.checkpoint_every_bytes,
             since_checkpoint_bytes: if replayed { bounds.log_bytes } else { 0 },
@@ -84,9 +92,12 @@ impl Committer {
         if record.batch.events.iter().any(Forecaster::learns_from) {
             // Before it is in the view: whoever sees it there may ask what has been learned up to it. A forecaster that
             // is gone has been reported by its guard.
-            let _ = self.forecaster.send(Told::Committed(Arc::clone(&record)));
+            let _ = self.learners.forecaster.send(Told::Committed(Arc::clone(&record)));
         }
         self.shared.view.fold(&record.batch);
+        if let Some(bell) = &self.learners.bell {
+            bell.ring(&record.batch.events, &self.shared.view);
+        }
         self.shared.feed.publish(record, last, payload.len());
         self.metrics.published(started.elapsed(), last);
         self.ask_for_checkpoint(payload.len() as u64);

@@ -10,7 +10,6 @@ use super::{
     group::Stepped,
     planner::Desk,
     queue::{Queue, Taken},
-    quoter::Bell,
 };
 use crate::{
     clock::Clock,
@@ -35,8 +34,6 @@ pub(super) struct Decider {
     pub(super) last: Time,
     /// Where the planner is, unless there is none.
     pub(super) desk: Option<Desk>,
-    /// Where jobs that wait are quoted, if they are.
-    pub(super) bell: Option<Bell>,
     pub(super) forks: Forks,
     pub(super) metrics: Metrics,
 }
@@ -65,9 +62,6 @@ impl Decider {
                 }
             }
             self.forks.give(&self.engine);
-            if let Some(bell) = &self.bell {
-                bell.ring(&self.engine);
-            }
             // The step is on its way to the log while a problem is stated.
             if let Some(desk) = &self.desk {
                 desk.offer(&mut self.engine);

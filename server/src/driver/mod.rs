@@ -24,7 +24,7 @@ mod committer;
 mod decider;
 mod fatal;
 pub(crate) mod forecasts;
-pub(crate) mod forks;
+mod forks;
 mod group;
 mod planner;
 pub(crate) mod queue;
@@ -54,7 +54,7 @@ use crate::{
     view::{Progress, View},
 };
 use checkpoints::Checkpointer;
-use committer::Committer;
+use committer::{Committer, Learners};
 use decider::Decider;
 use fatal::Guard;
 use forecasts::{Forecasts, Line};
@@ -135,19 +135,19 @@ impl Driver {
             },
             metrics: metrics.clone(),
         };
+        let (quoter, bell) = Quoter::new(config, &queue, &view).unzip();
         let committer = Committer::new(
             config,
             Arc::clone(&shared),
             Arc::clone(&log),
             steps_rx,
-            told_tx,
+            Learners { forecaster: told_tx, bell },
             metrics.clone(),
         );
         let forecasts = Forecasts { forecaster, told: told_rx, queue: Arc::clone(&queue) };
         // The wall clock may be behind what the last server saw.
         let last = clock.now().max(state.now());
         let (planner, desk) = Planner::new(config, &queue, &metrics).unzip();
-        let (quoter, bell) = Quoter::new(config, &queue, &view).unzip();
         let decider = Decider {
             engine: Engine::new(state, last).with_batch_budget(config.batch_budget.into()),
             queue: Arc::clone(&queue),
@@ -156,7 +156,6 @@ impl Driver {
             batch_limit_requests: config.batch_limit_requests,
             last,
             desk,
-            bell,
             forks: Forks::new(),
             metrics,
         };

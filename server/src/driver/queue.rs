@@ -6,15 +6,17 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use offpeak_core::{
     command::{Outcome, Request},
+    engine::Fork,
+    model::Revision,
     rejection::Rejection,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::forks;
 use crate::cell::CellError;
@@ -56,6 +58,8 @@ pub(crate) struct Queue {
     /// Held by the thread that hands over a request aside.
     aside_turn: Mutex<()>,
     limit_requests: usize,
+    /// For those who wait for a copy of the engine, here or there.
+    fork_room: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +94,7 @@ impl Queue {
             aside_done: Condvar::new(),
             aside_turn: Mutex::default(),
             limit_requests,
+            fork_room: Arc::new(Semaphore::new(limit_requests.min(Semaphore::MAX_PERMITS))),
         }
     }
 
@@ -131,18 +136,20 @@ impl Queue {
         if inner.closed { Err(Refused::Closed) } else { Ok(()) }
     }
 
-    /// Asks for a copy of the engine.
-    pub(crate) fn ask_for_fork(&self, waiter: forks::Waiter) -> Result<(), Refused> {
+    /// Asks for a copy of the engine, of this revision or a later one. As many may wait for one as requests may.
+    pub(crate) fn ask_for_fork(
+        &self,
+        min_revision: Revision,
+    ) -> Result<oneshot::Receiver<Arc<Fork>>, Refused> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);
         }
-        if inner.forks.len() >= self.limit_requests {
-            return Err(Refused::Full);
-        }
-        inner.forks.push(waiter);
+        let room = Arc::clone(&self.fork_room).try_acquire_owned().map_err(|_| Refused::Full)?;
+        let (answer, fork) = oneshot::channel();
+        inner.forks.push(forks::Waiter { min_revision, answer, _room: room });
         self.rouse(inner);
-        Ok(())
+        Ok(fork)
     }
 
     /// Waits for entries, at most `wait`, and takes whole ones until they make `limit` requests, and last the request
@@ -162,6 +169,8 @@ impl Queue {
         }
         inner.woken = false;
         if inner.waiters.is_empty() && inner.closed {
+            // Nobody comes back to give copies.
+            inner.forks.clear();
             return None;
         }
         let mut waiters = Vec::new();
@@ -278,9 +287,9 @@ mod tests {
 
     use offpeak_core::{
         command::{Command, Request},
-        model::Policy,
+        model::{Policy, Revision},
     };
-    use tokio::sync::oneshot;
+    use tokio::sync::oneshot::{self, error::TryRecvError};
 
     use super::{Aside, Queue, Refused, Waiter};
 
@@ -378,6 +387,26 @@ mod tests {
         assert_eq!(pusher.join().expect("no panic"), Err(Refused::Closed));
         assert_eq!(queue.push_aside(request()), Err(Refused::Closed));
         assert!(queue.take(9, Duration::MAX).is_none());
+    }
+
+    #[test]
+    fn who_asked_for_a_copy_learns_that_the_queue_is_closed() {
+        let queue = Queue::new(10);
+        let mut copy = queue.ask_for_fork(Revision(0)).expect("room");
+        queue.close();
+        assert!(queue.take(9, Duration::MAX).is_none());
+        assert!(matches!(copy.try_recv(), Err(TryRecvError::Closed)));
+    }
+
+    #[test]
+    fn who_waits_for_a_copy_takes_room_until_it_is_given() {
+        let queue = Queue::new(2);
+        let ask = || queue.ask_for_fork(Revision(0));
+        let _copies = [ask().expect("room"), ask().expect("room")];
+        let taken = queue.take(9, Duration::ZERO).expect("open").forks;
+        assert_eq!((ask().err(), taken.len()), (Some(Refused::Full), 2));
+        drop(taken);
+        assert!(ask().is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -10,15 +10,14 @@ use std::{
 
 use offpeak_core::{
     command::{Command, Request},
-    engine::{Ahead, Engine, Fork},
+    engine::{Ahead, Fork},
+    event::Event,
     model::{Job, JobId, Quote},
     quote::quotes,
     state::State,
 };
-use tokio::sync::oneshot;
 
 use super::{
-    forks,
     planner::rest,
     queue::{Queue, Refused},
 };
@@ -31,12 +30,12 @@ const JOBS_AT_ONCE: usize = 1_000;
 const GATHERING: Duration = Duration::from_secs(1);
 
 /// The quoter's thread: it tells jobs that wait when they will start, beside the engine and in a share of one core. Each
-/// job is told once, soon after it was submitted.
+/// job is told once, soon after it was submitted, or after those that it waited for have ended.
 pub(super) struct Quoter {
     queue: Arc<Queue>,
     view: Arc<View>,
     rung: Receiver<()>,
-    idle: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     share_percent: u32,
     /// Jobs from here on have not been looked at.
     next: JobId,
@@ -44,25 +43,47 @@ pub(super) struct Quoter {
     waiting: BTreeSet<JobId>,
 }
 
-/// How the engine tells the quoter that jobs wait which it may not know of.
+/// How the committer tells the quoter that jobs wait which it does not know of.
 pub(super) struct Bell {
     rings: SyncSender<()>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
     /// The quoter listens.
-    idle: Arc<AtomicBool>,
+    idle: AtomicBool,
+    /// Jobs that were looked at and began to wait for a place later, as far as they were not looked at again.
+    resumed: Mutex<Vec<JobId>>,
 }
 
 impl Bell {
-    /// After each step: rings if the quoter listens and has something to do.
-    pub(super) fn ring(&self, engine: &Engine) {
-        if !self.idle.load(Ordering::Acquire) {
-            return;
+    /// After each commit: rings if the quoter listens and has something to do.
+    pub(super) fn ring(&self, events: &[Event], view: &View) {
+        let (mut is_news, mut resumed) = (false, Vec::new());
+        for event in events {
+            match event {
+                Event::JobSubmitted { .. } => is_news = true,
+                Event::TasksResumed { job, .. } => resumed.push(*job),
+                _ => {}
+            }
         }
-        let state = engine.state();
-        if state.waiting().jobs > state.quotes().open().len() as u64 {
-            self.idle.store(false, Ordering::Release);
+        if !resumed.is_empty() {
+            view.read(|state| resumed.retain(|id| wants_a_quote(state, *id)));
+            is_news |= !resumed.is_empty();
+            self.shared.resumed().append(&mut resumed);
+        }
+        if is_news && self.shared.idle.load(Ordering::SeqCst) && view.read(has_unquoted) {
+            self.shared.idle.store(false, Ordering::SeqCst);
             // Who listens has room for it. A quoter that is gone has been reported by its guard.
             let _ = self.rings.try_send(());
         }
+    }
+}
+
+impl Shared {
+    fn resumed(&self) -> MutexGuard<'_, Vec<JobId>> {
+        self.resumed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,20 +98,20 @@ impl Quoter {
             return None;
         }
         let (rings, rung) = sync_channel(1);
-        let idle = Arc::new(AtomicBool::new(false));
+        let shared = Arc::<Shared>::default();
         let quoter = Self {
             queue: Arc::clone(queue),
             view: Arc::clone(view),
             rung,
-            idle: Arc::clone(&idle),
+            shared: Arc::clone(&shared),
             share_percent: config.quotes_share_percent,
             next: JobId(0),
             waiting: BTreeSet::new(),
         };
-        Some((quoter, Bell { rings, idle }))
+        Some((quoter, Bell { rings, shared }))
     }
 
-    /// Quotes until the engine is gone or the queue is closed.
+    /// Quotes until the committer is gone or the queue is closed.
     pub(super) fn run(mut self) {
         // Either way nobody waits for quotes any more.
         let (Ok(()) | Err(Refused::Closed | Refused::Full)) = self.quote_all();
@@ -99,10 +120,12 @@ impl Quoter {
     fn quote_all(&mut self) -> Result<(), Refused> {
         loop {
             if self.waiting.is_empty() {
-                self.idle.store(true, Ordering::Release);
-                // Jobs may have come meanwhile, and an engine that sleeps would not tell.
-                self.queue.wake();
-                self.rung.recv().map_err(|_| Refused::Closed)?;
+                self.shared.idle.store(true, Ordering::SeqCst);
+                // What came meanwhile did not ring.
+                if !self.is_behind() {
+                    self.rung.recv().map_err(|_| Refused::Closed)?;
+                }
+                self.shared.idle.store(false, Ordering::SeqCst);
                 self.pause(GATHERING)?;
             }
             let started = Instant::now();
@@ -115,11 +138,22 @@ impl Quoter {
         }
     }
 
-    /// Finds jobs that were submitted since the last time and wait without a quote.
+    /// Whether jobs wait that may want a quote and were not looked at. One that waits and can have none, because some of
+    /// its tasks had a place before, is looked at once.
+    fn is_behind(&self) -> bool {
+        let came = |state: &State| {
+            let (_, _, next, _) = state.next_ids();
+            next > self.next || !self.shared.resumed().is_empty()
+        };
+        self.view.read(|state| has_unquoted(state) && came(state))
+    }
+
+    /// Finds jobs that have come to wait since the last time and wait without a quote.
     fn gather(&mut self) {
+        let resumed = std::mem::take(&mut *self.shared.resumed());
         let state = self.view.read(State::clone);
-        let new = state.jobs_from(self.next).filter(|job| wants_a_quote(&state, job));
-        self.waiting.extend(new.map(|job| job.id));
+        let new = state.jobs_from(self.next).map(|job| job.id).chain(resumed);
+        self.waiting.extend(new.filter(|id| wants_a_quote(&state, *id)));
         let (_, _, next, _) = state.next_ids();
         self.next = next;
     }
@@ -134,7 +168,7 @@ impl Quoter {
         let rest = rest.map(|first| self.waiting.split_off(&first)).unwrap_or_default();
         let mut wanted = std::mem::replace(&mut self.waiting, rest);
         let state = fork.state();
-        wanted.retain(|id| state.job(*id).is_some_and(|job| wants_a_quote(state, job)));
+        wanted.retain(|id| wants_a_quote(state, *id));
         if wanted.is_empty() {
             return Ok(None);
         }
@@ -144,9 +178,14 @@ impl Quoter {
 
     fn fork(&self) -> Result<Arc<Fork>, Refused> {
         let min_revision = self.view.read(State::revision);
-        let (answer, fork) = oneshot::channel();
-        self.queue.ask_for_fork(forks::Waiter { min_revision, answer })?;
-        fork.blocking_recv().map_err(|_| Refused::Closed)
+        loop {
+            match self.queue.ask_for_fork(min_revision) {
+                Ok(fork) => return fork.blocking_recv().map_err(|_| Refused::Closed),
+                // Others ask for copies, and are served soon.
+                Err(Refused::Full) => self.pause(GATHERING)?,
+                Err(Refused::Closed) => return Err(Refused::Closed),
+            }
+        }
     }
 
     /// Rests, unless the engine goes meanwhile.
@@ -158,6 +197,52 @@ impl Quoter {
     }
 }
 
-fn wants_a_quote(state: &State, job: &Job) -> bool {
-    job.waits_for_its_first_place() && state.quotes().get(job.id).is_none()
+/// Whether more jobs wait than were told when they start.
+fn has_unquoted(state: &State) -> bool {
+    state.waiting().jobs > state.quotes().open().len() as u64
+}
+
+fn wants_a_quote(state: &State, id: JobId) -> bool {
+    state.job(id).is_some_and(Job::waits_for_its_first_place) && state.quotes().get(id).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::Ordering};
+
+    use offpeak_core::{
+        command::Command,
+        engine::Engine,
+        event::Event,
+        model::{Job, JobId, Time},
+        state::State,
+    };
+
+    use super::{Queue, Quoter, View};
+    use crate::{
+        config::Config,
+        driver::tests::{create, node, planner::submit, request},
+    };
+
+    #[test]
+    fn a_job_that_waits_and_can_have_no_quote_is_looked_at_once() {
+        let mut engine = Engine::new(State::default(), Time(0));
+        let nodes = Command::RegisterNodes(vec![node("n", 1_000)]);
+        let submitted = submit("half", 600, 2);
+        let step = engine.step(Time(0), vec![create("t"), request(nodes), submitted]);
+        let job = engine.state().job(JobId(1)).map(Job::waits_for_its_first_place);
+        assert_eq!((job, engine.state().waiting().jobs), (Some(false), 1), "one task has a place");
+
+        let view = Arc::new(View::new(engine.state().clone()));
+        let queue = Arc::new(Queue::new(10));
+        let (mut quoter, bell) = Quoter::new(&Config::default(), &queue, &view).expect("it is on");
+        assert!(quoter.is_behind());
+        quoter.gather();
+        assert!(quoter.waiting.is_empty() && !quoter.is_behind());
+        quoter.shared.idle.store(true, Ordering::SeqCst);
+        bell.ring(&[Event::LoadReported { samples: Vec::new() }], &view);
+        assert!(quoter.rung.try_recv().is_err(), "nothing has come");
+        bell.ring(&step.batch.events, &view);
+        assert!(quoter.rung.try_recv().is_ok(), "a job has come");
+    }
 }

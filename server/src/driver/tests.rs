@@ -1,6 +1,7 @@
 mod forecasts;
 mod memory_log;
-mod planner;
+pub(super) mod planner;
+mod quotes;
 
 use std::{
     collections::BTreeMap,
@@ -49,6 +50,11 @@ impl House {
     }
 
     fn on(log: Arc<MemoryLog>, config: &Config) -> Self {
+        // A quote comes when it comes, which would make events depend on how long a test takes.
+        Self::with_quotes(log, &Config { quotes_share_percent: 0, ..config.clone() })
+    }
+
+    fn with_quotes(log: Arc<MemoryLog>, config: &Config) -> Self {
         let Recovered { state, forecaster } = recover(&*log).expect("what was written can be read");
         let clock = Arc::new(ManualClock::new(Time(1_000_000)));
         let metrics = Metrics::new();
@@ -64,9 +70,7 @@ impl House {
                 reports.lock().expect("unharmed").push(error.to_string());
             }),
         };
-        // A quote comes when it comes, which would make events depend on how long a test takes.
-        let config = Config { quotes_share_percent: 0, ..config.clone() };
-        let driver = Driver::start(&config, setup).expect("threads");
+        let driver = Driver::start(config, setup).expect("threads");
         Self { cell: driver.cell(), driver, log, clock, metrics, fatal }
     }
 
@@ -77,7 +81,7 @@ impl House {
     }
 }
 
-fn create(name: &str) -> Request {
+pub(super) fn create(name: &str) -> Request {
     request(Command::CreateTenant(TenantSpec {
         name: Name::parse(name).expect("a name"),
         parent: Name::default(),
@@ -95,7 +99,7 @@ fn register(name: &str, report_ttl: Option<Millis>) -> Request {
     request(Command::RegisterNodes(vec![NodeSpec { report_ttl, ..node(name, 4_000) }]))
 }
 
-fn node(name: &str, cpu_millis: u64) -> NodeSpec {
+pub(super) fn node(name: &str, cpu_millis: u64) -> NodeSpec {
     NodeSpec {
         name: Name::parse(name).expect("a name"),
         owner: Name::default(),
@@ -111,7 +115,7 @@ fn node(name: &str, cpu_millis: u64) -> NodeSpec {
     }
 }
 
-fn request(command: Command) -> Request {
+pub(super) fn request(command: Command) -> Request {
     Request { command, request_id: None, validate_only: false }
 }
 
@@ -299,6 +303,31 @@ async fn waiting_for_a_revision_ends_when_it_is_visible() {
     house.driver.close();
     let closed = house.cell.wait_for(Revision(9), PATIENCE).await;
     assert!(matches!(closed, Err(CellError::Stopping)), "{closed:?}");
+    house.driver.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_of_an_engine_that_is_held_up_is_not_waited_for_any_longer_than_was_said() {
+    let house = House::new(&Config { steps_in_flight: 1, ..Config::default() });
+    house.log.hold_appends();
+    // One in the log, one in flight, and one that the engine cannot hand on.
+    let mut answers = Vec::new();
+    for name in numbered(3) {
+        answers.push(house.cell.submit(create(&name)));
+        while house.cell.queue_length() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let soon = Duration::from_millis(20);
+    let copy = tokio::time::timeout(PATIENCE, house.cell.fork(Revision(0), soon)).await;
+    let copy = copy.expect("no longer than was said");
+    assert!(matches!(copy, Err(CellError::NotYet { newest: Revision(0) })), "{copy:?}");
+    house.log.release();
+    for answer in answers {
+        answer.await.expect("accepted");
+    }
+    let copy = house.cell.fork(Revision(3), PATIENCE).await.expect("a copy");
+    assert_eq!(copy.state().revision(), Revision(3));
     house.driver.stop().await;
 }
 

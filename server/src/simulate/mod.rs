@@ -1,6 +1,7 @@
 //! `offpeakd simulate`: the real engine on a virtual clock, driven by files, to try a fleet or a policy before buying it.
 //!
-//! `input` reads nodes, tenants, tasks, yesterday's tasks and owners' load, and names every fault before anything happens.
+//! `input` reads nodes, tenants, tasks, yesterday's tasks, owners' load and windows, and names every fault before anything
+//! happens.
 //! `run` submits the tasks as they arrive, consults the planner after each batch and lets everything due in between
 //! happen at its time; `timeline` holds what becomes due outside the engine. `ledger` folds the engine's events into
 //! what became of every task, `lending` into what owners left and what of it was used, `fairness` into what tenants got of
@@ -37,6 +38,9 @@ use crate::{
 use input::Inputs;
 use report::Report;
 
+/// For how long owners' windows recur after the last task has arrived and the last load is known.
+const WINDOWS_BEYOND: Millis = Millis(7 * 24 * Millis::HOUR.0);
+
 /// What to simulate.
 #[derive(Args, Clone, Debug)]
 pub struct Simulate {
@@ -58,6 +62,9 @@ pub struct Simulate {
     /// Seconds between two steps of the load, where it counts steps
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     load_step: u64,
+    /// CSV of when owners want their nodes back, as their calendars say beforehand
+    #[arg(long, value_name = "FILE")]
+    windows: Option<PathBuf>,
     /// Where to write what became of every task, as CSV
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
@@ -118,6 +125,7 @@ impl Simulate {
             self.tenants.as_ref(),
             self.history.as_ref(),
             self.load.as_ref(),
+            self.windows.as_ref(),
         ];
         if files.into_iter().flatten().filter(|path| is_standard(path)).count() > 1 {
             return Err(SimulateError::StandardInputTwice);
@@ -152,8 +160,13 @@ impl Simulate {
         let history = self.history.as_deref().map(input::history).transpose()?.unwrap_or_default();
         let step = Millis(self.load_step.saturating_mul(Millis::SECOND.0));
         let load = self.load.as_deref().map(|path| input::load(path, &nodes, step)).transpose()?;
+        let load = load.unwrap_or_default();
+        let last = tasks.iter().map(|row| row.submit).chain(load.last().map(|samples| samples.at));
+        let last = Millis(last.max().unwrap_or_default().0.saturating_add(WINDOWS_BEYOND.0));
+        let windows = self.windows.as_deref().map(|path| input::windows(path, &nodes, last));
+        let windows = windows.transpose()?.unwrap_or_default();
         let tenants = self.tenants.as_deref().map(input::tenants).transpose()?.unwrap_or_default();
-        Ok(Inputs { nodes, tenants, tasks, history, load: load.unwrap_or_default() })
+        Ok(Inputs { nodes, tenants, tasks, history, load, windows })
     }
 
     fn policy(&self) -> Policy {

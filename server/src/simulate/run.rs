@@ -4,11 +4,12 @@ use std::{
 };
 
 use offpeak_core::{
-    command::{Command, Request, Target},
+    command::{Command, OwnerPatch, Request, Target},
     engine::{Engine, Step},
     forecaster::Forecaster,
     model::{
-        Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, Resources, TenantSpec, Time,
+        CalendarEntry, Labels, Millis, Name, NodeBounds, Policy, Priority, Quota, Resources,
+        TenantSpec, Time, WallTime, When, Window, Windows,
     },
     scheduler::{PendingReason, Reasons},
     state::State,
@@ -17,7 +18,7 @@ use offpeak_core::{
 use super::{
     dimensions::Dimensions,
     fairness::{Fairness, FairnessReport},
-    input::{FOR_GOOD, HISTORY, Inputs, JobRow},
+    input::{FOR_GOOD, HISTORY, HeldWindows, Inputs, JobRow},
     ledger::{Held, Ledger},
     lending::{Lending, LendingReport},
     mix::Mix,
@@ -29,7 +30,7 @@ use super::{
 /// When the first task can arrive: a midnight far enough from the epoch for any history.
 pub(super) const ORIGIN: Time = Time(20_000 * DAY.0);
 
-const DAY: Millis = Millis(24 * Millis::HOUR.0);
+const DAY: Millis = Millis::DAY;
 
 /// The last moment that is simulated, if there is still something to happen: just before the 10,000 years are over after
 /// which the first task that must not be preempted could be.
@@ -120,6 +121,7 @@ pub(super) fn run(
     run.pass_time(ORIGIN);
     run.accept(tenants(inputs));
     run.accept(vec![ask(Command::RegisterNodes(inputs.nodes.clone()))]);
+    run.accept(calendars(inputs));
     // What the history taught is enough for a first plan.
     run.plan();
     for batch in order.chunk_by(|a, b| inputs.tasks[*a].submit == inputs.tasks[*b].submit) {
@@ -346,6 +348,36 @@ fn tenants(inputs: &Inputs) -> Vec<Request> {
     let described = inputs.tenants.iter().map(|spec| ask(Command::CreateTenant(spec.clone())));
     let others = names.difference(&known).map(|name| create((*name).clone()));
     described.chain(others).collect()
+}
+
+/// What owners say beforehand about when they want their nodes back.
+fn calendars(inputs: &Inputs) -> Vec<Request> {
+    let calendar = |(owner, held): (&Name, &Vec<HeldWindows>)| {
+        let (mut entries, mut list) = (Vec::new(), Vec::new());
+        for (entry, held) in (0..).zip(held) {
+            // The engine goes by the windows; clocks and days are for people.
+            entries.push(CalendarEntry {
+                name: name(&format!("row-{entry}")),
+                when: When::Once { start: WallTime::default(), end: WallTime::default() },
+                time_zone: "UTC".into(),
+                share: held.share,
+                regions: held.regions.clone(),
+                labels: Labels::new(),
+            });
+            let stretches = held.stretches.iter();
+            list.extend(stretches.map(|(start, end)| Window {
+                start: ORIGIN.after(*start),
+                end: ORIGIN.after(*end),
+                entry,
+            }));
+        }
+        list.sort_unstable();
+        let windows = Windows { through: LAST, list };
+        let patch = OwnerPatch { calendar: Some((entries, windows)), ..OwnerPatch::default() };
+        let target = Target { name: owner.clone(), expected: None };
+        ask(Command::UpdateOwner { target, patch })
+    };
+    inputs.windows.iter().map(calendar).collect()
 }
 
 fn create(name: Name) -> Request {

@@ -32,7 +32,13 @@ pub(super) fn of(report: &Report) -> String {
                 timings.batch_micros.max
             ),
         ),
-        ("planner", format!("{} runs in {:.3} s", timings.planner_runs, timings.planner_seconds)),
+        (
+            "planner",
+            match timings.planner_runs {
+                1 => format!("1 run in {:.3} s", timings.planner_seconds),
+                runs => format!("{runs} runs in {:.3} s", timings.planner_seconds),
+            },
+        ),
     ];
     for (name, value) in lines {
         line(&mut text, format_args!("{name:<14}{value}"));

@@ -104,15 +104,32 @@ impl Table {
         }
     }
 
-    /// Finds the columns of countables and refuses every other column that is not known, as well as the absence of one
-    /// that is needed.
+    /// Refuses every column that is not known, as well as the absence of one that is needed.
     pub(crate) fn expect(&mut self, known: &[&str], needed: &[&str]) {
+        self.expect_all(known, needed, false);
+    }
+
+    /// The same of a file that may have columns of countables, which it finds.
+    pub(crate) fn expect_with_counts(&mut self, known: &[&str], needed: &[&str]) {
+        self.expect_all(known, needed, true);
+        let counts = self.header.counts.len();
+        if counts > MAX_COUNTS {
+            let what = format_args!("has {counts} countables, more than the {MAX_COUNTS} allowed");
+            self.problems.line(HEADER_LINE, what);
+        }
+    }
+
+    fn expect_all(&mut self, known: &[&str], needed: &[&str], may_count: bool) {
         if self.header.names.is_empty() {
             return;
         }
-        let accepted = format!("{} and {COUNT}NAME", known.join(", "));
+        let mut accepted = known.join(", ");
+        if may_count {
+            accepted = format!("{accepted} and {COUNT}NAME");
+        }
         for (at, column) in self.header.names.iter().enumerate() {
-            if let Some(name) = column.strip_prefix(COUNT) {
+            let counted = column.strip_prefix(COUNT).filter(|_| may_count);
+            if let Some(name) = counted {
                 match countable(name) {
                     Ok(name) => self.header.counts.push((at, name)),
                     Err(what) => self.problems.line(HEADER_LINE, format_args!("{column}: {what}")),
@@ -124,11 +141,6 @@ impl Table {
             }
         }
         self.need(needed);
-        let counts = self.header.counts.len();
-        if counts > MAX_COUNTS {
-            let what = format_args!("has {counts} countables, more than the {MAX_COUNTS} allowed");
-            self.problems.line(HEADER_LINE, what);
-        }
     }
 
     /// Refuses the absence of columns.

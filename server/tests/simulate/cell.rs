@@ -83,6 +83,28 @@ fn an_owner_that_returns_takes_its_node_back() {
 }
 
 #[test]
+fn what_an_owner_says_beforehand_is_kept_free_in_time() {
+    let folder = Folder::with(
+        "name,cpu_millis,memory_bytes,owner\na,1000,1000,shop\n",
+        "name,submit_s,cpu_millis,memory_bytes,priority,max_runtime_s\n\
+         stays,0,400,1,1,\n\
+         goes,0,200,1,0,\n\
+         fits,7300,100,1,0,60\n\
+         waits,7300,400,1,0,60\n",
+    );
+    folder
+        .write("windows.csv", b"owner,start_s,end_s,every_s,permille\nshop,7200,10800,86400,500\n");
+    expect![[r#"
+        task,node,gpus,time_s,outcome,reason
+        stays,a,,0,placed,
+        goes,a,,615600,placed,
+        fits,a,,7301,succeeded,
+        waits,a,,10800,succeeded,
+    "#]]
+    .assert_eq(&folder.decisions("--windows windows.csv"));
+}
+
+#[test]
 fn what_owners_left_idle_and_what_of_it_was_lent_is_told() {
     let folder = Folder::with(
         "name,cpu_millis,memory_bytes\na,10000,1000\n",

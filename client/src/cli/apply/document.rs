@@ -25,7 +25,7 @@ pub(crate) enum Document {
     Owner(Owner),
     Tenant(Tenant),
     Node(Node),
-    Job(Job),
+    Job(Box<Job>),
 }
 
 #[derive(Deserialize)]
@@ -218,7 +218,7 @@ impl Kind {
             Self::Owner => Document::Owner(json::typed(message)),
             Self::Tenant => Document::Tenant(json::typed(message)),
             Self::Node => Document::Node(json::typed(message)),
-            Self::Job => Document::Job(json::typed(message)),
+            Self::Job => Document::Job(Box::new(json::typed(message))),
         }
     }
 }

@@ -5,26 +5,25 @@
 //! changes nothing. A document is the whole description: what it leaves out is unset. Output-only fields in it are
 //! ignored, so what `get -o yaml` prints can be edited and applied with a `kind` added.
 
+mod compare;
 mod diff;
 pub(crate) mod document;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use offpeak::v1::{
-    CreateTenantRequest, GetJobRequest, GetNodeRequest, GetOwnerRequest, GetTenantRequest, Job,
-    JobSpec, Node, Owner, RegisterNodesRequest, SubmitJobRequest, Tenant, UpdateJobRequest,
-    UpdateNodeRequest, UpdateOwnerRequest, UpdateTenantRequest,
+    CreateTenantRequest, Job, JobSpec, Node, RegisterNodesRequest, SubmitJobRequest, Tenant,
+    UpdateJobRequest, UpdateNodeRequest, UpdateOwnerRequest, UpdateTenantRequest,
 };
-use offpeak_client::{Client, Error};
+use offpeak_client::Client;
 use prost_types::FieldMask;
 use serde::Serialize;
-use tonic::Code;
 
-pub(crate) use self::diff::{changed_node_fields, changed_owner_fields, changed_tenant_fields};
-use self::{
-    diff::{changed_fixed_job_fields, changed_job_fields},
-    document::Document,
+use self::document::Document;
+pub(crate) use self::{
+    compare::{Difference, Outcome, found},
+    diff::{changed_node_fields, changed_owner_fields, changed_tenant_fields},
 };
 use super::{
     failure::{Failure, exit},
@@ -65,15 +64,6 @@ pub(crate) struct Apply {
     dry_run: bool,
 }
 
-/// What became of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Created,
-    Updated,
-    Unchanged,
-}
-
 /// A line of the result, for machines.
 #[derive(Serialize)]
 struct Applied<'a> {
@@ -86,25 +76,18 @@ struct Applied<'a> {
 struct Applier {
     client: Client,
     dry_run: bool,
-    /// Tenants that a dry run would have created; the server cannot check their jobs and children.
-    imagined_tenants: Vec<String>,
+    /// What a dry run would have created, and the server does not know: tenants, and jobs with their tenants.
+    imagined_tenants: BTreeSet<String>,
+    imagined_jobs: BTreeSet<(String, String)>,
 }
 
 pub(crate) async fn run(apply: &Apply, session: &Session) -> Result<(), Failure> {
-    let mut documents = Vec::new();
-    for file in &apply.files {
-        documents.extend(document::parse(input::shown(file), &input::read(file).await?)?);
-    }
-    for document in &mut documents {
-        document.complete(session)?;
-    }
-    // Jobs need their tenants, and tenants their parents. The sort is stable, so the order of the files decides the rest.
-    let depths = tenant_depths(&documents);
-    documents.sort_by_key(|document| (document.rank(), document.depth(&depths)));
+    let documents = read(&apply.files, session).await?;
     let mut applier = Applier {
         client: session.connect().await?,
         dry_run: apply.dry_run,
-        imagined_tenants: Vec::new(),
+        imagined_tenants: BTreeSet::new(),
+        imagined_jobs: BTreeSet::new(),
     };
     let mut code = 0;
     let mut failed = 0_usize;
@@ -132,6 +115,21 @@ pub(crate) async fn run(apply: &Apply, session: &Session) -> Result<(), Failure>
         ));
     }
     Ok(())
+}
+
+/// The documents of files, in an order in which they can be applied.
+pub(crate) async fn read(files: &[String], session: &Session) -> Result<Vec<Document>, Failure> {
+    let mut documents = Vec::new();
+    for file in files {
+        documents.extend(document::parse(input::shown(file), &input::read(file).await?)?);
+    }
+    for document in &mut documents {
+        document.complete(session)?;
+    }
+    // Jobs need their tenants, and tenants their parents. The sort is stable, so the order of the files decides the rest.
+    let depths = tenant_depths(&documents);
+    documents.sort_by_key(|document| (document.rank(), document.depth(&depths)));
+    Ok(documents)
 }
 
 fn print(reference: &str, outcome: Outcome, dry_run: bool, out: Out) -> Result<(), Failure> {
@@ -217,146 +215,141 @@ impl Document {
     }
 }
 
-/// The object, or `None` when the cell does not have it.
-pub(crate) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.code() == Code::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 impl Applier {
     async fn apply(&mut self, document: &Document) -> Result<Outcome, Failure> {
-        match document {
-            Document::Owner(owner) => self.owner(owner).await,
-            Document::Tenant(tenant) => self.tenant(tenant).await,
-            Document::Node(node) => self.node(node).await,
-            Document::Job(job) => self.job(job).await,
-        }
-    }
-
-    /// An owner that the cell does not know is one of whom nothing was asked yet.
-    async fn owner(&self, owner: &Owner) -> Result<Outcome, Failure> {
-        let request = GetOwnerRequest { name: owner.name.clone(), min_revision: 0 };
-        let answer = found(self.client.call(request).await)?;
-        let is_new = answer.is_none();
-        let old = answer.and_then(|answer| answer.owner).unwrap_or_default();
-        let paths = changed_owner_fields(&old, owner);
-        if paths.is_empty() {
-            return Ok(Outcome::Unchanged);
-        }
-        let request = UpdateOwnerRequest {
-            owner: Some(owner.clone()),
-            update_mask: Some(FieldMask { paths }),
-            expected_revision: old.revision,
-            validate_only: self.dry_run,
-            ..UpdateOwnerRequest::default()
-        };
-        self.client.call(request).await?;
-        Ok(if is_new { Outcome::Created } else { Outcome::Updated })
-    }
-
-    async fn tenant(&mut self, tenant: &Tenant) -> Result<Outcome, Failure> {
-        let request = GetTenantRequest { name: tenant.name.clone(), min_revision: 0 };
-        let Some(answer) = found(self.client.call(request).await)? else {
-            let request = CreateTenantRequest {
-                tenant: Some(tenant.clone()),
-                validate_only: self.dry_run,
-                ..CreateTenantRequest::default()
-            };
-            if !self.imagined_tenants.contains(&tenant.parent) {
-                self.client.call(request).await?;
-            }
-            if self.dry_run {
-                self.imagined_tenants.push(tenant.name.clone());
-            }
-            return Ok(Outcome::Created);
-        };
-        let old = answer.tenant.unwrap_or_default();
-        let paths = changed_tenant_fields(&old, tenant);
-        if paths.is_empty() {
-            return Ok(Outcome::Unchanged);
-        }
-        let request = UpdateTenantRequest {
-            tenant: Some(tenant.clone()),
-            update_mask: Some(FieldMask { paths }),
-            expected_revision: old.revision,
-            validate_only: self.dry_run,
-            ..UpdateTenantRequest::default()
-        };
-        self.client.call(request).await?;
-        Ok(Outcome::Updated)
-    }
-
-    async fn node(&self, node: &Node) -> Result<Outcome, Failure> {
-        let request = GetNodeRequest { name: node.name.clone(), min_revision: 0 };
-        let Some(answer) = found(self.client.call(request).await)? else {
-            let request = RegisterNodesRequest {
-                nodes: vec![node.clone()],
-                validate_only: self.dry_run,
-                ..RegisterNodesRequest::default()
-            };
-            self.client.call(request).await?;
-            return Ok(Outcome::Created);
-        };
-        let old = answer.node.unwrap_or_default();
-        let paths = changed_node_fields(&old, node);
-        if paths.is_empty() {
-            return Ok(Outcome::Unchanged);
-        }
-        let request = UpdateNodeRequest {
-            node: Some(node.clone()),
-            update_mask: Some(FieldMask { paths }),
-            expected_revision: old.revision,
-            validate_only: self.dry_run,
-            ..UpdateNodeRequest::default()
-        };
-        self.client.call(request).await?;
-        Ok(Outcome::Updated)
-    }
-
-    async fn job(&self, job: &Job) -> Result<Outcome, Failure> {
-        let request =
-            GetJobRequest { tenant: job.tenant.clone(), name: job.name.clone(), min_revision: 0 };
-        let Some(answer) = found(self.client.call(request).await)? else {
-            if self.imagined_tenants.contains(&job.tenant) {
-                return Ok(Outcome::Created);
-            }
-            let request = SubmitJobRequest {
-                job: Some(job.clone()),
-                validate_only: self.dry_run,
-                ..SubmitJobRequest::default()
-            };
-            self.client.call(request).await?;
-            return Ok(Outcome::Created);
-        };
-        let old = answer.job.unwrap_or_default();
-        let old_spec = old.spec.unwrap_or_default();
-        let new_spec = job.spec.clone().unwrap_or_default();
-        let fixed = changed_fixed_job_fields(&old_spec, &new_spec);
+        let known = document.known(&self.client).await?;
+        let Difference { outcome, paths, fixed } = document.difference(known.as_ref());
         if !fixed.is_empty() {
             let message = format!("a job's {} cannot be changed", fixed.join(", "));
             return Err(Failure::new(exit::CONFLICT, message)
                 .hint("cancel the job and submit it under another name"));
         }
-        let paths = changed_job_fields(&old_spec, &new_spec);
-        if paths.is_empty() {
-            return Ok(Outcome::Unchanged);
+        match (outcome, document) {
+            (Outcome::Unchanged, _) => {}
+            (Outcome::Created, Document::Tenant(tenant)) => self.create(tenant).await?,
+            (Outcome::Created, Document::Node(node)) => self.register(node).await?,
+            (Outcome::Created, Document::Job(job)) => self.submit(job).await?,
+            (Outcome::Created, Document::Owner(_)) | (Outcome::Updated, _) => {
+                let revision = known.map_or(0, |known| known.revision());
+                self.update(document, paths, revision).await?;
+            }
         }
-        let request = UpdateJobRequest {
-            job: Some(Job {
-                tenant: job.tenant.clone(),
-                name: job.name.clone(),
-                spec: Some(JobSpec { count: new_spec.count.max(1), ..new_spec }),
-                ..Job::default()
-            }),
-            update_mask: Some(FieldMask { paths }),
-            expected_revision: old.revision,
+        Ok(outcome)
+    }
+
+    /// In a dry run a tenant's parent may be one that is only imagined: what else there is of it is checked.
+    async fn create(&mut self, tenant: &Tenant) -> Result<(), Failure> {
+        let mut tenant = tenant.clone();
+        if self.imagined_tenants.contains(&tenant.parent) {
+            tenant.parent.clear();
+        }
+        let name = tenant.name.clone();
+        let request = CreateTenantRequest {
+            tenant: Some(tenant),
             validate_only: self.dry_run,
-            ..UpdateJobRequest::default()
+            ..CreateTenantRequest::default()
         };
         self.client.call(request).await?;
-        Ok(Outcome::Updated)
+        if self.dry_run {
+            self.imagined_tenants.insert(name);
+        }
+        Ok(())
+    }
+
+    async fn register(&self, node: &Node) -> Result<(), Failure> {
+        let request = RegisterNodesRequest {
+            nodes: vec![node.clone()],
+            validate_only: self.dry_run,
+            ..RegisterNodesRequest::default()
+        };
+        self.client.call(request).await?;
+        Ok(())
+    }
+
+    /// In a dry run the tenant of a job, or jobs that it waits for, may only be imagined. Without its tenant nothing of a
+    /// job can be checked.
+    async fn submit(&mut self, job: &Job) -> Result<(), Failure> {
+        let reference = (job.tenant.clone(), job.name.clone());
+        if !self.imagined_tenants.contains(&job.tenant) {
+            let mut job = job.clone();
+            if let Some(spec) = &mut job.spec {
+                let imagined = |of: &String| (job.tenant.clone(), of.clone());
+                spec.dependencies.retain(|wait| !self.imagined_jobs.contains(&imagined(&wait.job)));
+            }
+            let request = SubmitJobRequest {
+                job: Some(job),
+                validate_only: self.dry_run,
+                ..SubmitJobRequest::default()
+            };
+            self.client.call(request).await?;
+        }
+        if self.dry_run {
+            self.imagined_jobs.insert(reference);
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &self,
+        document: &Document,
+        mut paths: Vec<String>,
+        expected_revision: u64,
+    ) -> Result<(), Failure> {
+        let validate_only = self.dry_run;
+        if let Document::Tenant(tenant) = document
+            && self.imagined_tenants.contains(&tenant.parent)
+        {
+            paths.retain(|path| path != "parent");
+            if paths.is_empty() {
+                return Ok(());
+            }
+        }
+        let update_mask = Some(FieldMask { paths });
+        match document {
+            Document::Owner(owner) => {
+                let request = UpdateOwnerRequest {
+                    owner: Some(owner.clone()),
+                    update_mask,
+                    expected_revision,
+                    validate_only,
+                    ..UpdateOwnerRequest::default()
+                };
+                self.client.call(request).await?;
+            }
+            Document::Tenant(tenant) => {
+                let request = UpdateTenantRequest {
+                    tenant: Some(tenant.clone()),
+                    update_mask,
+                    expected_revision,
+                    validate_only,
+                    ..UpdateTenantRequest::default()
+                };
+                self.client.call(request).await?;
+            }
+            Document::Node(node) => {
+                let request = UpdateNodeRequest {
+                    node: Some(node.clone()),
+                    update_mask,
+                    expected_revision,
+                    validate_only,
+                    ..UpdateNodeRequest::default()
+                };
+                self.client.call(request).await?;
+            }
+            Document::Job(job) => {
+                let spec = job.spec.clone().unwrap_or_default();
+                let spec = JobSpec { count: spec.count.max(1), ..spec };
+                let (tenant, name) = (job.tenant.clone(), job.name.clone());
+                let request = UpdateJobRequest {
+                    job: Some(Job { tenant, name, spec: Some(spec), ..Job::default() }),
+                    update_mask,
+                    expected_revision,
+                    validate_only,
+                    ..UpdateJobRequest::default()
+                };
+                self.client.call(request).await?;
+            }
+        }
+        Ok(())
     }
 }

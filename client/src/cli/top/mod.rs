@@ -35,6 +35,7 @@ const KEYS: usize = 64;
 
 /// Watch the cell live: the fleet, jobs with what they wait for, tenants, notices and events.
 ///
+/// WAITING is tasks without a place. PLACED is tasks that hold room on a node, whether they were reported to run or not.
 /// Keys: Tab or 1 to 5 turn the page, arrows and Page Up and Down scroll, space holds the screen still, q ends.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -56,6 +57,12 @@ pub(crate) async fn run(top: &Top, session: &Session) -> Result<(), Failure> {
         let failure = Failure::new(exit::USAGE, "--interval must be longer than nothing");
         return Err(failure.hint("--interval 2s looks every two seconds"));
     }
+    if !session.out.is_for_people() {
+        let failure = Failure::new(exit::USAGE, "top draws a screen and knows no other format");
+        return Err(failure.hint(
+            "offpeak cell, job list, tenant list and events print what it shows as data, such as with -o json",
+        ));
+    }
     let client = session.connect().await?;
     let tenant = session.tenant.clone().filter(|_| session.tenant_is_explicit);
     let first = Picture::fetch(&client, tenant.as_deref()).await?;
@@ -72,7 +79,7 @@ pub(crate) async fn run(top: &Top, session: &Session) -> Result<(), Failure> {
 
 /// One screen as text, as wide as most terminals.
 fn print(picture: &Picture, out: Out) -> Result<(), Failure> {
-    out.print(&screen::text(&Screen::default(), picture))
+    out.print(&screen::text(&Screen::printed(), picture))
 }
 
 async fn live(

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use offpeak::v1::{
     Event, GetCapacityRequest, GetCapacityResponse, GetJobRequest, GetStatusRequest,
-    GetStatusResponse, Job, JobFilter, JobState, ListJobsRequest, ListTenantsRequest, Tenant,
-    event::Kind,
+    GetStatusResponse, GetTenantRequest, Job, JobFilter, JobState, ListJobsRequest,
+    ListTenantsRequest, Tenant, event::Kind,
 };
 use offpeak_client::Client;
 
@@ -45,6 +45,7 @@ pub(super) struct Happened {
 impl Picture {
     /// The cell as it is now, of all tenants or of one.
     pub(super) async fn fetch(client: &Client, tenant: Option<&str>) -> Result<Self, Failure> {
+        let tenants = fetch_tenants(client, tenant).await?;
         let status = client.call(GetStatusRequest::default()).await?;
         let capacity = client.call(GetCapacityRequest::default()).await?;
         let mut jobs = fetch_jobs(client, tenant, JobState::Pending).await?;
@@ -60,9 +61,6 @@ impl Picture {
             }
         }
         jobs.extend(fetch_jobs(client, tenant, JobState::Running).await?);
-        let request = ListTenantsRequest { page_size: FETCHED, ..ListTenantsRequest::default() };
-        let mut tenants = client.call(request).await?.tenants;
-        tenants.retain(|found| tenant.is_none_or(|name| name == found.name));
         Ok(Self { status, capacity, jobs, tenants, ..Self::default() })
     }
 
@@ -82,6 +80,16 @@ impl Picture {
         }
         self.events.truncate(REMEMBERED);
     }
+}
+
+/// The first of all, or the one that is asked for: without it there is nothing to look at.
+async fn fetch_tenants(client: &Client, tenant: Option<&str>) -> Result<Vec<Tenant>, Failure> {
+    if let Some(name) = tenant {
+        let request = GetTenantRequest { name: name.to_owned(), min_revision: 0 };
+        return Ok(client.call(request).await?.tenant.into_iter().collect());
+    }
+    let request = ListTenantsRequest { page_size: FETCHED, ..ListTenantsRequest::default() };
+    Ok(client.call(request).await?.tenants)
 }
 
 async fn fetch_jobs(

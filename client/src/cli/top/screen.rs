@@ -14,7 +14,7 @@ use ratatui::{
 };
 
 use super::picture::{Happened, Picture};
-use crate::cli::{cell::DIMENSIONS, human, job_show};
+use crate::cli::{cell::DIMENSIONS, human, job_show, percent};
 
 /// What is shown below the fleet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) struct Screen {
     /// Lines that are scrolled past.
     skipped: usize,
     pub(super) is_held: bool,
+    /// It is text that nobody can press a key for.
+    is_printed: bool,
 }
 
 const PAGES: [(Page, &str); 5] = [
@@ -74,6 +76,10 @@ impl Page {
 }
 
 impl Screen {
+    pub(super) fn printed() -> Self {
+        Self { is_printed: true, ..Self::default() }
+    }
+
     pub(super) fn turn_to(&mut self, page: Page) {
         self.page = page;
         self.skipped = 0;
@@ -165,8 +171,8 @@ fn bar(
     let (whole, owners, lent) = (of(&total.capacity), of(&total.owner_load), of(&total.lent));
     let numbers = format!(
         " owners {} + lent {} of {}",
-        percent(owners, whole),
-        percent(lent, whole),
+        share(owners, whole),
+        share(lent, whole),
         text(whole)
     );
     let label = format!("{name:<7}");
@@ -188,11 +194,14 @@ fn bar(
     ])
 }
 
-fn percent(part: u64, whole: u64) -> String {
-    format!("{:>3}%", u128::from(part) * 100 / u128::from(whole.max(1)))
+fn share(part: u64, whole: u64) -> String {
+    format!("{:>4}", percent::part(part, whole))
 }
 
 fn tab_line(screen: &Screen) -> Line<'static> {
+    if screen.is_printed {
+        return Line::default();
+    }
     let tab = |(number, (page, name)): (usize, &(Page, &str))| {
         let style =
             if *page == screen.page { HEAD.add_modifier(Modifier::REVERSED) } else { FAINT };
@@ -205,6 +214,9 @@ fn foot_line(screen: &Screen, picture: &Picture, area: Rect) -> Line<'static> {
     if let Some(trouble) = &picture.trouble {
         let text: String = trouble.chars().take(usize::from(area.width)).collect();
         return Line::styled(text, WARNING);
+    }
+    if screen.is_printed {
+        return Line::default();
     }
     if screen.is_held {
         return Line::styled("held still; space goes on", WARNING);
@@ -236,21 +248,21 @@ fn jobs(screen: &Screen, picture: &Picture) -> (Paragraph<'static>, usize) {
         let style = if tasks.pending > 0 { WARNING } else { Style::new() };
         let name = format!("{}/{}", job.tenant, job.name);
         let waiting = human::count(u64::from(tasks.pending));
-        let running = human::count(u64::from(tasks.placed));
+        let placed = human::count(u64::from(tasks.placed));
         let each = human::resources(spec.request.as_ref());
-        lines.push(Line::styled(job_line(&name, &waiting, &running, &each), style));
+        lines.push(Line::styled(job_line(&name, &waiting, &placed, &each), style));
         let why = job_show::reasons(job).into_iter().next();
         lines.extend(why.map(|why| Line::styled(format!("  {why}"), FAINT)));
     }
     let count = lines.len();
     let skipped = screen.skipped.min(count.saturating_sub(1));
-    let head = Line::styled(job_line("JOB", "WAITING", "RUNNING", "EACH TASK"), FAINT);
+    let head = Line::styled(job_line("JOB", "WAITING", "PLACED", "EACH TASK"), FAINT);
     let shown = std::iter::once(head).chain(lines.into_iter().skip(skipped));
     (Paragraph::new(shown.collect::<Vec<_>>()), count)
 }
 
-fn job_line(name: &str, waiting: &str, running: &str, each: &str) -> String {
-    format!("{name:<30}  {waiting:>9}  {running:>9}  {each}")
+fn job_line(name: &str, waiting: &str, placed: &str, each: &str) -> String {
+    format!("{name:<30}  {waiting:>9}  {placed:>9}  {each}")
 }
 
 fn tenants<'a>(screen: &Screen, picture: &'a Picture) -> (Table<'a>, usize) {
@@ -262,7 +274,7 @@ fn tenants<'a>(screen: &Screen, picture: &'a Picture) -> (Table<'a>, usize) {
         Constraint::Min(20),
     ];
     let rows = picture.tenants.iter().map(tenant).collect();
-    table(screen, &["TENANT", "WEIGHT", "RUNNING", "WAITING", "HOLDS"], &widths, rows)
+    table(screen, &["TENANT", "WEIGHT", "PLACED", "WAITING", "HOLDS"], &widths, rows)
 }
 
 fn tenant(tenant: &Tenant) -> Row<'_> {
@@ -298,8 +310,8 @@ fn region(region: &Capacity) -> Row<'_> {
         Cell::new(human::dash(region.region.as_str())),
         Cell::new(human::count(region.nodes)),
         Cell::new(human::millis(whole)),
-        Cell::new(percent(cpu(&region.owner_load), whole)),
-        Cell::new(percent(cpu(&region.lent), whole)),
+        Cell::new(share(cpu(&region.owner_load), whole)),
+        Cell::new(share(cpu(&region.lent), whole)),
         Cell::new(human::resources(region.headroom.as_ref())),
     ])
 }

@@ -4,7 +4,9 @@ use imbl::OrdMap;
 
 use super::{Books, DAYS_KEPT, KeptBook, ROWS_KEPT, Row, days_of};
 use crate::{
-    model::{JobId, JobSpec, Name, NodeId, NodeSpec, Rate, Resources, SiteId, TenantId, Time},
+    model::{
+        Job, JobId, JobSpec, Name, Node, NodeId, NodeSpec, Rate, Resources, SiteId, TenantId, Time,
+    },
     table::Table,
 };
 
@@ -73,6 +75,14 @@ pub struct RestoredAccounts {
     pub rows: Vec<(RowKey, Row)>,
     pub jobs: Vec<(JobId, u64, u128)>,
     pub moved: Vec<(NodeId, Time)>,
+}
+
+impl<'a> Held<'a> {
+    /// What a task of a job holds on a node.
+    pub(crate) fn of(job: &'a Job, node: &Node, placed: Time) -> Self {
+        let (tenant, spec) = (job.tenant, &*job.spec);
+        Self { tenant, job: job.id, spec, node: node.id, site: node.site, placed }
+    }
 }
 
 impl Site {
@@ -144,6 +154,19 @@ impl Accounts {
         self.moved.insert(node, now);
     }
 
+    /// When a node changed hands does not matter any more once all that runs there was placed since.
+    pub(crate) fn forget_move(&mut self, node: NodeId, oldest_placed: Option<Time>) {
+        let Some(moved) = self.moved.get(&node) else { return };
+        if oldest_placed.is_none_or(|placed| placed >= *moved) {
+            self.moved.remove(&node);
+        }
+    }
+
+    /// Whether any node has changed hands with something on it that was placed before.
+    pub(crate) fn has_moves(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
     /// Counts one node less at its site, of a node that is gone.
     pub(crate) fn forget_node(&mut self, node: NodeId, site: SiteId) {
         self.moved.remove(&node);
@@ -160,21 +183,20 @@ impl Accounts {
         self.books.rate(held.placed, wish, &site.region, &site.gpu_model)
     }
 
-    /// Books what is not booked yet of an allocation that ends, or whose node changes hands.
-    pub(crate) fn book(&mut self, held: &Held<'_>, tenant: &Name, now: Time) {
+    /// Books what is not booked yet of an allocation that ends, or whose node changes hands, at what it costs.
+    pub(crate) fn book(&mut self, held: &Held<'_>, rate: &Rate, tenant: &Name, now: Time) {
         let from = self.open_since(held.node, held.placed);
         if from >= now {
             return;
         }
-        let rate = self.rate(held);
         for (day, ms) in days_of(from, now) {
             let key = RowKey { day, tenant: held.tenant, site: held.site };
             match self.rows.get_mut(&key) {
-                Some(row) => row.add(&held.spec.request, ms, &rate),
-                None => self.open_row(key, tenant, (&held.spec.request, ms), &rate),
+                Some(row) => row.add(&held.spec.request, ms, rate),
+                None => self.open_row(key, tenant, (&held.spec.request, ms), rate),
             }
         }
-        self.add_to_job(held.job, now.since(from).0, &rate);
+        self.add_to_job(held.job, now.since(from).0, rate);
     }
 
     fn open_row(
@@ -256,6 +278,12 @@ impl Accounts {
     /// Reads what the end of a task of the job changes; what comes out means nothing.
     pub(crate) fn read_ahead(&self, job: JobId) -> u64 {
         self.jobs.get(job.0).map_or(0, |ms| ms.get()) ^ self.jobs.sharers(job.0) as u64
+    }
+
+    /// How many pages of its tables are not those of an earlier copy.
+    pub(crate) fn pages_changed(&self, earlier: &Self) -> usize {
+        self.jobs.pages_changed(&earlier.jobs).count()
+            + self.charges.pages_changed(&earlier.charges).count()
     }
 
     /// The booked rows of some days.

@@ -18,13 +18,13 @@ pub(crate) use accounts::Held;
 pub use accounts::{Accounts, RestoredAccounts, RowKey, Site};
 pub use books::{BOOKS_KEPT, Books, KeptBook};
 pub use row::{Row, days_of};
+pub(crate) use statement::held;
 pub use statement::{JobCost, Line, Statement, Subject, expected_cost, job_cost, statement};
-pub(crate) use statement::{held, placed};
 
 use crate::model::Millis;
 
-/// A day of UTC in milliseconds: since 1970 all are equally long.
-pub const DAY_MS: u64 = 24 * Millis::HOUR.0;
+/// A day of UTC in milliseconds.
+pub const DAY_MS: u64 = Millis::DAY.0;
 
 /// Days that the ledger keeps, the current one included.
 pub const DAYS_KEPT: u32 = 400;

@@ -2,9 +2,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{DAY_MS, Row, Site, accounts::Held, days_of};
 use crate::{
-    model::{
-        Allocation, AllocationId, Job, JobId, Millis, Name, NodeId, Rate, TaskPhase, TenantId, Time,
-    },
+    model::{Allocation, AllocationId, Job, JobId, Millis, Name, NodeId, Rate, TenantId, Time},
     state::State,
 };
 
@@ -106,7 +104,7 @@ pub fn statement(state: &State, subject: &Subject, days: Range<u32>, as_of: Time
         Subject::Tenant(name) => {
             let jobs = state.tenant_named(name.as_str());
             let jobs = jobs.into_iter().flat_map(|tenant| state.jobs_of(tenant, JobId(0)));
-            for allocation in jobs.flat_map(|job| placed(state, job)) {
+            for allocation in jobs.flat_map(|job| state.allocations_of(job)) {
                 lines.accrue(allocation, as_of);
             }
         }
@@ -127,7 +125,7 @@ pub fn job_cost(state: &State, job: &Job, as_of: Time) -> JobCost {
     let accounts = state.accounts();
     let (task_ms, charged) = accounts.of_job(job.id);
     let mut cost = JobCost { task_ms, charged, rate: 0 };
-    for allocation in placed(state, job) {
+    for allocation in state.allocations_of(job) {
         let held = held(state, allocation);
         let ms = as_of.since(accounts.open_since(held.node, held.placed)).0;
         let rate = accounts.rate(&held).charged;
@@ -145,15 +143,8 @@ pub fn expected_cost(state: &State, job: &Job, node: NodeId, run: Millis) -> Opt
     let node = state.node(node)?;
     let accounts = state.accounts();
     accounts.books().newest()?;
-    let held = Held {
-        tenant: job.tenant,
-        job: job.id,
-        spec: &job.spec,
-        node: node.id,
-        site: node.site,
-        // A book holds from the next millisecond on.
-        placed: state.now().after(Millis(1)),
-    };
+    // A book holds from the next millisecond on.
+    let held = Held::of(job, node, state.now().after(Millis(1)));
     let tasks = u128::from(job.spec.count);
     let exact = accounts.rate(&held).charged.saturating_mul(run.0.into()).saturating_mul(tasks);
     Some(micros(exact, 1))
@@ -164,23 +155,7 @@ pub(crate) fn held<'a>(state: &'a State, allocation: &Allocation) -> Held<'a> {
     let at = allocation.at;
     let job = state.job(at.job).expect("invariant: a live allocation has a job");
     let node = state.node(at.node).expect("invariant: a live allocation has a node");
-    Held {
-        tenant: job.tenant,
-        job: job.id,
-        spec: &job.spec,
-        node: node.id,
-        site: node.site,
-        placed: allocation.placed,
-    }
-}
-
-/// The live allocations of a job.
-pub(crate) fn placed<'a>(state: &'a State, job: &'a Job) -> impl Iterator<Item = &'a Allocation> {
-    let tasks = (job.counts.placed > 0).then(|| job.tasks.iter());
-    tasks.into_iter().flatten().filter_map(|task| match task.phase {
-        TaskPhase::Placed(id) => state.allocation(id),
-        _ => None,
-    })
+    Held::of(job, node, allocation.placed)
 }
 
 struct Lines<'a> {

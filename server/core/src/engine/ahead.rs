@@ -43,7 +43,7 @@ pub struct Began {
 impl Default for Ahead {
     /// A week and 20,000 steps.
     fn default() -> Self {
-        Self { span: Millis(7 * 24 * Millis::HOUR.0), steps: 20_000 }
+        Self { span: Millis(7 * Millis::DAY.0), steps: 20_000 }
     }
 }
 

@@ -5,7 +5,6 @@
 
 use super::Engine;
 use crate::{
-    billing::placed,
     event::Event,
     model::{Allocation, BudgetLevel, EvictionReason, JobId, Notice, TenantId},
 };
@@ -88,6 +87,6 @@ impl Engine {
     fn running_of(&self, id: TenantId) -> Vec<Allocation> {
         let tenant = self.state.tenant(id).expect("invariant: it was just there");
         let jobs = self.state.jobs_of(tenant, JobId(0));
-        jobs.flat_map(|job| placed(&self.state, job)).copied().collect()
+        jobs.flat_map(|job| self.state.allocations_of(job)).copied().collect()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     event::Event,
     model::{
         Allocation, AllocationId, EvictionReason, Horizon, JobId, Name, NodeId, Notice, Owner,
-        Preemptor, TaskEnd, TaskPhase, Time,
+        Preemptor, TaskEnd, Time,
     },
     state::State,
 };
@@ -217,16 +217,8 @@ impl Engine {
         let Some(job) = self.state.job(job).filter(|job| job.spec.gang) else { return };
         let standard = self.now.after(job.spec.notice.unwrap_or(self.state.policy().notice));
         let notice = Notice { reason, deadline: deadline.unwrap_or(standard) };
-        let placed: Vec<AllocationId> = job
-            .tasks
-            .iter()
-            .filter_map(|task| match task.phase {
-                TaskPhase::Placed(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        for id in placed {
-            let allocation = *self.state.allocation(id).expect("invariant: a placed task is live");
+        let placed: Vec<Allocation> = self.state.allocations_of(job).copied().collect();
+        for allocation in placed {
             self.announce(&allocation, notice, by);
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     event::Event,
     model::{
         Allocation, AllocationId, AllocationRef, EvictionReason, GpuDevices, Horizon, Job, Node,
-        NodeId, Notice, Priority, Resources, TaskPhase, Time,
+        NodeId, Notice, Priority, Resources, Time,
     },
     state::State,
 };
@@ -132,10 +132,7 @@ impl Engine {
 
 /// What is placed of a gang.
 fn gang<'a>(state: &'a State, job: &'a Job) -> impl Iterator<Item = AllocationRef> + 'a {
-    job.tasks.iter().filter_map(|task| match task.phase {
-        TaskPhase::Placed(id) => Some(state.allocation(id).expect("invariant: it is live").at),
-        _ => None,
-    })
+    state.allocations_of(job).map(|allocation| allocation.at)
 }
 
 fn has_room(state: &State, at: &AllocationRef) -> bool {

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TaskIndex, TaskPhase,
-        TenantId, Time,
+        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TaskIndex, TenantId, Time,
     },
     state::State,
 };
@@ -337,11 +336,7 @@ fn timeout(state: &State, allocation: &Allocation) -> Option<(Time, Due)> {
 /// Of all placed tasks of a job.
 fn timeouts(state: &State, job: JobId) -> Vec<(Time, Due)> {
     let job = state.job(job).expect("invariant: the event's job exists");
-    let placed = job.tasks.iter().filter_map(|task| match task.phase {
-        TaskPhase::Placed(id) => state.allocation(id),
-        _ => None,
-    });
-    placed.filter_map(|allocation| timeout(state, allocation)).collect()
+    state.allocations_of(job).filter_map(|allocation| timeout(state, allocation)).collect()
 }
 
 fn eviction(allocation: &Allocation) -> Option<(Time, Due)> {

@@ -3,7 +3,7 @@ use std::fmt;
 use super::{Millis, Time};
 
 /// A day of UTC in milliseconds: since 1970 all are equally long.
-const DAY: u64 = 24 * Millis::HOUR.0;
+const DAY: u64 = Millis::DAY.0;
 
 /// What a tenant may spend in a period, in millionths of the currency's unit. `None` is no limit; those that are given
 /// ascend.

@@ -37,7 +37,7 @@ impl Horizon {
             Self::FiveMinutes => Millis(5 * Millis::MINUTE.0),
             Self::Hour => Millis::HOUR,
             Self::SixHours => Millis(6 * Millis::HOUR.0),
-            Self::Day => Millis(24 * Millis::HOUR.0),
+            Self::Day => Millis::DAY,
         }
     }
 

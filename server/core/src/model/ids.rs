@@ -47,7 +47,7 @@ id! {
     AllocationId(u64)
 }
 id! {
-    /// Where nodes are alike to whoever pays for them: one owner, region and GPU model. Numbered as they come and never
-    /// used again.
+    /// Where nodes are alike to whoever pays for them: one owner, region and GPU model. A number within one state, told to
+    /// nobody: after a restart that of a site which nobody needs any more may stand for another one.
     SiteId(u32)
 }

@@ -19,6 +19,7 @@ mod price;
 mod quote;
 mod resources;
 mod retry;
+mod risk;
 mod scorecard;
 mod sketch;
 mod spending;
@@ -47,13 +48,14 @@ pub use name::{Label, Labels, Name, TextError};
 pub use node::{
     GpuDevices, LoadHistory, LoadSample, Node, NodeBounds, NodeMode, NodeSpec, SharedHistory, Taint,
 };
-pub use owner::{Owner, OwnerSpec, Risk};
+pub use owner::{Owner, OwnerSpec};
 pub use policy::Policy;
 pub use price::{MAX_PRICE, MAX_PRICE_PERMILLE, PriceBook, Prices, Rate};
 pub use quote::Quote;
 pub use resources::{Counts, Dimension, GPU_MILLIS_PER_DEVICE, MAX_AMOUNT, Resources};
 pub use retry::{RetryPolicy, Tries};
-pub use scorecard::{Curb, LendingRecord, Lent, Scorecard};
+pub use risk::{Curb, Risk};
+pub use scorecard::{LendingRecord, Lent, Scorecard};
 pub use sketch::{Part, Sketch};
 pub(crate) use sketch::{remaining, scale};
 pub use spending::Spending;

@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Annotations, CalendarEntry, Curb, Horizon, Labels, LendingRecord, Millis, Name, NodeId,
-    NodeSpec, Resources, Revision, Time, Window, Windows,
+    NodeSpec, Resources, Revision, Risk, Time, Window, Windows,
 };
-
-/// How often an owner's load may exceed what the cell bounded, in parts per million of the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Risk(u32);
 
 /// What an owner is, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,40 +42,6 @@ pub struct Owner {
     nodes: Arc<Vec<NodeId>>,
     /// Entries of which a window counts, each with the shortest horizon over which one does. Follows from the rest.
     near: Vec<(u32, Horizon)>,
-}
-
-impl Risk {
-    /// The least that can be asked for.
-    pub const LEAST: Self = Self(100);
-    /// The most that can be asked for.
-    pub const MOST: Self = Self(100_000);
-
-    /// So many parts per million, if that is within bounds.
-    #[must_use]
-    pub fn new(parts_per_million: u32) -> Option<Self> {
-        let risk = Self(parts_per_million);
-        (Self::LEAST..=Self::MOST).contains(&risk).then_some(risk)
-    }
-
-    /// As parts per million.
-    #[must_use]
-    pub fn parts_per_million(self) -> u32 {
-        self.0
-    }
-
-    /// What is left of it.
-    #[must_use]
-    pub fn curbed(self, curb: Curb) -> Self {
-        let quarters = u32::from(4_u8.saturating_sub(curb.quarters()));
-        Self(self.0 * quarters / 4).max(Self::LEAST)
-    }
-}
-
-/// One in a hundred.
-impl Default for Risk {
-    fn default() -> Self {
-        Self(10_000)
-    }
 }
 
 impl OwnerSpec {
@@ -286,12 +248,5 @@ mod tests {
             assert!(owner.is_true());
         }
         assert_eq!(turns, [10_000 - 1_440, 10_000 - 360, 10_000 - 60, 10_000 - 12, 10_060]);
-    }
-
-    #[test]
-    fn risk_has_bounds() {
-        assert_eq!(Risk::new(99), None);
-        assert_eq!(Risk::new(1_000).map(Risk::parts_per_million), Some(1_000));
-        assert_eq!(Risk::new(100_001), None);
     }
 }

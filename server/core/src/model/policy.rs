@@ -23,7 +23,7 @@ impl Default for Policy {
             forecast_margin_permille: 100,
             notice: Millis(2 * Millis::MINUTE.0),
             job_retention: Millis::HOUR,
-            request_retention: Millis(24 * Millis::HOUR.0),
+            request_retention: Millis::DAY,
             request_limit: 500_000,
             share_half_life: Millis::HOUR,
         }

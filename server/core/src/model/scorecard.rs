@@ -2,7 +2,7 @@ use std::ops::AddAssign;
 
 use imbl::OrdMap;
 
-use super::{Millis, Name, Time};
+use super::{Curb, Millis, Name, Time};
 
 /// What came of lending an owner's nodes of one region, by day, over the last thirty days that had load reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +33,15 @@ pub struct Lent {
 /// Days that are kept.
 const DAYS: u64 = 30;
 
-const DAY: u64 = 24 * Millis::HOUR.0;
+const DAY: u64 = Millis::DAY.0;
 
 impl Scorecard {
-    /// One of these days, as kept.
+    /// One of these days, as kept. None unless they ascend and can be.
     #[must_use]
-    pub fn of(days: Vec<(u64, Lent)>) -> Self {
-        Self { days }
+    pub fn of(days: Vec<(u64, Lent)>) -> Option<Self> {
+        let last = days.last().map_or(0, |(day, _)| *day);
+        let can_be = last <= u64::MAX / DAY && days.is_sorted_by(|a, b| a.0 < b.0);
+        can_be.then_some(Self { days })
     }
 
     /// The days since the epoch that are kept, ascending.
@@ -48,15 +50,25 @@ impl Scorecard {
         &self.days
     }
 
-    /// Adds what a report at a time tells.
-    pub(crate) fn add(&mut self, time: Time, lent: &Lent) {
+    /// Adds what a report at a time tells. Whether it is the first of its day.
+    pub(crate) fn add(&mut self, time: Time, lent: &Lent) -> bool {
         let day = time.0 / DAY;
-        match self.days.binary_search_by_key(&day, |(day, _)| *day) {
-            Ok(at) => self.days[at].1 += *lent,
-            Err(at) => self.days.insert(at, (day, *lent)),
-        }
+        let at = match self.days.binary_search_by_key(&day, |(day, _)| *day) {
+            Ok(at) => {
+                self.days[at].1 += *lent;
+                return false;
+            }
+            Err(at) => at,
+        };
+        self.days.insert(at, (day, *lent));
         let newest = self.days.last().map_or(day, |(day, _)| *day);
         self.days.retain(|(day, _)| day + DAYS > newest);
+        true
+    }
+
+    /// Whether nothing is of the thirty days up to a time.
+    pub(crate) fn is_past(&self, now: Time) -> bool {
+        self.days.last().is_none_or(|(day, _)| day + DAYS <= now.0 / DAY)
     }
 
     /// The thirty days up to a time.
@@ -74,9 +86,9 @@ impl Scorecard {
 
 impl AddAssign for Lent {
     fn add_assign(&mut self, other: Self) {
-        self.samples += other.samples;
-        self.exceeded += other.exceeded;
-        self.short += other.short;
+        self.samples = self.samples.saturating_add(other.samples);
+        self.exceeded = self.exceeded.saturating_add(other.exceeded);
+        self.short = self.short.saturating_add(other.short);
         self.short_for = Millis(self.short_for.0.saturating_add(other.short_for.0));
         self.missing_ppm = self.missing_ppm.saturating_add(other.missing_ppm);
         self.idle = self.idle.saturating_add(other.idle);
@@ -93,11 +105,6 @@ pub struct LendingRecord {
     pub curb: Curb,
 }
 
-/// Quarters of an owner's risk that are not taken, because so much of its shortfall budget is spent; 4: as little is
-/// risked as can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Curb(u8);
-
 impl LendingRecord {
     /// The thirty days up to a time, all regions together.
     #[must_use]
@@ -108,37 +115,10 @@ impl LendingRecord {
     }
 }
 
-impl Curb {
-    /// None, if at least three quarters of the budget are left, and one for each further quarter that is begun.
-    #[must_use]
-    pub fn of(budget: Millis, spent: Millis) -> Self {
-        let left = u128::from(budget.0.saturating_sub(spent.0)) * 4;
-        Self(match () {
-            () if left == 0 => 4,
-            () if left < u128::from(budget.0) => 3,
-            () if left < u128::from(budget.0) * 2 => 2,
-            () if left < u128::from(budget.0) * 3 => 1,
-            () => 0,
-        })
-    }
-
-    /// From 0 to 4 quarters.
-    #[must_use]
-    pub fn quarters(self) -> u8 {
-        self.0
-    }
-
-    /// So many quarters, if they are no more than 4.
-    #[must_use]
-    pub fn new(quarters: u8) -> Option<Self> {
-        (quarters <= 4).then_some(Self(quarters))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Curb, DAY, Lent, Scorecard};
-    use crate::model::{Millis, Time};
+    use super::{DAY, Lent, Scorecard};
+    use crate::model::Time;
 
     #[test]
     fn what_is_older_than_thirty_days_is_forgotten() {
@@ -153,13 +133,5 @@ mod tests {
         assert_eq!(card.up_to(Time(39 * DAY)).samples, 60);
         assert_eq!(card.up_to(Time(44 * DAY)).samples, 50);
         assert_eq!(card.up_to(Time(200 * DAY)), Lent::default());
-    }
-
-    #[test]
-    fn less_is_risked_with_every_quarter_of_the_budget_that_is_spent() {
-        let curbs = [0, 25, 26, 50, 51, 75, 76, 99, 100, 200]
-            .map(|spent| Curb::of(Millis(100), Millis(spent)).quarters());
-        assert_eq!(curbs, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
-        assert_eq!(Curb::of(Millis(0), Millis(0)).quarters(), 4);
     }
 }

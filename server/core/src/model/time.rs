@@ -31,4 +31,6 @@ impl Millis {
     pub const MINUTE: Self = Self(60_000);
     /// One hour.
     pub const HOUR: Self = Self(3_600_000);
+    /// One day of UTC: since 1970 all are equally long.
+    pub const DAY: Self = Self(24 * Self::HOUR.0);
 }

@@ -242,12 +242,12 @@ impl Index {
             if !room.fits_free(&shape.want) || among.is_some_and(|among| !among(node)) {
                 continue;
             }
-            let (worth, broken) = self.harm(id, node);
-            if best.as_ref().is_none_or(|(least, ..)| worth < *least) {
+            let least = best.as_ref().map(|(least, ..)| *least);
+            if let Some((worth, broken)) = self.harm(id, node, least) {
                 best = Some((worth, node, broken));
             }
             compared += 1;
-            if compared == COMPARED || worth == 0 {
+            if compared == COMPARED || best.as_ref().is_some_and(|(worth, ..)| *worth == 0) {
                 self.scan_from = at + 1;
                 break;
             }
@@ -261,45 +261,36 @@ impl Index {
         Some(node)
     }
 
-    /// The promises of a node that must be broken for one task, and what they are worth.
-    fn harm(&self, id: ShapeId, node: NodeId) -> (u64, Vec<usize>) {
+    /// The promises of a node that must be broken for one task, and what they are worth, if that is less than `least`.
+    fn harm(&self, id: ShapeId, node: NodeId, least: Option<u64>) -> Option<(u64, Vec<usize>)> {
         let want = &self.shape(id).want;
         let room = self.room(node).expect("invariant: it was just seen");
-        let worth = |at: &usize| self.shape(room.promises[*at].shape).worth;
-        let mut order: Vec<usize> = (0..room.promises.len()).collect();
-        order.sort_unstable_by_key(|at| (worth(at), *at));
-        let fits = |kept: &[bool]| {
-            let broken = (0..kept.len()).filter(|at| !kept[*at]);
-            room.fits_with(
-                want,
-                broken.map(|at| {
-                    let promise = &room.promises[at];
-                    (promise.devices, &self.shape(promise.shape).want)
-                }),
-            )
+        let shape_of = |at: usize| self.shape(room.promises[at].shape);
+        let worths = (0..room.promises.len()).map(|at| (shape_of(at).worth, at));
+        let mut order: Vec<(u64, usize)> =
+            worths.filter(|(worth, _)| least.is_none_or(|least| *worth < least)).collect();
+        order.sort_unstable();
+        let fits = |broken: &[usize]| {
+            let freed = |at: &usize| (room.promises[*at].devices, &shape_of(*at).want);
+            room.fits_with(want, broken.iter().map(freed))
         };
-        let mut kept = vec![true; order.len()];
-        for at in &order {
-            let mut single = vec![true; order.len()];
-            single[*at] = false;
-            if fits(&single) {
-                return (worth(at), vec![*at]);
+        let mut broken: Vec<usize> = order.iter().map(|(_, at)| *at).collect();
+        if !fits(&broken) {
+            return None;
+        }
+        if let Some((worth, at)) = order.iter().find(|(_, at)| fits(&[*at])) {
+            return Some((*worth, vec![*at]));
+        }
+        let enough = (0..broken.len()).find(|count| fits(&broken[..*count]));
+        broken.truncate(enough.unwrap_or(broken.len()));
+        for place in (0..broken.len()).rev() {
+            let at = broken.remove(place);
+            if !fits(&broken) {
+                broken.insert(place, at);
             }
         }
-        for at in &order {
-            if fits(&kept) {
-                break;
-            }
-            kept[*at] = false;
-        }
-        for at in order.iter().rev() {
-            if !kept[*at] {
-                kept[*at] = true;
-                kept[*at] = fits(&kept);
-            }
-        }
-        let broken: Vec<usize> = (0..kept.len()).filter(|at| !kept[*at]).collect();
-        (broken.iter().map(worth).sum(), broken)
+        let worth = broken.iter().map(|at| shape_of(*at).worth).sum();
+        least.is_none_or(|least| worth < least).then_some((worth, broken))
     }
 
     pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {

@@ -17,7 +17,7 @@ use super::{Eviction, filter, future::Future, spread::Spread, take_back};
 use crate::{
     model::{
         Allocation, AllocationId, EvictionReason, Horizon, Job, JobId, Name, Node, NodeId, Notice,
-        Preemptor, Priority, Resources, TaskPhase, TenantId, Time,
+        Preemptor, Priority, Resources, TenantId, Time,
     },
     state::State,
 };
@@ -254,10 +254,7 @@ impl<'a> Making<'a> {
         }
         let state = self.state;
         *self.promises.entry(job.id).or_insert_with(|| {
-            let placed = job.tasks.iter().filter_map(|task| match task.phase {
-                TaskPhase::Placed(id) => state.allocation(id),
-                _ => None,
-            });
+            let placed = state.allocations_of(job);
             placed.map(|member| member.placed.after(min_runtime)).max().unwrap_or_default()
         })
     }

@@ -135,14 +135,21 @@ impl Room {
     pub(super) fn fits_with<'a>(
         &self,
         want: &Want,
-        broken: impl Iterator<Item = (DeviceSet, &'a Want)>,
+        broken: impl Iterator<Item = (DeviceSet, &'a Want)> + Clone,
     ) -> bool {
-        let (mut slack, mut gpus) = (self.slack.clone(), self.slack_gpus.clone());
-        for (devices, freed) in broken {
-            slack.add(freed, 1);
-            gpus.give(devices, freed.gpus);
+        let besides = self.besides(want.horizon);
+        let mut slack = self.slack.clone();
+        broken.clone().for_each(|(_, freed)| slack.add(freed, 1));
+        let fits = match besides {
+            None => slack.fits(want),
+            Some(besides) => slack.fits_beside(want, &besides.amounts),
+        };
+        if !self.open || !fits || want.gpus == GpuWant::None {
+            return self.open && fits;
         }
-        self.open && self.fits(&slack, &gpus, want)
+        let mut gpus = self.slack_gpus.clone();
+        broken.for_each(|(devices, freed)| gpus.give(devices, freed.gpus));
+        gpus.choose(want.gpus, besides.map_or(0, |besides| besides.devices)).is_some()
     }
 
     /// How many tasks fit beside what is promised. Tasks with GPUs are taken one by one.

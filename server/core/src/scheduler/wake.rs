@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    model::{BudgetLevel, Job, JobId, NodeId, Owner, Priority, TaskPhase, TenantId, Time},
+    model::{BudgetLevel, Job, JobId, NodeId, Owner, Priority, TenantId, Time},
     state::State,
 };
 
@@ -256,9 +256,5 @@ fn has_below(running: &BTreeMap<Priority, u64>, leaving: u64, priority: Priority
 
 /// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.
 pub(super) fn gang_waits(state: &State, job: &Job) -> bool {
-    let noticed = |phase: &TaskPhase| match phase {
-        TaskPhase::Placed(id) => state.allocation(*id).is_some_and(|a| a.notice.is_some()),
-        _ => false,
-    };
-    job.spec.gang && job.counts.placed > 0 && job.tasks.iter().any(|task| noticed(&task.phase))
+    job.spec.gang && state.allocations_of(job).any(|allocation| allocation.notice.is_some())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, mem};
 
 use super::Scheduler;
 use crate::{
-    model::{AllocationId, EvictionReason, JobId, Notice, Priority, TaskPhase},
+    model::{AllocationId, EvictionReason, JobId, Notice, Priority},
     state::State,
 };
 
@@ -69,11 +69,7 @@ impl Scheduler {
         if job.spec.priority == priority {
             return;
         }
-        let placed = job.tasks.iter().filter_map(|task| match task.phase {
-            TaskPhase::Placed(id) => state.allocation(id),
-            _ => None,
-        });
-        for _ in placed.filter(|allocation| allocation.notice.is_none()) {
+        for _ in state.allocations_of(job).filter(|allocation| allocation.notice.is_none()) {
             self.count_running(state, id, false);
             *self.running.entry(priority).or_default() += 1;
         }

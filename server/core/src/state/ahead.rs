@@ -70,7 +70,38 @@ impl State {
 /// The allocations that the first [`AHEAD`] of these events end.
 pub(crate) fn ended(events: &[Event]) -> impl Iterator<Item = AllocationId> + Clone {
     events.iter().take(AHEAD).filter_map(|event| match event {
-        Event::TaskEnded { at, .. } | Event::TaskEvicted { at, .. } => Some(at.id),
+        Event::TaskEnded { at, .. }
+        | Event::TaskEvicted { at, .. }
+        | Event::TaskDelayed { at, .. } => Some(at.id),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ended;
+    use crate::{
+        event::Event,
+        model::{
+            AllocationId, AllocationRef, EvictionReason, JobId, NodeId, TaskEnd, TaskIndex, Time,
+        },
+    };
+
+    #[test]
+    fn whatever_ends_an_allocation_is_read_ahead() {
+        let at = |id| AllocationRef {
+            id: AllocationId(id),
+            job: JobId(1),
+            task: TaskIndex(0),
+            node: NodeId(0),
+        };
+        let (end, message) = (TaskEnd::Failed, "".into());
+        let events = [
+            Event::TaskStarted { at: at(1) },
+            Event::TaskEnded { at: at(2), end, message },
+            Event::TaskEvicted { at: at(3), reason: EvictionReason::NodeLost },
+            Event::TaskDelayed { at: at(4), end, message: "".into(), until: Time(0) },
+        ];
+        assert_eq!(ended(&events).map(|id| id.0).collect::<Vec<_>>(), [2, 3, 4]);
+    }
 }

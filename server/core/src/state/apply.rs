@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{
     AHEAD, Remembered, State,
     hold::{ask, become_pending, counter},
-    owners::record_lent,
+    owners::{held_back, record_lent},
 };
 use crate::{
     event::{Batch, Event},
     model::{
-        GpuDevices, HeldBack, Horizon, Job, JobId, JobSpec, JobState, LoadSample, Name, Node,
-        NodeBounds, NodeId, NodeMode, NodeSpec, Owner, Policy, Resources, Revision, SharedHistory,
-        SiteId, TaskCounts, TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time,
+        GpuDevices, HeldBack, Job, JobId, JobSpec, JobState, LoadSample, Name, Node, NodeBounds,
+        NodeId, NodeMode, NodeSpec, Resources, Revision, SharedHistory, SiteId, TaskCounts,
+        TaskIndex, TaskPhase, Tasks, Tenant, TenantId, Time,
     },
     table::Table,
 };
@@ -224,12 +224,18 @@ impl State {
     fn report_load(&mut self, sample: &LoadSample) {
         let now = self.now;
         let node = self.nodes.get_mut(u64::from(sample.node.0)).expect("invariant: node exists");
-        if let Some(owner) = self.owners.get_mut(&node.spec.owner) {
-            record_lent(&mut owner.record, node, sample);
-        }
+        let owner = self.owners.get_mut(&node.spec.owner);
+        let (owner, is_new_day) = owner.map_or((None, false), |owner| {
+            let is_new_day = record_lent(&mut owner.record, node, sample);
+            (Some(&*owner), is_new_day)
+        });
         node.history.record(sample.time, &sample.load);
         node.last_report = now;
-        node.held_back = held_back(node, &self.policy, self.owners.get(&node.spec.owner));
+        node.held_back = held_back(node, &self.policy, owner);
+        if is_new_day {
+            let name = node.spec.owner.clone();
+            self.forget_past_regions(&name);
+        }
     }
 
     fn bound_node(&mut self, found: &NodeBounds) {
@@ -332,29 +338,6 @@ impl State {
             self.requests_by_age.remove(&(revision, id));
         }
     }
-}
-
-/// What the owner keeps: the reservation, the forecast or what its calendar says, whichever is most.
-pub(super) fn held_back(node: &Node, policy: &Policy, owner: Option<&Owner>) -> HeldBack {
-    held_back_by(node, policy, owner.and_then(|owner| owner.held_back(&node.spec)))
-}
-
-/// As `held_back`, of what windows hold back.
-pub(super) fn held_back_by(
-    node: &Node,
-    policy: &Policy,
-    windows: Option<[Resources; Horizon::COUNT]>,
-) -> HeldBack {
-    let reservation = &node.spec.reservation;
-    if node.history.newest.is_none() && windows.is_none() {
-        return HeldBack::always(reservation);
-    }
-    let windows = windows.unwrap_or_default();
-    HeldBack::of(Horizon::ALL.map(|horizon| {
-        let forecast = node.forecast(policy, horizon);
-        let kept = forecast.unwrap_or_default().larger_of(reservation);
-        kept.larger_of(&windows[horizon.index()])
-    }))
 }
 
 pub(super) fn node_mut(nodes: &mut Table<Node>, id: NodeId) -> &mut Node {

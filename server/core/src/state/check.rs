@@ -1,6 +1,6 @@
 //! What must hold of every state, for tests and for `fsck`.
 
-use super::{State, apply::held_back, hold::counter};
+use super::{State, hold::counter, owners::held_back};
 use crate::model::{
     EvictionReason, GpuDevices, JobId, MAX_TENANT_DEPTH, Resources, TaskCounts, TaskIndex,
     TaskPhase, Tenant, Usage,
@@ -140,6 +140,10 @@ impl State {
         self.accounts.check(self.nodes().map(|node| node.site));
         for node in self.nodes() {
             assert!(self.accounts.site(node.site).is_of(&node.spec), "{} is where it is", node.id);
+        }
+        for (node, moved) in self.accounts.moved() {
+            let oldest = self.oldest_on(node);
+            assert!(oldest.is_some_and(|placed| placed < moved), "{node} changed hands under way");
         }
         for tenant in self.tenants() {
             let (name, budget) = (&tenant.spec.name, &tenant.spec.budget);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{
     RunTimes, State, Waiting,
     apply::{job_mut, node_mut, tenant_mut},
-    tenancy::charge,
+    tenancy::{charge, charge_above, charge_one},
 };
 use crate::{
     billing::Held,
     event::Placement,
     model::{
         Allocation, AllocationId, AllocationRef, EvictionReason, Job, JobId, Notice, Preemptor,
-        Resources, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, Time,
+        Resources, TaskCounts, TaskEnd, TaskIndex, TaskPhase, Tenant, Time, Usage,
     },
     table::Table,
 };
@@ -108,8 +108,9 @@ impl State {
     }
 
     pub(super) fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
-        let by = self.preemptors.get(&at.id).cloned();
-        if let Some(by) = by {
+        if reason == EvictionReason::Preempted
+            && let Some(by) = self.preemptors.get(&at.id).cloned()
+        {
             self.preempted.insert(at.job, (by, self.now));
         }
         let Released { job, waiting, .. } = self.release(at, 0);
@@ -141,25 +142,25 @@ impl State {
         node.devices.release(allocation.devices, request.gpu_millis);
         node.remove_allocation(at.id);
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
-        let held = Held {
-            tenant: tenant.id,
-            job: job.id,
-            spec: &job.spec,
-            node: node.id,
-            site: node.site,
-            placed: allocation.placed,
-        };
-        self.accounts.book(&held, &tenant.spec.name, self.now);
-        if let Some(spending) = &mut tenant.spending {
-            let rate = self.accounts.rate(&held).charged;
-            spending.change(tenant.spec.budget.period, self.now, |now| now.saturating_sub(rate));
+        let held = Held::of(job, node, allocation.placed);
+        let rate = self.accounts.rate(&held);
+        self.accounts.book(&held, &rate, &tenant.spec.name, self.now);
+        if self.accounts.has_moves() {
+            let oldest = node.allocations.first().and_then(|id| self.allocations.get(id.0));
+            self.accounts.forget_move(node.id, oldest.map(|oldest| oldest.placed));
         }
-        charge(&mut self.tenants, job.tenant, clock, |usage| {
+        if let Some(spending) = &mut tenant.spending {
+            let less = |now: u128| now.saturating_sub(rate.charged);
+            spending.change(tenant.spec.budget.period, self.now, less);
+        }
+        let change = |usage: &mut Usage| {
             usage.held.remove(request, 1);
             usage.held_tasks -= 1;
             usage.requested.remove(request, ends);
             usage.requested_tasks -= ends;
-        });
+        };
+        let above = charge_one(tenant, clock, change);
+        charge_above(&mut self.tenants, above, clock, change);
         Released {
             job,
             waiting: &mut self.waiting,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{State, apply::tenant_mut};
 use crate::{
-    billing::{Accounts, Held, KeptBook, days_of, held, placed},
+    billing::{Accounts, Held, KeptBook, days_of, held},
     event::Placement,
     model::{
         Allocation, AllocationId, BudgetLevel, JobId, NodeId, NodeSpec, PriceBook, Spending,
@@ -76,7 +76,7 @@ impl State {
             self.book_until_now(&allocation);
             self.change_spending(tenant, |rate| rate.saturating_sub(less).saturating_add(more));
         }
-        if !ids.is_empty() {
+        if self.oldest_on(id).is_some_and(|placed| placed < self.now) {
             self.accounts.note_move(id, self.now);
         }
         self.accounts.leave(old);
@@ -89,15 +89,23 @@ impl State {
         let job = self.jobs.get(at.job.0).expect("invariant: a live allocation has a job");
         let node = self.nodes.get(u64::from(at.node.0)).expect("invariant: it has a node");
         let tenant = self.tenants.get(u64::from(job.tenant.0)).expect("invariant: it has a tenant");
-        let held = Held {
-            tenant: job.tenant,
-            job: job.id,
-            spec: &job.spec,
-            node: node.id,
-            site: node.site,
-            placed: allocation.placed,
-        };
-        self.accounts.book(&held, &tenant.spec.name, self.now);
+        let held = Held::of(job, node, allocation.placed);
+        let rate = self.accounts.rate(&held);
+        self.accounts.book(&held, &rate, &tenant.spec.name, self.now);
+    }
+
+    /// For recovery, when what runs where is known: what other releases kept for longer than it matters.
+    pub(super) fn settle_moves(&mut self) {
+        let moved: Vec<NodeId> = self.accounts.moved().map(|(node, _)| node).collect();
+        for id in moved {
+            self.accounts.forget_move(id, self.oldest_on(id));
+        }
+    }
+
+    /// When the oldest allocation of a node was placed.
+    pub(super) fn oldest_on(&self, node: NodeId) -> Option<Time> {
+        let first = self.node(node)?.allocations.first()?;
+        self.allocation(*first).map(|allocation| allocation.placed)
     }
 
     /// Counts what a tenant spends if its budget asks for that, from the beginning of the period on.
@@ -118,7 +126,7 @@ impl State {
             let booked = rows.map(|(_, row)| row.charged).fold(0, u128::saturating_add);
             spending.spent = spending.spent.saturating_add(booked);
         }
-        for allocation in self.jobs_of(tenant, JobId(0)).flat_map(|job| placed(self, job)) {
+        for allocation in self.jobs_of(tenant, JobId(0)).flat_map(|job| self.allocations_of(job)) {
             let held = held(self, allocation);
             let rate = self.accounts.rate(&held).charged;
             let from = self.accounts.open_since(held.node, held.placed).max(start);

@@ -48,6 +48,9 @@ pub enum RestoreError {
         "the planned start of job {0} is there twice, or its job or node is not in the checkpoint"
     )]
     BadPlan(JobId),
+    /// A tenant whose parent is not there, or is below it, or that has too many above it.
+    #[error("tenant {0:?} cannot have the parent that the checkpoint gives it")]
+    BadParent(Name),
     /// A job of a tenant that is not there.
     #[error("job {0} is of a tenant that the checkpoint lacks")]
     NoTenant(JobId),
@@ -373,15 +376,15 @@ impl Restore {
     }
 
     /// The state.
-    #[must_use]
-    pub fn finish(mut self) -> State {
+    pub fn finish(mut self) -> Result<State, RestoreError> {
         let jobs: Vec<JobId> = self.state.jobs_from(JobId(0)).map(|job| job.id).collect();
         for job in jobs {
             self.state.settle_placed(job);
             self.state.await_jobs(job);
         }
-        self.state.settle_tenants();
+        self.state.settle_moves();
+        self.state.settle_tenants().map_err(RestoreError::BadParent)?;
         self.state.settle_shares(|id| self.decayed.get(&id).copied());
-        self.state
+        Ok(self.state)
     }
 }

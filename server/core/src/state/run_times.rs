@@ -1,5 +1,7 @@
 //! How long tasks ran: a sketch for the like of each job, folded from the ends of tasks.
 
+use std::sync::Arc;
+
 use imbl::OrdMap;
 
 use crate::model::{
@@ -37,7 +39,8 @@ pub struct Ran {
 /// How long tasks ran, by kind of job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunTimes {
-    kinds: OrdMap<Alike, Ran>,
+    /// Shared one by one: a copy of the map's page is no copy of the sketches.
+    kinds: OrdMap<Alike, Arc<Ran>>,
 }
 
 impl Alike {
@@ -53,12 +56,12 @@ impl RunTimes {
     /// As kept in a checkpoint.
     #[must_use]
     pub fn restore(kinds: impl IntoIterator<Item = (Alike, Ran)>) -> Self {
-        Self { kinds: kinds.into_iter().collect() }
+        Self { kinds: kinds.into_iter().map(|(kind, known)| (kind, Arc::new(known))).collect() }
     }
 
     /// What is known of each kind of job.
     pub fn kinds(&self) -> impl ExactSizeIterator<Item = (&Alike, &Ran)> {
-        self.kinds.iter()
+        self.kinds.iter().map(|(kind, known)| (kind, &**known))
     }
 
     /// Takes in that a task ended by itself. The tasks of a gang end together: they count once.
@@ -78,7 +81,7 @@ impl RunTimes {
         if self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
             self.drop_oldest();
         }
-        let known = self.kinds.entry(kind).or_default();
+        let known = Arc::make_mut(self.kinds.entry(kind).or_default());
         known.sketch.add(now.since(placed).0);
         known.last = now;
     }

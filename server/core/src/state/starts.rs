@@ -2,7 +2,7 @@
 //! when its node leaves.
 
 use super::State;
-use crate::model::{Horizon, JobId, Node, NodeId, PlannedStart, Resources, Time, Window};
+use crate::model::{JobId, NodeId, PlannedStart};
 
 impl State {
     /// When and where pending tasks of a job are to start, if that is planned.
@@ -52,37 +52,6 @@ impl State {
                 self.planned.remove(&job);
             }
         }
-    }
-
-    /// What the owner keeps of a node at once, its windows aside.
-    pub(crate) fn kept_at_once(&self, node: &Node) -> Resources {
-        let kept = super::apply::held_back_by(node, &self.policy, None);
-        kept.over(Horizon::FiveMinutes).clone()
-    }
-
-    /// What the owner keeps of a node from tasks that start later and must be left alone for so long, its windows aside.
-    /// Its load of this moment says nothing of that time, where a forecaster has learned what to expect.
-    pub(crate) fn kept_later(&self, node: &Node, horizon: Horizon) -> Resources {
-        let forecast = match &node.bounds {
-            Some(bounds) if node.history.newest.is_some() => {
-                let shorter = Horizon::ALL.into_iter().filter(|other| *other <= horizon);
-                let bounds = shorter.map(|other| bounds.over(other, &node.spec.capacity));
-                bounds.fold(Resources::default(), |most, bound| most.larger_of(&bound))
-            }
-            _ => node.forecast(&self.policy, horizon).unwrap_or_default(),
-        };
-        forecast.larger_of(&node.spec.reservation)
-    }
-
-    /// The windows of the node's owner that hold there, begin before `until` and have not ended, each with what it holds
-    /// back.
-    pub(crate) fn windows_of<'a>(
-        &'a self,
-        node: &'a Node,
-        until: Time,
-    ) -> impl Iterator<Item = (Window, Resources)> + 'a {
-        let owner = self.owner(&node.spec.owner);
-        owner.into_iter().flat_map(move |owner| owner.windows_on(&node.spec, self.now, until))
     }
 
     pub(super) fn check_planned_starts(&self) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{State, apply::tenant_mut};
 use crate::{
     model::{
-        AllocationId, Decayed, JobId, Millis, Preemptor, Tenant, TenantId, TenantSpec, Time, Usage,
+        AllocationId, Decayed, JobId, MAX_TENANT_DEPTH, Millis, Name, Preemptor, Tenant, TenantId,
+        TenantSpec, Time, Usage,
     },
     table::Table,
 };
@@ -161,15 +162,23 @@ impl State {
         }
     }
 
-    /// For recovery, when the usage of all tenants is known: finds parents and sums up what is below them.
-    pub(super) fn settle_tenants(&mut self) {
+    /// For recovery, when the usage of all tenants is known: finds parents and sums up what is below them. The error is a
+    /// tenant whose parent is not there, or that has more above it than there can be, itself among them.
+    pub(super) fn settle_tenants(&mut self) -> Result<(), Name> {
         let ids: Vec<TenantId> = self.tenants().map(|tenant| tenant.id).collect();
         ids.iter().for_each(|id| self.link_tenant(*id));
+        for tenant in self.tenants() {
+            let lacks_parent = tenant.parent.is_none() && !tenant.spec.parent.is_empty();
+            if lacks_parent || self.lineage(tenant.id).nth(MAX_TENANT_DEPTH).is_some() {
+                return Err(tenant.spec.name.clone());
+            }
+        }
         for id in ids {
             let mut usage = tenant_mut(&mut self.tenants, id).usage.clone();
             usage.decayed = Decayed::default();
             self.for_each_above(id, |above| above.below.join(&usage));
         }
+        Ok(())
     }
 
     /// For recovery: what a tenant itself and those below it held of late; as what they hold where nothing is known.
@@ -202,18 +211,40 @@ pub(super) fn charge(
     clock: Clock,
     change: impl Fn(&mut Usage),
 ) {
-    let tenant = tenant_mut(tenants, id);
-    let change = |usage: &mut Usage| {
-        if let Some((now, half_life)) = clock {
-            usage.bring(now, half_life);
-        }
-        change(usage);
-    };
-    change(&mut tenant.usage);
-    let mut next = tenant.parent;
+    let above = charge_one(tenant_mut(tenants, id), clock, &change);
+    charge_above(tenants, above, clock, &change);
+}
+
+/// As `charge`, but for those above the tenant. Who is next above it.
+#[inline]
+pub(super) fn charge_one(
+    tenant: &mut Tenant,
+    clock: Clock,
+    change: impl Fn(&mut Usage),
+) -> Option<TenantId> {
+    change_usage(&mut tenant.usage, clock, change);
+    tenant.parent
+}
+
+/// As `charge`, for a tenant and those above it, of what a tenant below it uses.
+#[inline]
+pub(super) fn charge_above(
+    tenants: &mut Table<Tenant>,
+    mut next: Option<TenantId>,
+    clock: Clock,
+    change: impl Fn(&mut Usage),
+) {
     while let Some(above) = next {
         let tenant = tenant_mut(tenants, above);
-        change(&mut tenant.below);
+        change_usage(&mut tenant.below, clock, &change);
         next = tenant.parent;
     }
+}
+
+#[inline]
+fn change_usage(usage: &mut Usage, clock: Clock, change: impl Fn(&mut Usage)) {
+    if let Some((now, half_life)) = clock {
+        usage.bring(now, half_life);
+    }
+    change(usage);
 }

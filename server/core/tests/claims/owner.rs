@@ -523,3 +523,57 @@ fn notices_are_withdrawn_when_the_owner_is_not_expected_any_more() {
          at +10h",
     ));
 }
+
+#[test]
+fn regions_that_an_owner_has_left_are_forgotten_after_thirty_days() {
+    expect![[r#"
+        > node a cpu=8 owner=shop region=eu
+          registered a
+        > node b cpu=8 owner=shop region=ap
+          registered b
+        > load a cpu=1
+          load a cpu_millis=1000
+        > load b cpu=1
+          load b cpu_millis=1000
+        > at +5m
+        > load a cpu=1
+          load a cpu_millis=1000
+        > load b cpu=1
+          load b cpu_millis=1000
+        > scorecard shop
+          in "ap": 1 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 35 core minutes 0 were lent
+          in "eu": 1 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 35 core minutes 0 were lent
+        > update a region=us
+          updated a
+        > at +29d
+        > load a cpu=1
+          load a cpu_millis=1000
+        > scorecard shop
+          in "ap": 1 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 35 core minutes 0 were lent
+          in "eu": 1 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 35 core minutes 0 were lent
+          in "us": 1 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 420 core minutes 0 were lent
+        > at +31d
+        > load a cpu=1
+          load a cpu_millis=1000
+        > scorecard shop
+          in "ap": 0 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 0 core minutes 0 were lent
+          in "us": 2 samples, 0 exceeded, 0 short for +0s by 0 ppm in all; of 840 core minutes 0 were lent
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 owner=shop region=eu
+         node b cpu=8 owner=shop region=ap
+         load a cpu=1
+         load b cpu=1
+         at +5m
+         load a cpu=1
+         load b cpu=1
+         scorecard shop
+         update a region=us
+         at +29d
+         load a cpu=1
+         scorecard shop
+         at +31d
+         load a cpu=1
+         scorecard shop",
+    ));
+}

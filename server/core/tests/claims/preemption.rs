@@ -550,3 +550,51 @@ fn tasks_added_to_a_waiting_job_preempt_too() {
          resize acme/high 2",
     ));
 }
+
+#[test]
+fn whom_a_preemption_served_is_kept_of_preemptions_only() {
+    expect![[r#"
+        > node a cpu=2 ttl=1m
+          registered a
+        > node b cpu=2 ttl=10m
+          registered b
+        > tenant acme
+          created acme
+        > job acme/low count=4 cpu=1
+          submitted acme/low
+          placed acme/low/0..1 on a
+          placed acme/low/2..3 on b
+        > status acme/low
+          Running TaskCounts { pending: 0, placed: 4, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 0
+        > job acme/urgent count=2 cpu=2 priority=5
+          submitted acme/urgent
+          notice acme/low/0 on a at +2m Preempted
+          notice acme/low/1 on a at +2m Preempted
+          notice acme/low/2 on b at +2m Preempted
+          notice acme/low/3 on b at +2m Preempted
+        > at +1m30s
+          +1m lost a
+          +1m evicted acme/low/0 from a NodeLost
+          +1m evicted acme/low/1 from a NodeLost
+        > status acme/low
+          Running TaskCounts { pending: 2, placed: 2, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 2
+        > at +3m
+          +2m evicted acme/low/2 from b Preempted
+          +2m evicted acme/low/3 from b Preempted
+          +2m placed acme/urgent/0 on b
+        > status acme/low
+          Pending TaskCounts { pending: 4, placed: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, delayed: 0 } evictions: 4, preempted for acme/urgent
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=2 ttl=1m
+         node b cpu=2 ttl=10m
+         tenant acme
+         job acme/low count=4 cpu=1
+         status acme/low
+         job acme/urgent count=2 cpu=2 priority=5
+         at +1m30s
+         status acme/low
+         at +3m
+         status acme/low",
+    ));
+}

@@ -238,7 +238,7 @@ proptest! {
         for (victim, by) in &seen {
             prop_assert!(!seen.contains(&(*by, *victim)), "{victim} and {by} take turns");
         }
-        let later = cell.pass(settled.after(Millis(24 * Millis::HOUR.0)));
+        let later = cell.pass(settled.after(Millis::DAY));
         prop_assert_eq!(preemptions(&later).count(), 0, "it never comes to rest");
     }
 }

@@ -94,9 +94,13 @@ impl World {
                 self.say(&line);
             }
             "status" => {
-                let job = job(self.engine.state(), rest);
-                let line =
+                let state = self.engine.state();
+                let job = job(state, rest);
+                let mut line =
                     format!("{:?} {:?} evictions: {}", job.state(), job.counts, job.evictions);
+                if let Some((by, _)) = state.preempted(job.id) {
+                    line += &format!(", preempted for {}/{}", by.tenant, by.name);
+                }
                 self.say(&line);
             }
             "start" | "succeed" | "fail" => {

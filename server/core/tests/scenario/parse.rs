@@ -39,7 +39,7 @@ pub(crate) fn span(text: &str) -> Millis {
             's' => Millis::SECOND.0,
             'm' => Millis::MINUTE.0,
             'h' => Millis::HOUR.0,
-            'd' => 24 * Millis::HOUR.0,
+            'd' => Millis::DAY.0,
             _ => panic!("no span: {text}"),
         };
         total += unit * digits.parse::<u64>().expect("a number");

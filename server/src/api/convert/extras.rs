@@ -16,7 +16,7 @@ use super::{
 /// The most retries for one reason.
 const MAX_RETRIES: u32 = 1_000;
 /// The longest back-off, and the longest grace.
-pub(super) const MAX_WAIT: Millis = Millis(24 * Millis::HOUR.0);
+pub(super) const MAX_WAIT: Millis = Millis::DAY;
 
 /// What few jobs ask for, if this one does.
 pub(super) fn extras(

@@ -14,9 +14,10 @@ use offpeak_core::{
 };
 use prost_types::{Duration, Timestamp};
 
-use super::billing::budget_message;
-
-use super::extras::{annotation_map, dependency, payload_message, retry_policy};
+use super::{
+    billing::budget_message,
+    extras::{annotation_map, dependency, payload_message, retry_policy},
+};
 
 /// The last millisecond that a timestamp can tell: of the year 9999.
 const END_OF_TIME: Time = Time(253_402_300_799_999);

@@ -45,7 +45,6 @@ pub(crate) enum EntryKind {
     Shares(Shares),
     #[prost(message, tag = "20")]
     Preemptions(Preemptions),
-    /// Absent, as they are in checkpoints of releases that did not plan any.
     #[prost(message, tag = "13")]
     PlannedStarts(PlannedStarts),
     #[prost(message, tag = "7")]
@@ -115,6 +114,15 @@ pub(crate) struct Header {
     /// Quotes ever made.
     #[prost(uint64, tag = "24")]
     pub(crate) quotes: u64,
+    /// Tasks that have been through something. Absent, as the two that follow, in checkpoints of releases that did not
+    /// count them: whatever comes is taken.
+    #[prost(uint64, optional, tag = "25")]
+    pub(crate) tries: Option<u64>,
+    #[prost(uint64, optional, tag = "26")]
+    pub(crate) planned_starts: Option<u64>,
+    /// What the ledger's head tells of, all together.
+    #[prost(uint64, optional, tag = "27")]
+    pub(crate) ledger: Option<u64>,
 }
 
 /// Starts that lie ahead, in the order of their jobs' ids.
@@ -279,7 +287,8 @@ pub(crate) struct Job {
     pub(crate) name: String,
     #[prost(message, required, tag = "4")]
     pub(crate) spec: JobSpec,
-    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks stand as pending.
+    /// Runs of like tasks: how many, how often placed, how ended (0: not, 100: not and delayed), and so on. Placed tasks
+    /// stand as pending.
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) tasks: Vec<u32>,
     #[prost(uint64, tag = "6")]

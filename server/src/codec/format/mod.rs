@@ -11,6 +11,7 @@ mod ledger;
 mod model;
 mod owner;
 mod quotes;
+mod record;
 
 pub(crate) use checkpoint::{
     Allocations, Decayed, Demand, Entry, EntryKind, Header, Job, Jobs, Loads, Node, Nodes, Owner,
@@ -19,10 +20,9 @@ pub(crate) use checkpoint::{
 };
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobDescribed, JobEnded,
-    JobForgotten, JobResized, JobSubmitted, Names, NodeBounds, NodeDescribed, NodeModeChanged,
-    NoticeGiven, OwnerDescribed, PlannedStart, Record, RecordPiece, Removed, RequestRemembered,
-    Samples, TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced,
-    TenantDescribed, WindowsRenewed,
+    JobForgotten, JobResized, JobSubmitted, NodeBounds, NodeDescribed, NodeModeChanged,
+    NoticeGiven, OwnerDescribed, PlannedStart, Removed, RequestRemembered, Samples, TaskDelayed,
+    TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced, TenantDescribed, WindowsRenewed,
 };
 pub(crate) use extras::{AllTries, Dependency, Extras, Payload, RetryPolicy, Tries};
 pub(crate) use ledger::{
@@ -37,8 +37,8 @@ pub(crate) use model::{
 pub(crate) use owner::{
     CalendarEntry, HeldShare, Once, OwnerSpec, RiskCurbed, Scorecard, When, Windows,
 };
-
 pub(crate) use quotes::{Outturn, QuoteRecord, Quotes, Ran, RunTimes, Sketch};
+pub(crate) use record::{Names, Record, RecordPiece};
 
 /// The version of records that this release writes, and the newest that it reads.
 pub(crate) const RECORD_VERSION: u32 = 1;

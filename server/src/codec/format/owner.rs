@@ -11,12 +11,12 @@ pub(crate) struct OwnerSpec {
     pub(crate) risk_ppm: u32,
     #[prost(message, repeated, tag = "3")]
     pub(crate) calendar: Vec<CalendarEntry>,
+    #[prost(uint64, optional, tag = "4")]
+    pub(crate) shortfall_budget_ms: Option<u64>,
     #[prost(message, repeated, tag = "12")]
     pub(crate) annotations: Vec<Pair>,
     #[prost(message, repeated, tag = "13")]
     pub(crate) labels: Vec<Pair>,
-    #[prost(uint64, optional, tag = "4")]
-    pub(crate) shortfall_budget_ms: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

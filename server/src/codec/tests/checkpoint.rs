@@ -1,8 +1,9 @@
 use std::convert::Infallible;
 
 use offpeak_core::{
-    model::{Horizon, Millis, shared},
-    state::{Header, Profile, Restore, State},
+    event::Event,
+    model::{Horizon, JobId, Millis, NodeId, PlannedStart, shared},
+    state::{Header, Profile, Restore, RestoreError, State},
 };
 use proptest::prelude::*;
 use prost::Message as _;
@@ -72,7 +73,7 @@ fn a_rebuilt_cell_goes_on_as_the_one_before() {
     let mut after = Cell { state, records: Vec::new() };
     let through = offpeak_core::model::Revision(20);
     let more = || {
-        let forgotten = offpeak_core::event::Event::RequestsForgotten { through };
+        let forgotten = Event::RequestsForgotten { through };
         vec![submitted(4, 2, job_spec(7, cores(5))), forgotten]
     };
     cell.commit(more());
@@ -166,6 +167,57 @@ fn a_repeated_entry_is_noticed() {
     }
 }
 
+/// As it was written, but for the first of its tenants with this parent.
+fn child_of(parent: &str) -> Result<State, CodecError> {
+    let mut written = entries(&Cell::lively().state);
+    for bytes in &mut written {
+        let mut entry = format::Entry::decode(bytes.as_slice()).expect("it is an entry");
+        if let Some(EntryKind::Tenants(message)) = &mut entry.kind {
+            message.tenants[0].spec.parent = parent.to_owned();
+            *bytes = entry.encode_to_vec();
+        }
+    }
+    rebuild(&written)
+}
+
+#[test]
+fn a_tenant_whose_parent_cannot_be_is_noticed() {
+    assert!(child_of("films").is_ok());
+    for parent in ["physics", "nobody"] {
+        let refused = child_of(parent).map(|state| state.revision());
+        let bad = RestoreError::BadParent(name("physics"));
+        assert_eq!(refused, Err(CodecError::Restore(bad)), "below {parent}");
+    }
+}
+
+/// These entries without those of a kind, which are there.
+pub(super) fn without(written: &[Vec<u8>], is_of: fn(&EntryKind) -> bool) -> Vec<Vec<u8>> {
+    let is_other = |bytes: &&Vec<u8>| {
+        let kind = format::Entry::decode(bytes.as_slice()).expect("it is an entry").kind;
+        !is_of(&kind.expect("it has a kind"))
+    };
+    let others: Vec<Vec<u8>> = written.iter().filter(is_other).cloned().collect();
+    assert!(others.len() < written.len(), "there are such entries");
+    others
+}
+
+#[test]
+fn tries_and_planned_starts_that_are_missing_are_noticed() {
+    let mut cell = super::extras::waiting();
+    let planned = PlannedStart { start: cell.state.now(), node: NodeId(0), tasks: 1 };
+    cell.commit(vec![Event::StartPlanned { job: JobId(1), planned }]);
+    let written = entries(&cell.state);
+    assert!(rebuild(&written).is_ok());
+    let lost: [fn(&EntryKind) -> bool; 2] = [
+        |kind| matches!(kind, EntryKind::Tries(_)),
+        |kind| matches!(kind, EntryKind::PlannedStarts(_)),
+    ];
+    for is_lost in lost {
+        let found = rebuild(&without(&written, is_lost)).map(|state| state.revision());
+        assert!(matches!(found, Err(CodecError::Count { .. })), "{found:?}");
+    }
+}
+
 #[test]
 fn an_error_of_the_writer_ends_the_writing() {
     let mut calls = 0;
@@ -189,7 +241,7 @@ fn asked_for(profile: Profile) -> State {
         next_allocation,
     });
     restore.profile(profile);
-    restore.finish()
+    restore.finish().expect("it has no tenants")
 }
 
 proptest! {

@@ -71,7 +71,7 @@ fn retried(failures: u32) -> RetryPolicy {
 }
 
 /// A job one of whose tasks waits out its back-off and another one was evicted, and a job that waits for it.
-fn waiting() -> Cell {
+pub(super) fn waiting() -> Cell {
     let mut cell = Cell::default();
     let tenant = Event::TenantCreated {
         id: offpeak_core::model::TenantId(0),

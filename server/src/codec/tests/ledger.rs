@@ -12,10 +12,11 @@ use proptest::{collection::btree_map, option, prelude::*, sample::select};
 use super::{
     Cell,
     cell::{cores, job_spec, name, node_spec, placement, registered, submitted, tenant_spec},
-    checkpoint::{entries, rebuild},
+    checkpoint::{entries, rebuild, without},
     strategies::{name as any_name, number, small_id},
     unhex,
 };
+use crate::codec::{CodecError, format::EntryKind};
 
 pub(super) fn event() -> BoxedStrategy<Event> {
     let levels = vec![
@@ -91,7 +92,7 @@ fn flat(core: u64) -> PriceBook {
 }
 
 /// With two price books, a tenant in its budget, rows of two sites, a tenant that left and a node that changed hands.
-fn paid() -> Cell {
+pub(super) fn paid() -> Cell {
     let mut cell = Cell::default();
     let budget = Budget { warn: Some(1), stop_new: Some(1 << 40), ..Budget::default() };
     let spec = TenantSpec { budget, ..tenant_spec("films") };
@@ -162,6 +163,21 @@ fn a_part_of_the_ledger_that_is_missing_or_twice_there_is_noticed() {
         assert!(rebuild(&less).is_err(), "without entry {at}");
         assert!(rebuild(&more).is_err(), "with entry {at} twice");
     }
+}
+
+#[test]
+fn a_ledger_of_which_nothing_is_left_is_noticed() {
+    let rest = without(&entries(&paid().state), |kind| {
+        matches!(
+            kind,
+            EntryKind::Ledger(_)
+                | EntryKind::LedgerRows(_)
+                | EntryKind::JobTotals(_)
+                | EntryKind::PriceBooks(_)
+        )
+    });
+    let found = rebuild(&rest).map(|state| state.revision());
+    assert!(matches!(found, Err(CodecError::Count { .. })), "{found:?}");
 }
 
 /// As written before there was a ledger: all else comes back, and what runs is booked from its placement on.

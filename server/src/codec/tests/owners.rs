@@ -185,3 +185,22 @@ fn windows_of_entries_that_are_not_there_or_out_of_order_are_refused() {
     let uneven = CodecError::Columns("windows");
     assert_eq!(owner::windows(&columns(vec![2, 1], vec![0]), 1), Err(uneven));
 }
+
+#[test]
+fn scorecards_whose_columns_or_days_cannot_be_are_refused() {
+    let card = |days: Vec<i64>, samples: Vec<u64>| format::Scorecard {
+        days,
+        samples,
+        ..format::Scorecard::default()
+    };
+    let read = |cards: &[format::Scorecard]| owner::lending_record(0, cards);
+    let good = card(vec![19_000, 1], vec![1, 2]);
+    let days = |record: offpeak_core::model::LendingRecord| record.scorecards[""].days().len();
+    assert_eq!(read(std::slice::from_ref(&good)).map(days), Ok(2));
+    let uneven = CodecError::Columns("a scorecard");
+    assert_eq!(read(&[card(vec![19_000, 1], vec![1])]), Err(uneven));
+    let order = CodecError::Order("the days of a scorecard");
+    assert_eq!(read(&[card(vec![19_000, 0], vec![1, 2])]), Err(order));
+    let twice = CodecError::Order("the scorecards of an owner");
+    assert_eq!(read(&[good.clone(), good]), Err(twice));
+}

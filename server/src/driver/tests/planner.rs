@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{Command, Request, Target},
-    model::{AllocationId, Constraints, JobSpec, Labels, Millis, Name, Priority, Resources},
+    model::{
+        AllocationId, Constraints, JobExtras, JobSpec, Labels, Millis, Name, Priority, Resources,
+    },
     state::State,
 };
 
@@ -18,7 +20,17 @@ fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
 }
 
-fn submit(job: &str, cpu_millis: u64, count: u32) -> Request {
+pub(in crate::driver) fn submit(job: &str, cpu_millis: u64, count: u32) -> Request {
+    submit_after(job, cpu_millis, count, None)
+}
+
+/// A job with something that few ask for.
+pub(super) fn submit_after(
+    job: &str,
+    cpu_millis: u64,
+    count: u32,
+    extras: Option<Arc<JobExtras>>,
+) -> Request {
     let spec = JobSpec {
         count,
         request: Resources { cpu_millis, ..Resources::default() },
@@ -31,18 +43,18 @@ fn submit(job: &str, cpu_millis: u64, count: u32) -> Request {
         gang: false,
         labels: Labels::new(),
         notice: None,
-        extras: None,
+        extras,
     };
     request(Command::SubmitJob { tenant: name("t"), name: name(job), spec: Arc::new(spec) })
 }
 
-fn cancel(job: &str) -> Request {
+pub(super) fn cancel(job: &str) -> Request {
     let target = Target { name: name(job), expected: None };
     request(Command::CancelJob { tenant: name("t"), target, grace: None })
 }
 
 impl House {
-    async fn accept(&self, requests: impl IntoIterator<Item = Request>) {
+    pub(super) async fn accept(&self, requests: impl IntoIterator<Item = Request>) {
         for answer in self.cell.submit_many(requests.into_iter().collect()).await {
             answer.expect("accepted");
         }

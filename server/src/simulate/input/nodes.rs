@@ -31,7 +31,7 @@ pub(in crate::simulate) fn nodes(path: &Path) -> Result<Vec<NodeSpec>, InputErro
 }
 
 pub(super) fn read(mut table: Table) -> Result<Vec<NodeSpec>, InputError> {
-    table.expect(&COLUMNS, &["name"]);
+    table.expect_with_counts(&COLUMNS, &["name"]);
     expect_main(&mut table);
     let mut nodes = Vec::new();
     let mut lines = BTreeMap::new();

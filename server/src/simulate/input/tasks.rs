@@ -98,7 +98,7 @@ fn rows(
     table: &mut Table,
     mut check: impl FnMut(&mut Row<'_>, &JobRow),
 ) -> Result<Vec<JobRow>, InputError> {
-    table.expect(&COLUMNS, &["name", "submit_s"]);
+    table.expect_with_counts(&COLUMNS, &["name", "submit_s"]);
     expect_main(table);
     let mut rows = Vec::new();
     let mut lines = BTreeMap::new();

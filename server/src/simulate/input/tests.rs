@@ -3,7 +3,7 @@ use std::io::{Cursor, Read, Write as _};
 use expect_test::{Expect, expect};
 use offpeak_core::model::Millis;
 
-use super::{load, nodes, tasks};
+use super::{load, nodes, tasks, tenants, windows};
 use crate::tables::{InputError, Table, unpacked};
 
 fn table(name: &str, text: &[u8]) -> Table {
@@ -38,6 +38,12 @@ fn a_misspelt_or_missing_column_is_named() {
             tasks.csv:1: column "name" is there twice
             tasks.csv:1: column submit_s is missing
             tasks.csv:1: column memory_bytes is missing"#]],
+    );
+    refused(
+        tenants::read(table("tenants.csv", b"name,count.fpga,guarantee_cpu\nacme,1,1\n")),
+        &expect![[r#"
+            tenants.csv:1: unknown column "count.fpga"; known are name, parent, weight, priority_ceiling, guarantee_cpu_millis, guarantee_memory_bytes, guarantee_disk_bytes, guarantee_network_bps, guarantee_gpu_millis
+            tenants.csv:1: unknown column "guarantee_cpu"; known are name, parent, weight, priority_ceiling, guarantee_cpu_millis, guarantee_memory_bytes, guarantee_disk_bytes, guarantee_network_bps, guarantee_gpu_millis"#]],
     );
 }
 
@@ -198,4 +204,30 @@ fn gzip_is_recognized_by_what_it_begins_with() {
         reader.read_to_string(&mut text).expect("it is sound");
         assert_eq!(text, "name\n");
     }
+}
+
+#[test]
+fn every_fault_of_a_window_is_told_with_its_line_and_value() {
+    let fleet = table("nodes.csv", b"name,cpu_millis,memory_bytes,owner\na,1,1,shop\n");
+    let fleet = nodes::read(fleet).expect("it is a fleet");
+    let text = b"owner,start_s,end_s,every_s,permille\n\
+        shop,10,10,,\n\
+        mill,0,10,5,0\n\
+        shop,0,1,1,1001\n\
+        ,x,,0,\n";
+    let read = windows::read(table("windows.csv", text), &fleet, Millis(20_000_000));
+    refused(
+        read,
+        &expect![[r#"
+        windows.csv:2: end_s: "10" is not after start_s
+        windows.csv:3: owner: "mill" owns none of the nodes
+        windows.csv:3: every_s: "5" is shorter than the window itself
+        windows.csv:3: permille: "0" is not a whole number from 1 to 1000
+        windows.csv:4: every_s: "1" comes to more than 10000 windows
+        windows.csv:4: permille: "1001" is not a whole number from 1 to 1000
+        windows.csv:5: owner: is empty; a value is needed
+        windows.csv:5: start_s: "x" is not a number of seconds from 0 to 1000000000, such as 90 or 0.25
+        windows.csv:5: end_s: is empty; a value is needed
+        windows.csv:5: every_s: "0" is not at least 0.001 seconds; leave it empty for no limit"#]],
+    );
 }

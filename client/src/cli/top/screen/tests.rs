@@ -90,7 +90,7 @@ fn every_page_fits_a_small_terminal() {
         main  12 of 12 nodes ready  40 allocations  10 tasks waiting  revision 12,345
         cpu    [##########===============...............] owners  25% + lent  37% of 768
          1 Jobs   2 Tenants   3 Regions   4 Notices   5 Events
-        JOB                               WAITING    RUNNING  EACH TASK
+        JOB                               WAITING     PLACED  EACH TASK
         acme/train                             10          0  cpu 4
           12 nodes now without enough cpu_millis; at least 2000 more is needed
         acme/render                             0         40  cpu 4
@@ -117,7 +117,7 @@ fn every_page_fits_a_small_terminal() {
         main  12 of 12 nodes ready  40 allocations  10 tasks waiting  revision 12,345
         cpu    [##########===============...............] owners  25% + lent  37% of 768
          1 Jobs   2 Tenants   3 Regions   4 Notices   5 Events
-        TENANT                WEIGHT  RUNNING   WAITING   HOLDS
+        TENANT                WEIGHT  PLACED    WAITING   HOLDS
         acme                  2       40        10        cpu 160
 
 

@@ -11,8 +11,8 @@ use crate::{
     engine::Decision,
     event::Event,
     model::{
-        AllocationId, EvictionReason, Job, JobSpec, Millis, Name, Notice, TaskEnd, TaskIndex,
-        TaskPhase, Tenant, Time,
+        Allocation, AllocationId, EvictionReason, Job, JobSpec, Millis, Name, Notice, TaskEnd,
+        TaskIndex, TaskPhase, Tenant, Time,
     },
     rejection::Rejection,
     state::State,
@@ -104,11 +104,7 @@ fn resize(
 
 /// Whether what is left of the job is under notice because it was cancelled.
 fn is_cancelled(state: &State, job: &Job) -> bool {
-    let allocations = job.tasks.iter().filter_map(|task| match task.phase {
-        TaskPhase::Placed(id) => state.allocation(id),
-        _ => None,
-    });
-    allocations.take(1).any(|allocation| allocation.is_cancelled())
+    state.allocations_of(job).next().is_some_and(Allocation::is_cancelled)
 }
 
 pub(super) fn cancel(

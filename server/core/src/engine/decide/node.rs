@@ -12,7 +12,7 @@ use crate::{
     event::Event,
     model::{
         AllocationId, AllocationRef, EvictionReason, LoadSample, Millis, Node, NodeBounds, NodeId,
-        NodeMode, NodeSpec, Notice, TaskPhase, Time,
+        NodeMode, NodeSpec, Notice, Time,
     },
     rejection::Rejection,
     state::State,
@@ -142,10 +142,7 @@ fn concerned(
             concerned.insert(*id, (at, deadline));
             continue;
         }
-        let members = job.tasks.iter().filter_map(|task| match task.phase {
-            TaskPhase::Placed(id) => state.allocation(id).map(|allocation| allocation.at),
-            _ => None,
-        });
+        let members = state.allocations_of(job).map(|allocation| allocation.at);
         let members: Vec<AllocationRef> = members.collect();
         let others = members.iter().filter(|at| at.node != node.id);
         let drains = others.filter_map(|at| match state.node(at.node)?.mode {
