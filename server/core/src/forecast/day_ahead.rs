@@ -2,7 +2,6 @@ use super::{
     NodeForecast,
     calibration::CLASSES,
     experts::{self, two_greatest},
-    horizon::Pace,
     misses::Pool,
     season::{Season, decode},
     slot::{DAY_SLOTS, HOUR_SLOTS, Slot, UNKNOWN},
@@ -93,7 +92,7 @@ impl NodeForecast {
         }
         let slot = Slot::of(now);
         let season = self.season.as_of(slot);
-        let pace: &Pace = Horizon::Hour.pace();
+        let pace = Horizon::Hour.pace();
         let (mut guesses, mut by_hour) = ([UNKNOWN; HOURS], [[None; DAYS]; HOURS]);
         // The same hours of the day before have passed, or are under way.
         let mut before = slot.0 - slot.0 % HOUR_SLOTS - DAY_SLOTS;
