@@ -129,6 +129,9 @@ pub enum Rejection {
     /// Tasks that started now could not be complete in time.
     #[error("tasks run longer than there is time left until complete_by")]
     CannotComplete,
+    /// Nothing says any more how long a task runs that must be complete by a time.
+    #[error("max_runtime must be given where complete_by is and min_runtime is not")]
+    RuntimeUnknown,
     /// The node still has allocations.
     #[error("node {node:?} has {allocations} allocations: drain it first, or force the removal")]
     NodeInUse {

@@ -72,8 +72,7 @@ impl JobService for Api {
             let job = find(state, &tenant, &name)?;
             let found = Some(convert::job(state, job));
             let response = GetJobResponse { job: found, revision: state.revision().0 };
-            let is_waiting = job.counts.pending > 0 || job.counts.delayed > 0;
-            Ok::<_, ApiError>((response, is_waiting || is_ending(state, job)))
+            Ok::<_, ApiError>((response, job.waits() || is_ending(state, job)))
         })?;
         if !needs_more {
             return Ok(Response::new(response));

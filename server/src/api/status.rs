@@ -347,6 +347,7 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
         Rejection::DuplicateNode(_) => ("DUPLICATE_NODE", "nodes"),
         Rejection::RequestOverflow { .. } => ("REQUEST_OVERFLOW", "job.spec.request"),
         Rejection::RuntimeBelowMinimum { .. } => ("RUNTIME_BELOW_MINIMUM", "job.spec.max_runtime"),
+        Rejection::RuntimeUnknown => ("RUNTIME_UNKNOWN", "job.spec.max_runtime"),
         Rejection::DeadlinePassed => ("DEADLINE_PASSED", "job.spec.deadline"),
         Rejection::CannotComplete => ("CANNOT_COMPLETE", "job.spec.complete_by"),
         Rejection::GpuModelMismatch(_) => ("GPU_MODEL_MISMATCH", "node.gpu_model"),

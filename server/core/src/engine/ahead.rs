@@ -6,6 +6,8 @@
 //! all jobs that wait. Drawing tells more than letting every task run for its median: many tasks end before it, and the
 //! first gap counts.
 //!
+//! Budgets are foreseen as far as prices stay, and so are planned starts: the same rounds plan them.
+//!
 //! Not foreseen: work that comes later, loads that owners report later (what they hold back stays, calendars aside), nodes
 //! that come, go or fall silent. What these do to quotes is learned from how they come out (`state/quotes.rs`).
 

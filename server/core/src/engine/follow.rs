@@ -88,6 +88,9 @@ impl Engine {
                 self.evicted.insert(at.job, *reason);
                 self.note_tried(at);
             }
+            Event::BudgetTurned { level, .. } if level.stops_new() => {
+                self.scheduler.note_withdrawal();
+            }
             Event::TasksDropped { job, .. } => {
                 self.touch_job(*job);
                 self.scheduler.note_withdrawal();
@@ -164,8 +167,7 @@ impl Engine {
     /// Drops pending tasks that may not start any more and ends the job if nothing of it is left.
     fn settle_job(&mut self, id: JobId) {
         let Some(job) = self.state.job(id).filter(|job| job.ended.is_none()) else { return };
-        let waits = job.counts.pending > 0 || job.counts.delayed > 0;
-        if waits && job.spec.latest_start().is_some_and(|last| last <= self.now) {
+        if job.waits() && job.spec.latest_start().is_some_and(|last| last <= self.now) {
             self.drop_waiting(id, TaskEnd::MissedDeadline);
         }
         let job = self.state.job(id).expect("invariant: it was just there");

@@ -1,19 +1,24 @@
 //! Decides. One thread calls [`Engine::step`] with the time and the commands that have come; what comes out is
 //! already applied to the engine's own state, must be made durable, and only then may be shown or answered.
 //!
-//! A step does, in this order: what has become due (`due.rs`), the commands (`decide/`), a scheduling pass, and, now and
-//! then, a look at what can start later (`starts.rs`).
-//! `decide` only reads: it turns a command into events or refuses it. `emit` is the only way an event gets into
-//! the state. What follows from events (evictions that an owner's return demands, jobs that have ended) is added
-//! in `follow.rs` under the same revision.
+//! A step does, in this order: what has become due (`timers.rs`, `due.rs`), the commands (`decide/`), a scheduling pass, and,
+//! now and then, a look at what can start later (`starts.rs`). `decide` only reads: it turns a command into events or
+//! refuses it. `emit` is the only way an event gets into the state.
+//!
+//! What follows from events is added under the same revision (`follow.rs`): room for owners that return (`reclaim.rs`) or
+//! whose windows come (`windows.rs`), tenants that reach a limit of their budgets (`budgets.rs`), and the fate of jobs that
+//! wait for others and of notices that nobody needs any more (`dependents.rs`).
+//!
+//! `fork.rs` gives copies away to ask what would be, `ahead.rs` lets one run on a clock of its own. Deliberately absent:
+//! clocks, threads and disks, which are for whoever drives the engine.
 
 mod ahead;
 mod budgets;
 mod decide;
+mod dependents;
 mod due;
 mod follow;
 mod fork;
-mod grown;
 mod reclaim;
 mod starts;
 mod timers;

@@ -34,6 +34,8 @@ pub(super) enum Due {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timers {
     entries: BTreeSet<(Time, Due)>,
+    /// Ends of allocations. Apart, so that the first of them are found however much else is due before.
+    ends: BTreeSet<(Time, Due)>,
     ended: Ended,
     /// When windows of owners begin or end to count. Apart, so that names do not make all other entries larger.
     turns: BTreeSet<(Time, Name)>,
@@ -93,11 +95,11 @@ impl Timers {
             timers.note_job(state, job);
         }
         for allocation in state.allocations_from(AllocationId(0)) {
-            timers.set(timeout(state, allocation));
-            timers.set(eviction(allocation));
+            timers.ends.extend(timeout(state, allocation));
+            timers.ends.extend(eviction(allocation));
         }
         for (job, task, tries) in state.all_tries() {
-            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
+            timers.entries.extend(tries.until.map(|until| (until, Due::Retry(job, task))));
         }
         if let Some((_, oldest)) = state.remembered_by_age().next() {
             timers.forget_requests_at(oldest.time.after(state.policy().request_retention));
@@ -105,27 +107,35 @@ impl Timers {
         timers
     }
 
-    /// Those of what can be foreseen: notices and deadlines that are set, and windows. Whether a node will report, nobody
+    /// Those of what can be foreseen: notices and deadlines that are set, windows and limits of budgets. Whether a node will report, nobody
     /// knows; and when a task ends is for whoever looks ahead to say.
     pub(super) fn foreseen(state: &State) -> Self {
         let mut timers = Self::default();
         state.owners().for_each(|owner| timers.expect_turn(owner));
+        let now = state.now();
+        state.tenants().for_each(|tenant| timers.expect_turn_of_budget(state, tenant.id, now));
         for job in state.jobs_from(JobId(0)).filter(|job| job.ended.is_none()) {
             timers.note_job(state, job);
         }
         for allocation in state.allocations_from(AllocationId(0)) {
-            timers.set(eviction(allocation));
+            timers.ends.extend(eviction(allocation));
         }
         for (job, task, tries) in state.all_tries() {
-            timers.set(tries.until.map(|until| (until, Due::Retry(job, task))));
+            timers.entries.extend(tries.until.map(|until| (until, Due::Retry(job, task))));
         }
         timers
     }
 
     pub(super) fn next(&self) -> Option<Time> {
-        let entry = self.entries.first().map(|(time, _)| *time);
+        let entry = self.first_entry().map(|(time, _)| time);
         let turn = self.turns.first().map(|(time, _)| *time);
         entry.into_iter().chain(self.ended.next()).chain(turn).min()
+    }
+
+    /// The next of what has no place of its own, and of the ends of allocations.
+    fn first_entry(&self) -> Option<(Time, Due)> {
+        let end = self.ends.first();
+        self.entries.first().into_iter().chain(end).min().copied()
     }
 
     /// Whether any owner turns at a known time.
@@ -138,9 +148,9 @@ impl Timers {
         self.turns.iter().take(limit).map(|(_, owner)| owner)
     }
 
-    /// Allocations of which the end is known, the next first, among the first entries.
+    /// Allocations of which the end is known, the next first.
     pub(super) fn allocations_ending(&self, limit: usize) -> impl Iterator<Item = AllocationId> {
-        self.entries.iter().take(limit).filter_map(|(_, due)| match due {
+        self.ends.iter().take(limit).filter_map(|(_, due)| match due {
             Due::Eviction(id) | Due::Timeout(id) => Some(*id),
             _ => None,
         })
@@ -159,17 +169,19 @@ impl Timers {
 
     /// The next entry that is due, taken out.
     pub(super) fn pop(&mut self, now: Time) -> Option<Due> {
-        let entry = self.entries.first().copied().filter(|(time, _)| *time <= now);
+        let entry = self.first_entry().filter(|(time, _)| *time <= now);
         let ended = self.ended.first(now).map(|(time, job)| (time, Due::Forget(job)));
         if ended.is_some() && entry.is_none_or(|entry| ended < Some(entry)) {
             return self.ended.now.pop().map(Due::Forget);
         }
-        entry?;
-        let due = self.entries.pop_first().map(|(_, due)| due);
-        if let Some(Due::Budget(tenant)) = due {
+        let entry = entry?;
+        if !self.ends.remove(&entry) {
+            self.entries.remove(&entry);
+        }
+        if let (_, Due::Budget(tenant)) = entry {
             self.budgets.remove(&tenant);
         }
-        due
+        Some(entry.1)
     }
 
     /// Sets when the budget of a tenant may turn next, unless it is looked at sooner.
@@ -187,6 +199,16 @@ impl Timers {
         }
         self.budgets.insert(id, turn);
         self.entries.insert((turn, Due::Budget(id)));
+    }
+
+    /// What runs on a node may cost more than it did.
+    fn reprice(&mut self, state: &State, node: &Node) {
+        let running = node.allocations.iter().filter_map(|id| state.allocation(*id));
+        let jobs = running.filter_map(|allocation| state.job(allocation.at.job));
+        let tenants: BTreeSet<TenantId> = jobs.map(|job| job.tenant).collect();
+        for tenant in tenants {
+            self.expect_turn_of_budget(state, tenant, state.now());
+        }
     }
 
     pub(super) fn expect_report(&mut self, node: &Node, since: Time) {
@@ -209,7 +231,7 @@ impl Timers {
         }
         if let Event::JobUpdated { id, .. } = event {
             for entry in timeouts(state, *id) {
-                self.entries.remove(&entry);
+                self.ends.remove(&entry);
             }
         }
         let (Event::TaskEnded { at, .. }
@@ -219,9 +241,8 @@ impl Timers {
             return;
         };
         let allocation = state.allocation(at.id).expect("invariant: it is live");
-        for (time, due) in [timeout(state, allocation), eviction(allocation)].into_iter().flatten()
-        {
-            self.entries.remove(&(time, due));
+        for end in [timeout(state, allocation), eviction(allocation)].into_iter().flatten() {
+            self.ends.remove(&end);
         }
     }
 
@@ -233,10 +254,14 @@ impl Timers {
             | Event::NodeFound { id, .. } => {
                 let node = state.node(*id).expect("invariant: the event's node exists");
                 self.expect_report(node, Time(0));
+                if matches!(event, Event::NodeUpdated { .. }) {
+                    self.reprice(state, node);
+                }
             }
             Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
-            | Event::OwnerTurned { .. } => {
+            | Event::OwnerTurned { .. }
+            | Event::RiskCurbed { .. } => {
                 let owner = event.owner().and_then(|name| state.owner(name));
                 owner.into_iter().for_each(|owner| self.expect_turn(owner));
             }
@@ -262,7 +287,7 @@ impl Timers {
                 self.expect_turn_of_budget(state, *id, state.now());
             }
             Event::JobUpdated { id, .. } => {
-                self.entries.extend(timeouts(state, *id));
+                self.ends.extend(timeouts(state, *id));
                 self.note_job(state, state.job(*id).expect("invariant: the event's job exists"));
             }
             Event::TaskDelayed { at, until, .. } => {
@@ -271,7 +296,7 @@ impl Timers {
             Event::TaskStarted { at } => self.set_timeout(state, at.id),
             Event::NoticeGiven { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
-                self.set(eviction(allocation));
+                self.ends.extend(eviction(allocation));
             }
             Event::RequestRemembered { .. } if state.remembered_count() == 1 => {
                 self.forget_requests_at(state.now().after(state.policy().request_retention));
@@ -312,11 +337,7 @@ impl Timers {
     }
 
     fn set_timeout(&mut self, state: &State, id: AllocationId) {
-        self.set(timeout(state, state.allocation(id).expect("invariant: it is live")));
-    }
-
-    fn set(&mut self, entry: Option<(Time, Due)>) {
-        self.entries.extend(entry);
+        self.ends.extend(timeout(state, state.allocation(id).expect("invariant: it is live")));
     }
 }
 

@@ -308,7 +308,7 @@ impl Job {
     /// The state in which it ends once no task is unfinished.
     #[must_use]
     pub fn final_state(&self) -> Option<JobState> {
-        if self.counts.pending > 0 || self.counts.placed > 0 || self.counts.delayed > 0 {
+        if self.waits() || self.counts.placed > 0 {
             return None;
         }
         Some(if self.counts.failed > 0 {
@@ -318,6 +318,12 @@ impl Job {
         } else {
             JobState::Cancelled
         })
+    }
+
+    /// Whether any of its tasks has no place: it is pending or delayed.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.counts.pending > 0 || self.counts.delayed > 0
     }
 
     /// Whether any of its tasks may be placed. A gang waits for those of its tasks that wait out a back-off, so that it

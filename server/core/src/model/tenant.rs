@@ -138,6 +138,15 @@ impl Tenant {
         self.is_within(task, &Resources::NOTHING, less)
     }
 
+    /// Whether anything of its guarantee is left.
+    #[must_use]
+    pub fn has_guarantee_left(&self) -> bool {
+        self.spec.guarantee.amounts().into_iter().any(|(dimension, guaranteed)| {
+            let held = self.usage.held.amount(&dimension);
+            held.saturating_add(self.below.held.amount(&dimension)) < guaranteed
+        })
+    }
+
     /// Compares what of the guarantee a task needs with what there will be.
     fn is_within(&self, task: &Resources, more: &Resources, less: &Resources) -> bool {
         let mut any = false;

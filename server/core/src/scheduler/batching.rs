@@ -1,10 +1,9 @@
 //! Much work that comes at once is packed as one batch: before the queue is asked one by one, what waits at the highest
 //! priority is laid out together on as few nodes as possible (`batch/`).
 //!
-//! Only a batch that fits as a whole is placed this way: then nobody loses by the order. It leaves alone what is
-//! promised, and work that numbers alone do not describe, GPUs and spreads, or that looks differently far
-//! ahead. The search is paid for in counted effort
-//! and may take a stated part of the time, so that commits wait for it no longer than that.
+//! Only a batch that fits as a whole is placed this way: then nobody loses by the order. It leaves alone what is promised,
+//! and work that numbers alone do not describe, GPUs and spreads, or that looks differently far ahead. The search is paid
+//! for in counted effort and may take a stated part of the time, so that commits wait for it no longer than that.
 
 use std::collections::VecDeque;
 

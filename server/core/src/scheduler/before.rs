@@ -6,6 +6,7 @@ use crate::{event::Event, model::JobId, state::State};
 impl Scheduler {
     /// What must be known before an event is applied.
     pub fn before(&mut self, state: &State, event: &Event) {
+        self.owed.before(state, event);
         match event {
             Event::TaskEnded { at, .. }
             | Event::TaskEvicted { at, .. }

@@ -1,7 +1,7 @@
 //! Work that is within a guarantee and waits: it may take back what others borrowed, goes first where there is room, and
 //! is asked again when it may take more than before. Costs nothing where no tenant is guaranteed anything.
 
-use std::mem;
+use std::{collections::BTreeSet, mem};
 
 use super::{Scheduler, queue::Lane, shape::ShapeId};
 use crate::{
@@ -9,6 +9,18 @@ use crate::{
     model::{JobId, Priority, Resources, TenantId},
     state::State,
 };
+
+/// Who may be able to take back more than when it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Grown {
+    /// Nobody.
+    #[default]
+    None,
+    /// These tenants and those below them.
+    Of(BTreeSet<TenantId>),
+    /// Whoever is guaranteed anything.
+    All,
+}
 
 impl Scheduler {
     /// Whether work of the lane may take back what others of its priority or less borrowed.
@@ -31,23 +43,42 @@ impl Scheduler {
         lanes.filter(|lane| self.claims(state, *lane)).collect()
     }
 
-    /// Wakes parked shapes of which some work may take back more than it could before.
+    /// Wakes parked shapes of which some work may take back more than it could before. What waits is known by lane only
+    /// when the last pass came to its end; until then this waits.
     pub(super) fn wake_claims(&mut self, state: &State) {
-        if !mem::take(&mut self.claims_grew) || state.guaranteed_tenants() == 0 {
+        if !mem::take(&mut self.pass_is_over) || !self.has_claims_to_ask(state) {
             return;
         }
-        let parked: Vec<ShapeId> = self.queue.parked().iter().copied().collect();
-        for shape in parked {
-            self.queue.settle(shape);
-            if !self.claiming(state, shape).is_empty() {
-                self.wake_shape(state, shape);
-            }
+        let grown = mem::take(&mut self.claims);
+        for shape in self.claiming_parked(state, &grown) {
+            self.wake_shape(state, shape);
         }
     }
 
     /// Whether work came to be within a guarantee that the next pass has to ask again.
     pub(crate) fn has_claims_to_ask(&self, state: &State) -> bool {
-        self.claims_grew && state.guaranteed_tenants() > 0
+        self.claims != Grown::None && state.guaranteed_tenants() > 0
+    }
+
+    /// Parked shapes of which some work may take back what others borrowed, among the families that are asked.
+    pub(super) fn claiming_parked(&self, state: &State, grown: &Grown) -> BTreeSet<ShapeId> {
+        let mut left: Vec<TenantId> = match grown {
+            _ if state.guaranteed_tenants() == 0 => Vec::new(),
+            Grown::None => Vec::new(),
+            Grown::Of(tenants) => tenants.iter().copied().collect(),
+            Grown::All => {
+                let sure = state.tenants().filter(|tenant| !tenant.spec.guarantee.is_zero());
+                sure.map(|tenant| tenant.id).collect()
+            }
+        };
+        let (mut seen, mut claiming) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(id) = left.pop() {
+            let Some(tenant) = state.tenant(id).filter(|_| seen.insert(id)) else { continue };
+            left.extend(tenant.children.iter().copied());
+            let lanes = self.queue.parked_lanes(id).filter(|lane| self.claims(state, *lane));
+            claiming.extend(lanes.map(|lane| lane.shape));
+        }
+        claiming
     }
 
     /// Tasks of the job were placed: somebody may have come to hold more than is guaranteed.
@@ -58,32 +89,25 @@ impl Scheduler {
         let job = state.job(id).expect("invariant: the event's job exists");
         let request = &job.spec.request;
         let more = request.checked_mul(u64::from(tasks)).unwrap_or_default();
-        self.claims_grew |= state.lineage(job.tenant).any(|tenant| {
+        let borrows = state.lineage(job.tenant).any(|tenant| {
             tenant.covers(request, &more) && !tenant.covers(request, &Resources::NOTHING)
         });
-        let families: Vec<TenantId> = state.lineage(job.tenant).map(|tenant| tenant.id).collect();
-        for id in families {
-            if let Some(owed) = self.owed.get_mut(&id) {
-                *owed = owed.saturating_sub(tasks);
-                if *owed == 0 {
-                    self.owed.remove(&id);
-                }
-            }
+        if borrows {
+            self.claims = Grown::All;
         }
     }
 
-    /// A task of the tenant gave its room up: it may be within a guarantee again.
+    /// A task of the tenant gave its room up: it may be within a guarantee again, with all below whom that is given.
     pub(super) fn holds_less(&mut self, state: &State, tenant: TenantId) {
-        self.claims_grew |= state.guaranteed_tenants() > 0
-            && state.lineage(tenant).any(|above| !above.spec.guarantee.is_zero());
-    }
-
-    /// Room is being made for so many tasks of the tenant within a guarantee: they go first when it is there, lest others
-    /// take it and are preempted in turn.
-    pub(super) fn owe(&mut self, state: &State, tenant: TenantId, tasks: u32) {
-        for above in state.lineage(tenant) {
-            *self.owed.entry(above.id).or_default() += tasks;
-            self.unmeasured.insert(above.id);
+        if state.guaranteed_tenants() == 0 || self.claims == Grown::All {
+            return;
+        }
+        for above in state.lineage(tenant).filter(|above| above.has_guarantee_left()) {
+            if let Grown::Of(tenants) = &mut self.claims {
+                tenants.insert(above.id);
+            } else {
+                self.claims = Grown::Of(BTreeSet::from([above.id]));
+            }
         }
     }
 }

@@ -328,7 +328,7 @@ impl Index {
     pub(super) fn wake_grown(
         &mut self,
         parked: &BTreeSet<ShapeId>,
-        makes_room: impl Fn(ShapeId, &ShapeKey, NodeId) -> bool,
+        mut makes_room: impl FnMut(ShapeId, &ShapeKey, NodeId) -> bool,
     ) -> Vec<ShapeId> {
         let end = self.grown.end();
         let mut woken = Vec::new();
@@ -339,7 +339,7 @@ impl Index {
             let shape = self.shapes[id.0 as usize].as_mut();
             let shape = shape.expect("invariant: a parked shape is kept");
             if let Some(since) = shape.parked.filter(|since| *since < end) {
-                let takes = |shape: &mut Shape, node: NodeId| {
+                let mut takes = |shape: &mut Shape, node: NodeId| {
                     let Some(room) = self.rooms[node.0 as usize].as_ref() else { return false };
                     shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
                         && (room.fits_free(&shape.want) || makes_room(*id, &shape.key, node))

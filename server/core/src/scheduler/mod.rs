@@ -15,6 +15,7 @@ mod batch;
 mod batching;
 mod before;
 mod changes;
+mod check;
 mod claims;
 mod classes;
 mod explain;
@@ -25,6 +26,7 @@ mod gpus;
 mod index;
 mod kind;
 mod order;
+mod owed;
 mod place;
 mod preempt;
 mod promise;
@@ -111,10 +113,10 @@ pub struct Scheduler {
     asked: BTreeMap<ShapeId, Priority>,
     /// Lanes of parked shapes for which all was taken back that could be.
     asked_back: BTreeSet<Lane>,
-    /// Tenants, and those above them, for which room is being made within a guarantee: for how many tasks.
-    owed: BTreeMap<TenantId, u32>,
-    /// Somebody may be able to take back more than when those that wait were asked.
-    claims_grew: bool,
+    owed: owed::Owed,
+    claims: claims::Grown,
+    /// The last pass came to its end, so that all that waits and is parked is in its lane.
+    pass_is_over: bool,
     /// Parked shapes that ask for room in the next pass: this one has asked for enough.
     postponed: BTreeSet<ShapeId>,
     attempts_left: u32,
@@ -164,7 +166,8 @@ impl Scheduler {
             scheduler.yielding.follow(allocation.at.id, allocation.notice);
             scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
         }
-        scheduler.hold_planned(state);
+        scheduler.owed = owed::Owed::of(state);
+        scheduler.hold_all_planned(state);
         scheduler
     }
 
@@ -172,7 +175,7 @@ impl Scheduler {
     pub fn after(&mut self, state: &State, event: &Event) {
         self.starts.follow(event, state.now());
         self.follow(state, event);
-        self.hold_planned(state);
+        self.hold_planned(state, event);
     }
 
     fn follow(&mut self, state: &State, event: &Event) {
@@ -218,10 +221,10 @@ impl Scheduler {
             | Event::TenantUpdated { .. }
             | Event::TenantDeleted { .. } => {
                 self.tenants_changed(state);
-                self.claims_grew = true;
+                self.claims = claims::Grown::All;
             }
             Event::JobSubmitted { id, spec, .. } => {
-                self.planned.arrived += u64::from(spec.count);
+                self.planned.arrived += if spec.is_timed() { 0 } else { u64::from(spec.count) };
                 self.enqueue(state, *id);
             }
             Event::JobResized { id, .. } => {
@@ -264,19 +267,6 @@ impl Scheduler {
         }
     }
 
-    /// Compares what is kept of the nodes with the state.
-    ///
-    /// # Panics
-    /// When they differ: an event was not followed.
-    pub(crate) fn check_invariants(&mut self, state: &State) {
-        for node in (0..state.next_ids().0.0).map(NodeId) {
-            assert!(
-                self.index.is_true(state, node),
-                "the room of node {node} is as the state has it"
-            );
-        }
-    }
-
     /// The next thing to do; `None` when nothing more can be placed now.
     pub fn plan(&mut self, state: &State, now: Time) -> Option<Plan> {
         if let Some(plan) = self.next_dealt(state) {
@@ -300,6 +290,8 @@ impl Scheduler {
                 return Some(Plan::Preempt { notices });
             }
         }
+        self.owed.pass_is_over(state);
+        self.pass_is_over = true;
         None
     }
 
@@ -326,6 +318,7 @@ impl Scheduler {
         if job.counts.pending == 0 {
             self.dequeue(state, id);
         }
+        self.owed.placed(id, placements);
         self.holds_more(state, id, tasks);
     }
 
@@ -353,7 +346,7 @@ impl Scheduler {
             return;
         }
         if job.spec.is_timed() {
-            self.starts.add(id);
+            self.starts.add(job);
             return;
         }
         if let Some(lane) = self.queue.lane_of(id) {

@@ -5,7 +5,8 @@
 //! the one of higher priority, or of equal priority the one that is guaranteed what the other borrowed.
 //! Least priority goes first, then least work lost, never a task inside its `min_runtime`, no more than needed. What
 //! is announced for one plan leaves at one time, so that nothing else moves into the half of the room that is free
-//! before the other half. A node where such room is being made takes no tasks until then (`slot.rs`).
+//! before the other half. A node where such room is being made takes no tasks until then (`room.rs`). Room that is kept for
+//! a planned start or a gang is left to it, unless its work comes after the one that asks: that plan is then dropped.
 
 use std::{
     cmp::Reverse,
@@ -15,6 +16,7 @@ use std::{
 
 use super::{Eviction, filter, future::Future, spread::Spread, take_back};
 use crate::{
+    fairness,
     model::{
         Allocation, AllocationId, EvictionReason, Horizon, Job, JobId, Name, Node, NodeId, Notice,
         Preemptor, Priority, Resources, TenantId, Time,
@@ -34,8 +36,6 @@ const OFFERS: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Preemption {
     pub(super) notices: Vec<Eviction>,
-    /// For how many tasks of each tenant room is taken back.
-    pub(super) owed: BTreeMap<TenantId, u32>,
     /// Nodes whose free room a gang counts on until the rest of its room is made.
     pub(super) counts_on: BTreeSet<NodeId>,
     /// When a task that is inside its `min_runtime` now, and in the way, leaves it.
@@ -52,15 +52,20 @@ type Cost = (Option<Priority>, u64, usize, NodeId);
 
 /// The notices that would let pending tasks of these jobs in, so many of each, the highest priority first. All jobs
 /// are of one shape; a gang comes alone and gets all of its tasks in or none.
-pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Preemption {
-    let mut making = Making::new(state, now);
+pub(super) fn preempt(
+    state: &State,
+    now: Time,
+    demands: &[(&Job, u32)],
+    kept: &BTreeMap<NodeId, Priority>,
+) -> Preemption {
+    let mut making =
+        Making { kept: Some(kept), ..Making::new(state, now, take_back::going(state)) };
     let mut refused = None;
     for (job, tasks) in demands {
         let served = making.serve(job, *tasks);
         if served < *tasks {
             if job.spec.gang {
                 making.chosen.clear();
-                making.owed.clear();
             }
             refused.get_or_insert(job.spec.priority);
             if state.guaranteed_tenants() == 0 {
@@ -70,25 +75,26 @@ pub(super) fn preempt(state: &State, now: Time, demands: &[(&Job, u32)]) -> Pree
     }
     if refused.is_some() {
         let (notices, retry) = (making.notices(), making.mature);
-        return Preemption { notices, retry, refused, owed: making.owed, ..Preemption::default() };
+        return Preemption { notices, retry, refused, ..Preemption::default() };
     }
     let gang = demands.iter().any(|(job, _)| job.spec.gang);
     let counts_on = making.futures.keys().copied().filter(|_| gang).collect();
-    let notices = making.notices();
-    Preemption { notices, owed: making.owed, counts_on, ..Preemption::default() }
+    Preemption { notices: making.notices(), counts_on, ..Preemption::default() }
 }
 
 /// Whether room for one task could be made on the node, or is being made, or might be when a task leaves its
-/// `min_runtime`; by priority alone, or also by the guarantee of a tenant.
+/// `min_runtime`; by priority alone, or also by the guarantee of a tenant, given what all lose already.
 pub(super) fn could_make_room(
     state: &State,
     now: Time,
     node: &Node,
     (request, horizon): (&Resources, Horizon),
-    (priority, taker): (Priority, Option<TenantId>),
+    priority: Priority,
+    taker: Option<(TenantId, &BTreeMap<TenantId, Resources>)>,
 ) -> bool {
-    let mut making = Making::new(state, now);
-    making.taker = taker;
+    let going = taker.map(|(_, going)| going.clone()).unwrap_or_default();
+    let mut making = Making::new(state, now, going);
+    making.taker = taker.map(|(taker, _)| taker);
     let future = Future::of(state, now, node, horizon);
     let victims = making.victims(node, future, request, priority);
     victims.is_some() || making.mature.is_some()
@@ -98,6 +104,8 @@ pub(super) fn could_make_room(
 pub(super) struct Making<'a> {
     pub(super) state: &'a State,
     now: Time,
+    /// Nodes whose room is kept for others, with the highest priority of these, if that matters.
+    kept: Option<&'a BTreeMap<NodeId, Priority>>,
     futures: BTreeMap<NodeId, Future>,
     pub(super) chosen: Vec<(Allocation, Arc<Preemptor>)>,
     /// The tenant within whose guarantee something may be taken back, if it has one.
@@ -105,7 +113,6 @@ pub(super) struct Making<'a> {
     /// What tenants with all below them will hold more and less of, by what is decided.
     pub(super) coming: BTreeMap<TenantId, Resources>,
     pub(super) going: BTreeMap<TenantId, Resources>,
-    pub(super) owed: BTreeMap<TenantId, u32>,
     /// Until when the allocations of a gang are left alone.
     promises: BTreeMap<JobId, Time>,
     mature: Option<Time>,
@@ -115,16 +122,16 @@ pub(super) struct Making<'a> {
 type Offers = BTreeMap<(Name, Name), BTreeMap<Cost, Vec<Allocation>>>;
 
 impl<'a> Making<'a> {
-    fn new(state: &'a State, now: Time) -> Self {
+    fn new(state: &'a State, now: Time, going: BTreeMap<TenantId, Resources>) -> Self {
         Self {
             state,
             now,
+            kept: None,
             futures: BTreeMap::new(),
             chosen: Vec::new(),
             taker: None,
             coming: BTreeMap::new(),
-            going: take_back::going(state),
-            owed: BTreeMap::new(),
+            going,
             promises: BTreeMap::new(),
             mature: None,
         }
@@ -144,6 +151,7 @@ impl<'a> Making<'a> {
             }
             let room = node.lendable(job.spec.horizon());
             let may = node.is_open() && job.spec.request.fits_in(&room);
+            let may = may && !self.is_kept_from(job, node.id);
             if may && filter::allows(&node.spec, &job.spec.constraints) {
                 enough -= usize::from(self.offer(&mut offers, job, node));
             }
@@ -177,11 +185,34 @@ impl<'a> Making<'a> {
         let Some(victims) = self.victims(node, future, &job.spec.request, priority) else {
             return false;
         };
+        if victims.is_empty() && !self.counts_free(job, node.id) {
+            return false;
+        }
         let worst = victims.iter().map(|victim| priority_of(self.state, victim)).max();
         let lost = victims.iter().map(|victim| self.now.since(victim.placed).0).sum();
         let place = super::shape::place_of(&job.spec.constraints, &node.spec);
         offers.entry(place).or_default().insert((worst, lost, victims.len(), node.id), victims);
         true
+    }
+
+    fn kept_for(&self, node: NodeId) -> Option<Priority> {
+        self.kept.and_then(|kept| kept.get(&node)).copied()
+    }
+
+    /// Whether the room of the node is kept for work that goes first.
+    fn is_kept_from(&self, job: &Job, node: NodeId) -> bool {
+        let own = job.spec.priority;
+        let claims = || fairness::claims(self.state, job.tenant, &job.spec.request);
+        self.kept_for(node).is_some_and(|kept| kept > own || kept == own && !claims())
+    }
+
+    /// Whether the job may count on what is free on the node already: where it is kept for others, only the rounds that
+    /// plan starts give it away, by priority and to neither gangs nor spreads. A gang has the node kept for itself.
+    fn counts_free(&self, job: &Job, node: NodeId) -> bool {
+        let is_first = |kept: Priority| kept < job.spec.priority && !alone(job);
+        job.spec.gang
+            || self.futures.contains_key(&node)
+            || self.kept_for(node).is_none_or(is_first)
     }
 
     fn future(&mut self, node: &Node, job: &Job) -> Future {

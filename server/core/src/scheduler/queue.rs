@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use hashbrown::HashMap;
 use imbl::OrdSet;
@@ -33,6 +34,14 @@ pub(super) struct Lane {
     pub(super) tenant: TenantId,
 }
 
+impl Lane {
+    /// All lanes of a shape.
+    pub(super) fn all_of(shape: ShapeId) -> RangeInclusive<Self> {
+        let first = Self { shape, priority: Priority(i32::MIN), tenant: TenantId(0) };
+        first..=Self { shape, priority: Priority(i32::MAX), tenant: TenantId(u32::MAX) }
+    }
+}
+
 type GroupKey = (TenantId, Priority);
 
 #[derive(Clone, Debug, Default)]
@@ -42,6 +51,8 @@ pub(super) struct Queue {
     groups: HashMap<GroupKey, Group, FxBuildHasher>,
     /// Jobs that have been at the front of their groups, by lane.
     backlogs: BTreeMap<Lane, OrdSet<JobId>>,
+    /// The same lanes by tenant.
+    lanes: BTreeSet<(TenantId, ShapeId, Priority)>,
     /// Groups that may have somebody to offer.
     order: Order,
     parked: BTreeSet<ShapeId>,
@@ -175,7 +186,10 @@ impl Queue {
     }
 
     fn put_back(&mut self, lane: Lane, job: JobId) {
-        let backlog = self.backlogs.entry(lane).or_default();
+        let backlog = self.backlogs.entry(lane).or_insert_with(|| {
+            self.lanes.insert((lane.tenant, lane.shape, lane.priority));
+            OrdSet::new()
+        });
         let head = backlog.get_min().copied();
         backlog.insert(job);
         if !self.parked.contains(&lane.shape) && head.is_none_or(|head| job < head) {
@@ -194,6 +208,7 @@ impl Queue {
         let next = backlog.get_min().copied();
         if next.is_none() {
             self.backlogs.remove(&lane);
+            self.lanes.remove(&(lane.tenant, lane.shape, lane.priority));
         }
         let group = self.groups.get_mut(&(lane.tenant, lane.priority));
         let group = group.expect("invariant: a lane has a group");
@@ -231,6 +246,21 @@ impl Queue {
         self.backlogs_of(shape).rev().map(|(lane, jobs)| (*lane, jobs))
     }
 
+    /// The lanes of a tenant that have a backlog and whose shapes are parked. When a pass is over, these are all in which
+    /// jobs wait whose shapes are.
+    pub(super) fn parked_lanes(&self, tenant: TenantId) -> impl Iterator<Item = Lane> {
+        let first = (tenant, ShapeId(0), Priority(i32::MIN));
+        let last = (tenant, ShapeId(u32::MAX), Priority(i32::MAX));
+        let lanes = self.lanes.range(first..=last);
+        lanes
+            .map(|(tenant, shape, priority)| Lane {
+                shape: *shape,
+                priority: *priority,
+                tenant: *tenant,
+            })
+            .filter(|lane| self.parked.contains(&lane.shape))
+    }
+
     /// Moves the jobs of a parked shape to their backlogs, also those that have not come to the front yet.
     pub(super) fn settle(&mut self, shape: ShapeId) {
         let backlogged: usize = self.backlogs_of(shape).map(|(_, jobs)| jobs.len()).sum();
@@ -258,15 +288,21 @@ impl Queue {
     }
 
     /// Jobs of parked shapes, the highest priority first, then the oldest: of those of one lane that `alike` cannot tell
-    /// apart only the first, and only among the first few.
+    /// apart only the first, and only among the first few. Of very many shapes those with the highest priorities are asked.
     pub(super) fn parked_heads<K: Eq>(
         &self,
         limit: usize,
         alike: impl Fn(JobId) -> K,
     ) -> Vec<JobId> {
         let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
-        for shape in self.parked.iter().take(PARKED_ASKED) {
-            for (lane, jobs) in self.backlogs_of(*shape) {
+        let tops = self.parked.iter().map(|shape| (Reverse(self.top_priority(*shape)), *shape));
+        let mut shapes: Vec<(Reverse<Option<Priority>>, ShapeId)> = tops.collect();
+        if shapes.len() > PARKED_ASKED {
+            shapes.select_nth_unstable(PARKED_ASKED);
+            shapes.truncate(PARKED_ASKED);
+        }
+        for (_, shape) in shapes {
+            for (lane, jobs) in self.backlogs_of(shape) {
                 let mut seen: Vec<K> = Vec::new();
                 for job in jobs.iter().take(ASKED_OF_LANE) {
                     let kind = alike(*job);
@@ -320,9 +356,7 @@ impl Queue {
         &self,
         shape: ShapeId,
     ) -> impl DoubleEndedIterator<Item = (&Lane, &OrdSet<JobId>)> {
-        let lane = |priority, tenant| Lane { shape, priority, tenant };
-        let first = lane(Priority(i32::MIN), TenantId(0));
-        self.backlogs.range(first..=lane(Priority(i32::MAX), TenantId(u32::MAX)))
+        self.backlogs.range(Lane::all_of(shape))
     }
 
     fn list(&mut self, tenant: TenantId, priority: Priority) {

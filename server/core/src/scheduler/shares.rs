@@ -30,7 +30,9 @@ impl Scheduler {
             self.measured = as_of;
             self.unmeasured.extend(self.queue.contenders());
         }
-        let changed = mem::take(&mut self.unmeasured);
+        let owed = self.owed_anew(state);
+        let mut changed = mem::take(&mut self.unmeasured);
+        changed.extend(owed);
         let families: BTreeSet<TenantId> =
             changed.iter().flat_map(|id| state.lineage(*id)).map(|tenant| tenant.id).collect();
         for id in families {
@@ -61,7 +63,7 @@ impl Scheduler {
     fn measure_one(&mut self, state: &State, id: TenantId, as_of: Time) {
         let Some(tenant) = state.tenant(id) else { return };
         let (own, below) = (&tenant.usage, &tenant.below);
-        let key = if self.owed.contains_key(&id) {
+        let key = if self.owed.has(id) {
             0
         } else if let Some(used) = fairness::used_of_guarantee(tenant) {
             used + 1

@@ -45,12 +45,10 @@ impl Making<'_> {
     /// Decides that these go, for one task of the job.
     pub(super) fn choose(&mut self, job: &Job, victims: &[Allocation]) {
         let tenant = self.state.tenant(job.tenant).expect("invariant: a job has a tenant");
-        let mut takes_back = false;
         for victim in victims {
             let right = if priority_of(self.state, victim) < job.spec.priority {
                 PreemptedFor::Priority
             } else {
-                takes_back = true;
                 PreemptedFor::Guarantee
             };
             let (tenant, name) = (tenant.spec.name.clone(), job.name.clone());
@@ -64,9 +62,6 @@ impl Making<'_> {
             for above in self.state.lineage(job.tenant) {
                 self.coming.entry(above.id).or_default().add(&job.spec.request, 1);
             }
-        }
-        if takes_back {
-            *self.owed.entry(job.tenant).or_default() += 1;
         }
     }
 }

@@ -7,12 +7,16 @@ use std::{
 };
 
 use super::{
-    ATTEMPTS_PER_PASS, Eviction, Scheduler, preempt,
+    ATTEMPTS_PER_PASS, Eviction, Scheduler,
+    claims::Grown,
+    preempt,
     queue::Lane,
     shape::{ShapeId, ShapeKey},
+    take_back,
 };
 use crate::{
     event::Event,
+    fairness,
     model::{BudgetLevel, Job, JobId, NodeId, Owner, Priority, TenantId, Time},
     state::State,
 };
@@ -54,30 +58,42 @@ impl Scheduler {
 
     /// Wakes parked shapes for which room could be made that could not be before.
     fn wake_who_asks(&mut self, state: &State, void: bool, matured: &BTreeSet<ShapeId>) {
-        let again = self.queue.parked().iter().filter(|shape| {
-            let top = self.queue.top_priority(**shape);
-            let asks = top.is_some_and(|top| self.may_make_room(**shape, top))
-                || !self.claiming(state, **shape).is_empty();
-            let counts = self.counted_on.contains_key(shape);
-            matured.contains(shape) || void && (asks || counts)
-        });
-        let again: Vec<ShapeId> = again.copied().collect();
+        let asked = if void { Grown::All } else { Grown::None };
+        let mut again = self.claiming_parked(state, &asked);
+        again.extend(self.queue.parked().iter().copied().filter(|shape| {
+            let top = self.queue.top_priority(*shape);
+            let asks = || top.is_some_and(|top| self.may_make_room(*shape, top));
+            matured.contains(shape) || void && (asks() || self.counted_on.contains_key(shape))
+        }));
         again.into_iter().for_each(|shape| self.wake_shape(state, shape));
     }
 
     fn wake_where_nodes_grew(&mut self, state: &State, now: Time) {
         let (queue, running, leaving) = (&self.queue, &self.running, self.leaving);
-        let claiming = self.claiming_parked(state);
+        let guaranteed = state.guaranteed_tenants() > 0;
+        let least = running.first_key_value().map(|(least, _)| *least).filter(|_| guaranteed);
+        let mut going = None;
+        let mut claiming: BTreeMap<ShapeId, Vec<Lane>> = BTreeMap::new();
         let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
             let Some(node) = state.node(node).filter(|node| node.is_open()) else { return false };
             let leaving = if key.job.is_some() { leaving } else { 0 };
             let top = queue.top_priority(shape).filter(|top| has_below(running, leaving, *top));
             let wanted = (&key.request, key.horizon);
-            let could = |who| preempt::could_make_room(state, now, node, wanted, who);
-            top.is_some_and(|top| could((top, None)))
-                || claiming.get(&shape).is_some_and(|lanes| {
-                    lanes.iter().any(|lane| could((lane.priority, Some(lane.tenant))))
-                })
+            if top.is_some_and(|top| preempt::could_make_room(state, now, node, wanted, top, None))
+            {
+                return true;
+            }
+            let Some(least) = least else { return false };
+            let lanes = claiming.entry(shape).or_insert_with(|| {
+                let lanes = queue.known_lanes(shape).map(|(lane, _)| lane);
+                let lanes = lanes.filter(|lane| least <= lane.priority);
+                lanes.filter(|l| fairness::claims(state, l.tenant, &key.request)).collect()
+            });
+            lanes.iter().any(|lane| {
+                let going = going.get_or_insert_with(|| take_back::going(state));
+                let taker = Some((lane.tenant, &*going));
+                preempt::could_make_room(state, now, node, wanted, lane.priority, taker)
+            })
         };
         for shape in self.index.wake_grown(queue.parked(), makes_room) {
             self.unpark(state, shape);
@@ -91,15 +107,6 @@ impl Scheduler {
             return Some(Time(0));
         }
         self.retries.first().map(|(time, _)| *time)
-    }
-
-    /// By parked shape the lanes whose work may take back what others borrowed.
-    fn claiming_parked(&self, state: &State) -> BTreeMap<ShapeId, Vec<Lane>> {
-        if state.guaranteed_tenants() == 0 {
-            return BTreeMap::new();
-        }
-        let parked = self.queue.parked().iter();
-        parked.map(|shape| (*shape, self.claiming(state, *shape))).collect()
     }
 
     /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the
@@ -154,7 +161,7 @@ impl Scheduler {
             self.attempts_left = left;
         }
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
-        let made = preempt::preempt(state, now, &demands);
+        let made = preempt::preempt(state, now, &demands, &self.kept());
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
         if !made.counts_on.is_empty() {
             self.counted_on.insert(shape, made.counts_on);
@@ -164,10 +171,16 @@ impl Scheduler {
             self.asked.insert(shape, asked);
         }
         self.asked_back.extend(self.claiming(state, shape));
-        for (tenant, tasks) in made.owed {
-            self.owe(state, tenant, tasks);
-        }
         (!made.notices.is_empty()).then_some(made.notices)
+    }
+
+    /// Nodes whose room is kept for planned starts or gangs, with the highest priority of these. Gangs of lower priority
+    /// than work that comes have let go.
+    fn kept(&self) -> BTreeMap<NodeId, Priority> {
+        let mut kept = self.starts.held().clone();
+        let counted_on = self.counted_on.values().flatten();
+        kept.extend(counted_on.map(|node| (*node, Priority(i32::MAX))));
+        kept
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.
@@ -206,8 +219,8 @@ impl Scheduler {
     pub(super) fn forget_asked(&mut self, shape: ShapeId) {
         self.asked.remove(&shape);
         self.postponed.remove(&shape);
-        if !self.asked_back.is_empty() {
-            self.asked_back.retain(|lane| lane.shape != shape);
+        while let Some(lane) = self.asked_back.range(Lane::all_of(shape)).next().copied() {
+            self.asked_back.remove(&lane);
         }
     }
 

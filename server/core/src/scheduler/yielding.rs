@@ -1,14 +1,14 @@
-//! Who is under notice for work of higher priority, and what changes when a job's own priority does.
+//! Who is under notice for work of higher priority or that is guaranteed the room, and what changes when a job's own priority does.
 
 use std::{collections::BTreeSet, mem};
 
 use super::Scheduler;
 use crate::{
-    model::{AllocationId, EvictionReason, JobId, Notice, Priority},
+    model::{AllocationId, EvictionReason, JobId, Notice, PreemptedFor, Priority},
     state::State,
 };
 
-/// Allocations that make way for work of higher priority.
+/// Allocations that make way for other work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Yielding {
     allocations: BTreeSet<AllocationId>,
@@ -17,6 +17,11 @@ pub(super) struct Yielding {
 }
 
 impl Yielding {
+    /// Compares it with one that has just been made.
+    pub(super) fn check(&self, fresh: &Self) {
+        assert_eq!(self.allocations, fresh.allocations, "those who make way are known");
+    }
+
     /// Learns of the notice that an allocation is under from now on, if it is there at all.
     pub(super) fn follow(&mut self, id: AllocationId, notice: Option<Notice>) {
         if notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted) {
@@ -38,8 +43,9 @@ impl Scheduler {
         self.yielding.may_be_needless
     }
 
-    /// Allocations that make way although no work of higher priority than theirs waits any more. For which job each of
-    /// them was to go is not known, so while any such work waits, they go.
+    /// Allocations that make way although no work of higher priority than theirs waits any more, nor the job that is
+    /// guaranteed their room. For which job of higher priority each of them was to go does not matter: while any waits,
+    /// they go.
     pub(crate) fn needless_preemptions(&mut self, state: &State) -> Vec<AllocationId> {
         if !mem::take(&mut self.yielding.may_be_needless) {
             return Vec::new();
@@ -49,8 +55,16 @@ impl Scheduler {
             let allocation = state.allocation(**id).expect("invariant: it is live");
             let job = state.job(allocation.at.job).expect("invariant: a live allocation has a job");
             top.is_none_or(|top| top <= job.spec.priority)
+                && !self.is_claimed(state, **id, job.spec.priority)
         };
         self.yielding.allocations.iter().filter(is_needless).copied().collect()
+    }
+
+    /// Whether the room of an allocation of that priority is taken back for a job that still waits for it.
+    fn is_claimed(&self, state: &State, id: AllocationId, priority: Priority) -> bool {
+        let taker = state.preemptor(id).filter(|by| by.right == PreemptedFor::Guarantee);
+        let lane = taker.and_then(|by| self.queue.lane_of(by.job));
+        lane.is_some_and(|lane| lane.priority >= priority)
     }
 
     /// Counts one more or one fewer of the job's allocations as running, those under notice aside.
@@ -82,6 +96,9 @@ impl Scheduler {
         if self.queue.lane_of(id).is_some_and(|lane| lane.priority != job.spec.priority) {
             self.dequeue(state, id);
             self.enqueue(state, id);
+        }
+        if self.starts.has(id) {
+            self.starts.add(job);
         }
     }
 }

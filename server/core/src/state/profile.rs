@@ -64,8 +64,12 @@ impl Profile {
         self.entries.iter().map(|(_, weight)| weight).sum::<u64>() / TASK
     }
 
-    /// Takes in that a job was submitted.
+    /// Takes in that a job was submitted. Room for what is laid out over time is found by those who do that: none is
+    /// promised to its like.
     pub(super) fn observe(&mut self, spec: &JobSpec) {
+        if spec.is_timed() {
+            return;
+        }
         let at = self.by_key.get(&Asked(spec)).copied().unwrap_or_else(|| {
             let mut constraints = spec.constraints.clone();
             constraints.spreads.clear();

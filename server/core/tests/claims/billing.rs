@@ -567,3 +567,36 @@ fn prices_stay_in_their_currency() {
          price currency=USD core=1",
     ));
 }
+
+#[test]
+fn a_node_that_changes_hands_brings_the_limit_nearer() {
+    expect![[r#"
+        > price core=3600000 dear.core=36000000
+          prices from 1 ms
+        > node a cpu=4
+          registered a
+        > tenant acme stop-all=1
+          created acme
+        > at +1s
+        > job acme/train cpu=1 notice=10s
+          submitted acme/train
+          placed acme/train/0 on a
+        > at +1m
+        > update a region=dear
+          updated a
+        > at +5m
+          +2m34s budget acme AllStopped at 1000000
+          +2m34s notice acme/train/0 on a at +2m44s OverBudget
+          +2m44s evicted acme/train/0 from a OverBudget
+    "#]]
+    .assert_eq(&play(
+        "price core=3600000 dear.core=36000000
+         node a cpu=4
+         tenant acme stop-all=1
+         at +1s
+         job acme/train cpu=1 notice=10s
+         at +1m
+         update a region=dear
+         at +5m",
+    ));
+}

@@ -153,3 +153,47 @@ fn without_a_budget_shortfalls_are_told_and_nothing_is_curbed() {
          scorecard shop",
     ));
 }
+
+#[test]
+fn a_curbed_owner_still_turns_when_its_window_comes() {
+    expect![[r#"
+        > node a cpu=8 owner=shop
+          registered a
+        > tenant acme
+          created acme
+        > owner shop 2h-3h:1000 budget=12m
+          owner shop has 1 windows
+        > load a cpu=1
+          load a cpu_millis=1000
+        > job acme/train count=5 cpu=1
+          submitted acme/train
+          placed acme/train/0..4 on a
+        > at +4m
+        > load a cpu=7
+          load a cpu_millis=7000
+          curbed shop by 1 quarters
+          evicted acme/train/1 from a OwnerReturned
+          evicted acme/train/2 from a OwnerReturned
+          evicted acme/train/3 from a OwnerReturned
+          evicted acme/train/4 from a OwnerReturned
+          notice acme/train/0 on a at +6m OwnerExpected
+        > load a cpu=1
+          accepted 0, ignored 1
+        > at +4h
+          +6m evicted acme/train/0 from a OwnerExpected
+          +1h turned shop
+          +1h48m turned shop
+          +3h turned shop
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 owner=shop
+         tenant acme
+         owner shop 2h-3h:1000 budget=12m
+         load a cpu=1
+         job acme/train count=5 cpu=1
+         at +4m
+         load a cpu=7
+         load a cpu=1
+         at +4h",
+    ));
+}

@@ -447,3 +447,144 @@ fn a_burst_is_remembered_and_forgiven() {
     assert_eq!(last(&burst("3h")), "placed calm/next/0 on a");
     assert_eq!(last(&burst("100h")), "placed burst/next/0 on a");
 }
+
+#[test]
+fn what_is_taken_back_goes_while_the_taker_waits_and_stays_when_it_does_not() {
+    expect![[r#"
+        > node a cpu=2
+          registered a
+        > tenant lender guarantee=cpu:1
+          created lender
+        > tenant borrower
+          created borrower
+        > job borrower/bulk count=2 cpu=1
+          submitted borrower/bulk
+          placed borrower/bulk/0..1 on a
+        > at 1m
+        > job borrower/other cpu=5
+          submitted borrower/other
+        > job lender/claim cpu=1
+          submitted lender/claim
+          notice borrower/bulk/1 on a at +3m Preempted, guaranteed to lender/claim
+        > cancel borrower/other
+          dropped borrower/other/0 Cancelled
+          done borrower/other Cancelled
+        > at 90s
+        > cancel lender/claim
+          dropped lender/claim/0 Cancelled
+          withdrawn borrower/bulk/1
+          done lender/claim Cancelled
+        > at 10m
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=2
+         tenant lender guarantee=cpu:1
+         tenant borrower
+         job borrower/bulk count=2 cpu=1
+         at 1m
+         job borrower/other cpu=5
+         job lender/claim cpu=1
+         cancel borrower/other
+         at 90s
+         cancel lender/claim
+         at 10m",
+    ));
+}
+
+#[test]
+fn what_was_to_be_taken_back_is_owed_to_nobody_once_it_is_called_off() {
+    expect![[r#"
+        > node a cpu=3
+          registered a
+        > tenant lender guarantee=cpu:3
+          created lender
+        > tenant small
+          created small
+        > tenant other
+          created other
+        > job small/bulk count=3 cpu=1
+          submitted small/bulk
+          placed small/bulk/0..2 on a
+        > at 1m
+        > job lender/claim count=3 cpu=1
+          submitted lender/claim
+          notice small/bulk/2 on a at +3m Preempted, guaranteed to lender/claim
+          notice small/bulk/1 on a at +3m Preempted, guaranteed to lender/claim
+          notice small/bulk/0 on a at +3m Preempted, guaranteed to lender/claim
+        > cancel lender/claim
+          dropped lender/claim/0..2 Cancelled
+          withdrawn small/bulk/0
+          withdrawn small/bulk/1
+          withdrawn small/bulk/2
+          done lender/claim Cancelled
+        > set lender guarantee=cpu:0
+          changed lender
+        > job lender/one cpu=1
+          submitted lender/one
+        > node b cpu=1
+          registered b
+          placed lender/one/0 on b
+        > job lender/two cpu=1
+          submitted lender/two
+        > job other/two cpu=1
+          submitted other/two
+        > node c cpu=1
+          registered c
+          placed other/two/0 on c
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=3
+         tenant lender guarantee=cpu:3
+         tenant small
+         tenant other
+         job small/bulk count=3 cpu=1
+         at 1m
+         job lender/claim count=3 cpu=1
+         cancel lender/claim
+         set lender guarantee=cpu:0
+         job lender/one cpu=1
+         node b cpu=1
+         job lender/two cpu=1
+         job other/two cpu=1
+         node c cpu=1",
+    ));
+}
+
+#[test]
+fn room_that_is_taken_back_is_the_takers_after_a_restart_too() {
+    expect![[r#"
+        > node a cpu=1
+          registered a
+        > tenant sure guarantee=cpu:1
+          created sure
+        > tenant lender guarantee=cpu:1
+          created lender
+        > tenant borrower
+          created borrower
+        > job borrower/bulk cpu=1
+          submitted borrower/bulk
+          placed borrower/bulk/0 on a
+        > at 1m
+        > job lender/claim cpu=1
+          submitted lender/claim
+          notice borrower/bulk/0 on a at +3m Preempted, guaranteed to lender/claim
+        > restart
+        > job sure/claim cpu=1
+          submitted sure/claim
+        > at 10m
+          +3m evicted borrower/bulk/0 from a Preempted
+          +3m placed lender/claim/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=1
+         tenant sure guarantee=cpu:1
+         tenant lender guarantee=cpu:1
+         tenant borrower
+         job borrower/bulk cpu=1
+         at 1m
+         job lender/claim cpu=1
+         restart
+         job sure/claim cpu=1
+         at 10m",
+    ));
+}

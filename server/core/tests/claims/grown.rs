@@ -722,3 +722,71 @@ fn a_changed_max_runtime_counts_from_the_start_of_running_tasks() {
          change acme/a max=3m count=2",
     ));
 }
+
+#[test]
+fn a_ceiling_above_holds_for_a_changed_priority_and_a_lowered_one_for_no_other_change() {
+    expect![[r#"
+        > tenant acme ceiling=50
+          created acme
+        > tenant ml parent=acme ceiling=90
+          created ml
+        > job ml/a cpu=6 priority=40
+          submitted ml/a
+        > change ml/a priority=60
+          refused: priority 60 is above the ceiling of tenant "acme", which is 50
+        > change ml/a priority=50
+          changed ml/a priority 50 max none
+        > set acme ceiling=10
+          changed acme
+        > change ml/a max=1h
+          changed ml/a priority 50 max +1h
+        > change ml/a count=2
+          resized ml/a to 2
+        > change ml/a priority=11
+          refused: priority 11 is above the ceiling of tenant "acme", which is 10
+        > change ml/a priority=10
+          changed ml/a priority 10 max +1h
+    "#]]
+    .assert_eq(&play(
+        "tenant acme ceiling=50
+         tenant ml parent=acme ceiling=90
+         job ml/a cpu=6 priority=40
+         change ml/a priority=60
+         change ml/a priority=50
+         set acme ceiling=10
+         change ml/a max=1h
+         change ml/a count=2
+         change ml/a priority=11
+         change ml/a priority=10",
+    ));
+}
+
+#[test]
+fn work_that_must_be_complete_in_time_says_how_long_it_runs() {
+    expect![[r#"
+        > tenant acme
+          created acme
+        > job acme/a cpu=1 max=1h complete=2h
+          submitted acme/a
+        > change acme/a max=none
+          refused: max_runtime must be given where complete_by is and min_runtime is not
+        > job acme/b cpu=1 max=1h min=1h complete=2h
+          submitted acme/b
+        > change acme/b max=none
+          changed acme/b priority 0 max none
+        > job acme/c cpu=1 max=1h complete=2h after=a
+          submitted acme/c
+          delayed acme/c/0
+        > change acme/c max=3h
+          refused: tasks run longer than there is time left until complete_by
+    "#]]
+    .assert_eq(&play(
+        "tenant acme
+         job acme/a cpu=1 max=1h complete=2h
+         change acme/a max=none
+         job acme/b cpu=1 max=1h min=1h complete=2h
+         change acme/b max=none
+         job acme/c cpu=1 max=1h complete=2h after=a
+         change acme/c max=3h",
+    ));
+}

@@ -306,6 +306,7 @@ fn capacity_shrunk_below_lent_overcommits_and_gives_notice() {
         > why acme/more
           Headroom cpu_millis by 1000: 1 nodes
         > at +5m
+          +1s planned 1 of acme/more on a at +2m
           +2m evicted acme/train/2 from a NodeChanged
           +2m evicted acme/train/3 from a NodeChanged
           +2m placed acme/more/0 on a

@@ -598,3 +598,44 @@ fn whom_a_preemption_served_is_kept_of_preemptions_only() {
          status acme/low",
     ));
 }
+
+#[test]
+fn what_makes_way_for_work_that_a_budget_stops_stays() {
+    expect![[r#"
+        > price core=36000000
+          prices from 1 ms
+        > node a cpu=1
+          registered a
+        > node b cpu=1
+          registered b
+        > tenant rich
+          created rich
+        > tenant poor stop-new=1
+          created poor
+        > at +1s
+        > job poor/runs cpu=1 priority=9
+          submitted poor/runs
+          placed poor/runs/0 on a
+        > job rich/low cpu=1 notice=1h
+          submitted rich/low
+          placed rich/low/0 on b
+        > job poor/high cpu=1 priority=5
+          submitted poor/high
+          notice rich/low/0 on b at +1h1s Preempted
+        > at 3m
+          +1m41s budget poor NewStopped at 1000000
+          +1m41s withdrawn rich/low/0
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000
+         node a cpu=1
+         node b cpu=1
+         tenant rich
+         tenant poor stop-new=1
+         at +1s
+         job poor/runs cpu=1 priority=9
+         job rich/low cpu=1 notice=1h
+         job poor/high cpu=1 priority=5
+         at 3m",
+    ));
+}

@@ -335,3 +335,45 @@ fn nothing_is_quoted_where_nothing_is_known() {
          record",
     ));
 }
+
+/// Its room comes in an hour, but its tenant has spent what it may by then: it begins on the next day.
+#[test]
+fn a_budget_that_will_be_used_up_is_foreseen() {
+    expect![[r#"
+        > price core=3600000
+          prices from 1 ms
+        > node a cpu=4
+          registered a
+        > tenant acme period=day stop-new=10
+          created acme
+        > at +1s
+        > job acme/first cpu=4 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > at +1m
+        > job acme/second cpu=4 max=1h
+          submitted acme/second
+        > quote acme/second
+          quoted acme/second +1d to +1d23h59m
+        > at +1d
+          +1m1s planned 1 of acme/second on a at +1h1s
+          +41m41s budget acme NewStopped at 10000000
+          +41m42s unplanned acme/second
+          +1h1s ended acme/first/0 TimedOut
+          +1h1s done acme/first Failed
+          +2h1s forgot acme/first
+          +1d budget acme Within at 0
+          +1d placed acme/second/0 on a
+    "#]]
+    .assert_eq(&play(
+        "price core=3600000
+         node a cpu=4
+         tenant acme period=day stop-new=10
+         at +1s
+         job acme/first cpu=4 max=1h
+         at +1m
+         job acme/second cpu=4 max=1h
+         quote acme/second
+         at +1d",
+    ));
+}

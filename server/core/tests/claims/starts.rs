@@ -1,8 +1,13 @@
 //! Starts that lie ahead: planned, seen, moved and kept, and what may go on around them meanwhile.
 
 use expect_test::expect;
+use offpeak_core::{
+    engine::Engine,
+    model::{Millis, Policy},
+    state::State,
+};
 
-use crate::scenario::play;
+use crate::scenario::{START, World, parse, play};
 
 #[test]
 fn what_waits_for_bounded_work_has_a_planned_start() {
@@ -336,4 +341,151 @@ fn a_cancelled_job_gives_up_its_planned_start() {
          job acme/other cpu=4 max=1h
          at +10s",
     ));
+}
+
+#[test]
+fn what_a_budget_stops_does_not_start_although_it_was_planned() {
+    expect![[r#"
+        > price core=36000000
+          prices from 1 ms
+        > node a cpu=4
+          registered a
+        > tenant acme stop-new=1
+          created acme
+        > at +1s
+        > job acme/first cpu=4 max=2m
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/timed cpu=4 max=1h complete=20h
+          submitted acme/timed
+        > job acme/next cpu=4 max=1h
+          submitted acme/next
+        > at +5s
+          +2s planned 1 of acme/timed on a at +1h2m1s
+          +2s planned 1 of acme/next on a at +2m1s
+        > at +10m
+          +26s budget acme NewStopped at 1000000
+          +27s unplanned acme/timed
+          +27s unplanned acme/next
+          +2m1s ended acme/first/0 TimedOut
+          +2m1s done acme/first Failed
+        > why acme/timed
+          Budget
+        > set acme stop-new=none
+          changed acme
+          budget acme Within at 0
+          placed acme/next/0 on a
+        > at +15m
+          +10m1s planned 1 of acme/timed on a at +1h10m
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000
+         node a cpu=4
+         tenant acme stop-new=1
+         at +1s
+         job acme/first cpu=4 max=2m
+         job acme/timed cpu=4 max=1h complete=20h
+         job acme/next cpu=4 max=1h
+         at +5s
+         at +10m
+         why acme/timed
+         set acme stop-new=none
+         at +15m",
+    ));
+}
+
+#[test]
+fn room_that_is_kept_for_a_planned_start_is_nobody_elses() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > node b cpu=1 region=r
+          registered b
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=10h priority=5
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/low cpu=1 region=r
+          submitted acme/low
+          placed acme/low/0 on b
+        > job acme/wide cpu=4 max=1h priority=5
+          submitted acme/wide
+        > at +2s
+          +1s planned 1 of acme/wide on a at +10h
+        > job acme/urgent cpu=1 priority=3
+          submitted acme/urgent
+          notice acme/low/0 on b at +2m2s Preempted
+        > at +5m
+          +3s planned 1 of acme/urgent on a at +11h
+          +2m2s evicted acme/low/0 from b Preempted
+          +2m2s placed acme/urgent/0 on b
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         node b cpu=1 region=r
+         tenant acme
+         job acme/first cpu=3 max=10h priority=5
+         job acme/low cpu=1 region=r
+         job acme/wide cpu=4 max=1h priority=5
+         at +2s
+         job acme/urgent cpu=1 priority=3
+         at +5m",
+    ));
+}
+
+/// Nodes that ought to report are many, and each of them is expected before the end that is waited for.
+#[test]
+fn an_end_is_seen_behind_many_reports() {
+    let names: Vec<String> = (0..4_100).map(|number| format!("n{number}")).collect();
+    let text = play(&format!(
+        "node a cpu=4
+         node {} cpu=1 ttl=10m
+         tenant acme
+         job acme/first cpu=3 max=1h
+         job acme/next cpu=4 max=2h
+         at +2s",
+        names.join(" "),
+    ));
+    let last = text.lines().last().unwrap_or_default().trim();
+    assert_eq!(last, "+1s planned 1 of acme/next on a at +1h");
+}
+
+/// What is laid out over time finds its room by itself: none is promised to its like.
+#[test]
+fn timed_work_is_no_demand_to_prepare_for() {
+    let cell = |words: &str| {
+        let mut world = World::new();
+        for line in
+            ["node a cpu=4", "tenant acme", &format!("job acme/a cpu=1 count=3 max=1h {words}")]
+        {
+            world.line(line);
+        }
+        world.state().profile().tasks()
+    };
+    assert_eq!([cell(""), cell("gang=1 complete=9h"), cell("complete=9h")], [3, 3, 0]);
+}
+
+/// Three hundred jobs that fit nowhere are held against all nodes between all windows: a round looks at so much and no
+/// more, and the next one is not far off.
+#[test]
+fn a_round_is_short_however_much_waits() {
+    let windows: Vec<String> =
+        (0..22).map(|at| format!("{}h-{}h:10", 2 * at + 1, 2 * at + 2)).collect();
+    let nodes: Vec<String> = (0..200).map(|number| format!("n{number}")).collect();
+    let mut lines = vec![
+        format!("owner owner {}", windows.join(" ")),
+        format!("node {} cpu=4", nodes.join(" ")),
+        "tenant acme".to_owned(),
+    ];
+    lines.extend((0..300).map(|job| format!("job acme/j{job} cpu=4 max=3h complete=40h")));
+    let request = |line: &String| parse::request(line, START, START, &Policy::default());
+    let mut engine = Engine::new(State::default(), START);
+    let step = engine.step(START, lines.iter().map(request).collect());
+    assert!(step.replies.iter().all(Result::is_ok));
+    let first = START.after(Millis(1_000));
+    engine.step(first, Vec::new());
+    engine.step(first, vec![request(&"job acme/more cpu=4 max=3h complete=40h".to_owned())]);
+    let next = engine.next_wakeup().expect("a round is due");
+    assert!(next <= first.after(Millis(1_700)), "{:?} later", next.since(first));
 }

@@ -58,6 +58,8 @@ pub(super) struct Allocation {
     pub(super) placed: Time,
     pub(super) started: Option<Time>,
     pub(super) notice: Option<Notice>,
+    /// The job that is guaranteed its room and takes it back.
+    taker: Option<JobId>,
 }
 
 /// What the events say.
@@ -268,7 +270,8 @@ impl Naive {
                 );
             }
             Event::NoticeWithdrawn { at } => {
-                let notice = self.allocations.get_mut(&at.id).expect("live").notice.take();
+                let allocation = self.allocations.get_mut(&at.id).expect("live");
+                let (notice, taker) = (allocation.notice.take(), allocation.taker.take());
                 match notice.expect("it was under notice").reason {
                     EvictionReason::NodeDrained => {}
                     EvictionReason::Preempted => {
@@ -281,6 +284,11 @@ impl Naive {
                                 && !self.is_stopped(*id)
                         };
                         assert!(!self.jobs.iter().any(higher), "who was to come is gone");
+                        let taker = taker.and_then(|id| Some((id, self.jobs.get(&id)?)));
+                        let waits = taker.is_some_and(|(id, job)| {
+                            job.is_queued() && job.spec.priority >= priority && !self.is_stopped(id)
+                        });
+                        assert!(!waits, "whoever is guaranteed the room waits no more");
                     }
                     EvictionReason::OwnerExpected => {
                         assert!(
@@ -510,7 +518,10 @@ impl Naive {
                 PreemptedFor::Guarantee => self.check_taken_back(at.job, by.job),
             }
         }
-        self.allocations.get_mut(&at.id).expect("live").notice = Some(notice);
+        let allocation = self.allocations.get_mut(&at.id).expect("live");
+        allocation.notice = Some(notice);
+        let taker = by.filter(|by| by.right == PreemptedFor::Guarantee);
+        allocation.taker = taker.map(|by| by.job);
     }
 
     fn level_of(&self, job: JobId) -> BudgetLevel {
@@ -608,8 +619,8 @@ impl Naive {
         self.job(job).tasks[task] = Task::Placed(id);
         let task = offpeak_core::model::TaskIndex(u32::try_from(task).expect("small"));
         let at = AllocationRef { id, job, task, node };
-        let (placed, started, notice) = (self.now, None, None);
-        self.allocations.insert(id, Allocation { at, devices, placed, started, notice });
+        let (placed, started, notice, taker) = (self.now, None, None, None);
+        self.allocations.insert(id, Allocation { at, devices, placed, started, notice, taker });
     }
 
     /// What windows hold back that begin within the horizon, twelve minutes at least, and have not ended.

@@ -5,7 +5,7 @@
 //! batches is the same.
 
 mod money;
-mod parse;
+pub(crate) mod parse;
 mod print;
 
 use offpeak_core::{
@@ -40,7 +40,7 @@ pub(crate) fn play(scenario: &str) -> String {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             engine: Engine::new(State::default(), START),
             folded: State::default(),
@@ -50,7 +50,11 @@ impl World {
         }
     }
 
-    fn line(&mut self, line: &str) {
+    pub(crate) fn state(&self) -> &State {
+        self.engine.state()
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         self.text += &format!("> {line}\n");
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {

@@ -59,6 +59,7 @@ fn rejections() -> Vec<(Rejection, Code, &'static str)> {
         (Rejection::DuplicateNode(node.clone()), Code::InvalidArgument, "DUPLICATE_NODE"),
         (Rejection::RequestOverflow { count: 2 }, Code::InvalidArgument, "REQUEST_OVERFLOW"),
         (Rejection::DeadlinePassed, Code::InvalidArgument, "DEADLINE_PASSED"),
+        (Rejection::RuntimeUnknown, Code::InvalidArgument, "RUNTIME_UNKNOWN"),
         (Rejection::CannotComplete, Code::InvalidArgument, "CANNOT_COMPLETE"),
         (Rejection::GpuModelMismatch(node.clone()), Code::InvalidArgument, "GPU_MODEL_MISMATCH"),
         (reserved, Code::InvalidArgument, "RESERVATION_ABOVE_CAPACITY"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     check_revision, done,
-    job::{check_budget, check_quota},
+    job::{check_budget, check_priority, check_quota},
 };
 use crate::{
     command::{JobPatch, Target},
@@ -28,7 +28,10 @@ pub(super) fn update(
     let (tenant, job) = find(state, tenant, target)?;
     let count = patch.count.unwrap_or(job.spec.count);
     let spec = JobSpec { count, ..patched(&job.spec, patch) };
-    check(tenant, &spec)?;
+    if spec.priority != job.spec.priority {
+        check_priority(state, tenant, spec.priority)?;
+    }
+    check_runtime(job, &spec)?;
     check_time(now, job, &spec)?;
     let mut events = Vec::new();
     if count != job.spec.count {
@@ -55,11 +58,10 @@ fn patched(old: &JobSpec, patch: JobPatch) -> JobSpec {
     spec
 }
 
-fn check(tenant: &Tenant, spec: &JobSpec) -> Result<(), Rejection> {
-    let ceiling = tenant.spec.priority_ceiling;
-    if spec.priority > ceiling {
-        let tenant = tenant.spec.name.clone();
-        return Err(Rejection::PriorityAboveCeiling { tenant, wanted: spec.priority, ceiling });
+fn check_runtime(job: &Job, spec: &JobSpec) -> Result<(), Rejection> {
+    let is_new = spec.max_runtime != job.spec.max_runtime;
+    if is_new && spec.complete_by.is_some() && spec.runtime().0 == 0 {
+        return Err(Rejection::RuntimeUnknown);
     }
     if spec.max_runtime.is_some_and(|max| max < spec.min_runtime) {
         return Err(Rejection::RuntimeBelowMinimum { min_runtime: spec.min_runtime });
@@ -70,7 +72,7 @@ fn check(tenant: &Tenant, spec: &JobSpec) -> Result<(), Rejection> {
 /// What still waits must have a chance.
 fn check_time(now: Time, job: &Job, spec: &JobSpec) -> Result<(), Rejection> {
     let is_too_late = |spec: &JobSpec| spec.latest_start().is_some_and(|latest| latest <= now);
-    if job.counts.pending > 0 && is_too_late(spec) && !is_too_late(&job.spec) {
+    if job.waits() && is_too_late(spec) && !is_too_late(&job.spec) {
         return Err(Rejection::CannotComplete);
     }
     Ok(())

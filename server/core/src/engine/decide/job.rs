@@ -8,8 +8,8 @@ use crate::{
     engine::Decision,
     event::Event,
     model::{
-        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, Quote, Resources, TaskIndex, Tenant,
-        Time,
+        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, Priority, Quote, Resources, TaskIndex,
+        Tenant, Time,
     },
     rejection::Rejection,
     state::{OPEN, State},
@@ -42,13 +42,7 @@ pub(super) fn submit(
     if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
-    for above in state.lineage(tenant.id) {
-        let ceiling = above.spec.priority_ceiling;
-        if spec.priority > ceiling {
-            let tenant = above.spec.name.clone();
-            return Err(Rejection::PriorityAboveCeiling { tenant, wanted: spec.priority, ceiling });
-        }
-    }
+    check_priority(state, tenant, spec.priority)?;
     if spec.deadline.is_some_and(|deadline| deadline <= now) {
         return Err(Rejection::DeadlinePassed);
     }
@@ -108,6 +102,20 @@ fn free_name(tenant: &Tenant, id: JobId) -> Name {
         }
         candidate = candidate.next();
     }
+}
+
+/// Whether work of the tenant may be of this priority, by its ceiling and those above it.
+pub(super) fn check_priority(
+    state: &State,
+    tenant: &Tenant,
+    wanted: Priority,
+) -> Result<(), Rejection> {
+    let mut lineage = state.lineage(tenant.id);
+    let Some(above) = lineage.find(|above| wanted > above.spec.priority_ceiling) else {
+        return Ok(());
+    };
+    let (tenant, ceiling) = (above.spec.name.clone(), above.spec.priority_ceiling);
+    Err(Rejection::PriorityAboveCeiling { tenant, wanted, ceiling })
 }
 
 /// Whether the tenant, and all above it, may ask for `count` more tasks. What all tenants ask for must stay countable.

@@ -14,6 +14,8 @@
 //! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
 //! spreads, which wait for their room as before, and planned starts by preemption.
 
+mod candidates;
+mod hold;
 mod order;
 mod profile;
 
@@ -22,16 +24,16 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use order::{Claim, Order, worth};
-use profile::{Need, Opening, Profile};
+use candidates::{Candidate, Urgency};
+use order::{Order, worth};
+use profile::{Opening, Profile};
 
-use super::{Scheduler, filter, find::Spot, place::placements};
+use super::{Scheduler, find::Spot, place::placements};
 use crate::{
     event::{Event, Placement},
-    fairness::part,
     model::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
-        Resources, Time,
+        Priority, Resources, Time,
     },
     state::State,
 };
@@ -40,15 +42,11 @@ use crate::{
 const EVERY: Millis = Millis::SECOND;
 const LOOKS_PER_MILLI: u64 = 5_000;
 
-/// Steps in time that one round of planning looks at.
-const LOOKS: u64 = 40_000_000;
+/// Steps in time that one round of planning looks at, and nodes that jobs are held against: about a twentieth of a second.
+const LOOKS: u64 = 3_000_000;
 
 /// Starts that are planned at a time.
 const PLANNED: usize = 128;
-
-/// Jobs that wait in the queue and jobs that must be complete by a time.
-const HEADS: usize = 64;
-const TIMED: usize = 2_048;
 
 /// Nodes that are looked at, and those that are asked whether they should be.
 const NODES: usize = 512;
@@ -63,9 +61,12 @@ const WORTH_MOVING: Millis = Millis::MINUTE;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Starts {
     /// Jobs with tasks that wait and must be complete by a time.
-    timed: BTreeSet<JobId>,
-    /// Nodes on which starts are planned.
-    held: BTreeSet<NodeId>,
+    timed: BTreeMap<JobId, Urgency>,
+    by_urgency: BTreeSet<(Urgency, JobId)>,
+    /// Nodes on which starts are planned, with the highest priority of their jobs.
+    held: BTreeMap<NodeId, Priority>,
+    /// How many starts were planned when `held` was last brought up to date.
+    planned: usize,
     /// When the next round is due: a while after the first thing that happened since the last one, so that what is decided
     /// at one moment never depends on when this module last looked.
     due: Option<Time>,
@@ -86,17 +87,6 @@ pub struct Round {
     pub unplanned: Vec<JobId>,
 }
 
-/// A job that is laid out.
-struct Candidate<'a> {
-    job: &'a Job,
-    need: Need,
-    latest: Time,
-    claim: Option<Claim>,
-    planned: Option<PlannedStart>,
-    /// By profile, whether the job may go there.
-    allowed: Vec<bool>,
-}
-
 #[derive(Clone, Default)]
 struct Layout {
     starts: BTreeMap<(JobId, NodeId), u32>,
@@ -110,14 +100,32 @@ impl Starts {
         Self { due: Some(now.after(EVERY)), ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, job: JobId) {
-        self.timed.insert(job);
+    /// Adds a job that must be complete by a time, or learns that it is as urgent as it is now.
+    pub(super) fn add(&mut self, job: &Job) {
+        self.remove(job.id);
+        let urgency = Urgency::of(job);
+        self.timed.insert(job.id, urgency);
+        self.by_urgency.insert((urgency, job.id));
     }
 
     pub(super) fn remove(&mut self, job: JobId) {
-        if !self.timed.is_empty() {
-            self.timed.remove(&job);
+        if !self.timed.is_empty()
+            && let Some(urgency) = self.timed.remove(&job)
+        {
+            self.by_urgency.remove(&(urgency, job));
         }
+    }
+
+    pub(super) fn has(&self, job: JobId) -> bool {
+        self.timed.contains_key(&job)
+    }
+
+    /// Compares it with one that has just been made.
+    pub(super) fn check(&self, fresh: &Self) {
+        assert_eq!(self.timed, fresh.timed, "what must be complete by a time waits");
+        assert_eq!(self.by_urgency, fresh.by_urgency, "and stands where it should");
+        let planned = (&self.held, self.planned);
+        assert_eq!(planned, (&fresh.held, fresh.planned), "nodes are held for planned starts");
     }
 
     /// Whether an event may change what can start when.
@@ -126,6 +134,9 @@ impl Starts {
             event,
             Event::StartPlanned { .. }
                 | Event::StartUnplanned { .. }
+                | Event::JobsQuoted { .. }
+                | Event::AdvisoryGiven { .. }
+                | Event::RiskCurbed { .. }
                 | Event::RequestRemembered { .. }
                 | Event::RequestsForgotten { .. }
                 | Event::JobForgotten { .. }
@@ -140,7 +151,7 @@ impl Scheduler {
     /// When starts are to be planned next. `comes` says whether owners give room back at times that are known.
     #[must_use]
     pub fn next_round(&self, state: &State, comes: bool) -> Option<Time> {
-        let waits = self.bounded > 0 || comes;
+        let waits = self.bounded > 0 || self.leaving > 0 || comes;
         let any = !self.starts.timed.is_empty()
             || state.planned_count() > 0
             || (waits && !self.queue.parked().is_empty());
@@ -156,11 +167,12 @@ impl Scheduler {
 
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
-        let mut profiles = self.profiles(state, now, coming);
-        let (queued, timed) = self.candidates(state, now, &profiles);
-        let scale = scale(state.fleet());
         let mut looks = 0;
-        let limit = LOOKS / (Order::ALL.len() as u64 + 1);
+        let mut profiles = self.profiles(state, now, coming, &mut looks);
+        let (queued, timed) = self.candidates(state, now, &profiles, &mut looks);
+        let scale = scale(state.fleet());
+        let limit = LOOKS.saturating_sub(looks) / (Order::ALL.len() as u64 + 1);
+        let until = looks + limit;
         let mut queued_layout = Layout::default();
         let order: Vec<usize> = (0..queued.len()).collect();
         lay_out(
@@ -169,7 +181,7 @@ impl Scheduler {
             now,
             &mut profiles,
             &scale,
-            (&mut looks, limit),
+            (&mut looks, until),
             &mut queued_layout,
         );
         let mut best: Option<Layout> = None;
@@ -197,29 +209,14 @@ impl Scheduler {
         self.index.refresh(state, node);
     }
 
-    /// Keeps the nodes on which starts are planned out of the index, and no others.
-    pub(super) fn hold_planned(&mut self, state: &State) {
-        if self.starts.held.is_empty() && state.planned_count() == 0 {
-            return;
-        }
-        let planned: BTreeSet<NodeId> = state.planned_starts().map(|(_, p)| p.node).collect();
-        if planned == self.starts.held {
-            return;
-        }
-        for node in planned.difference(&self.starts.held) {
-            self.index.hold(state, *node);
-        }
-        for node in self.starts.held.difference(&planned) {
-            self.index.let_go(state, *node);
-            self.let_go = true;
-            // A gang that counts on the node, too, could not go there until now.
-            self.promises_void |= self.index.is_held(*node);
-        }
-        self.starts.held = planned;
-    }
-
-    fn profiles(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Vec<Profile> {
-        let mut nodes: BTreeSet<NodeId> = self.starts.held.clone();
+    fn profiles(
+        &mut self,
+        state: &State,
+        now: Time,
+        coming: Vec<NodeId>,
+        looks: &mut u64,
+    ) -> Vec<Profile> {
+        let mut nodes: BTreeSet<NodeId> = self.starts.held.keys().copied().collect();
         nodes.extend(coming.into_iter().take(NODES));
         if !self.starts.timed.is_empty() {
             let count = self.index.rooms.len();
@@ -237,63 +234,15 @@ impl Scheduler {
             let Some(node) = state.node(id).filter(|node| self.is_usable(state, node)) else {
                 continue;
             };
-            profiles.push(Profile::of(state, now, node, &mut self.index.names));
+            profiles.push(Profile::of(state, now, node, &mut self.index.names, looks));
         }
         profiles
     }
 
     /// Whether it takes tasks, but for starts that are planned there.
     fn is_usable(&self, state: &State, node: &Node) -> bool {
-        let own = u32::from(self.starts.held.contains(&node.id));
+        let own = u32::from(self.starts.held.contains_key(&node.id));
         node.is_open() && self.index.holds_on(node.id) == own && !state.is_preempting(node)
-    }
-
-    /// Jobs that wait in the queue, in its order, and those that must be complete by a time.
-    fn candidates<'a>(
-        &mut self,
-        state: &'a State,
-        now: Time,
-        profiles: &[Profile],
-    ) -> (Vec<Candidate<'a>>, Vec<Candidate<'a>>) {
-        let planned = state.planned_starts().map(|(job, _)| job);
-        let queued: BTreeSet<JobId> = self
-            .queue
-            .parked_heads(HEADS, |job| {
-                let spec = &state.job(job).expect("invariant: a waiting job exists").spec;
-                (spec.min_runtime, spec.max_runtime)
-            })
-            .into_iter()
-            .chain(planned.filter(|job| !self.starts.timed.contains(job)))
-            .collect();
-        let timed: Vec<JobId> = self.starts.timed.iter().copied().take(TIMED).collect();
-        let mut candidate = |id: JobId| {
-            let job = state.job(id).expect("invariant: a waiting job exists");
-            let spec = &job.spec;
-            if spec.gang || !spec.constraints.spreads.is_empty() {
-                return None;
-            }
-            let latest = spec.latest_start();
-            let nodes = profiles.iter().map(|profile| state.node(profile.node));
-            let allowed = nodes
-                .map(|node| node.is_some_and(|node| filter::allows(&node.spec, &spec.constraints)));
-            Some(Candidate {
-                job,
-                need: Need::of(spec, &mut self.index.names),
-                // What may start until then has started before.
-                latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
-                claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
-                    share: dominant_share(&spec.request, state.fleet()),
-                    run: spec.runtime(),
-                    latest: latest.max(now),
-                }),
-                planned: state.planned_start(id),
-                allowed: allowed.collect(),
-            })
-        };
-        let mut queued: Vec<Candidate<'a>> =
-            queued.into_iter().filter_map(&mut candidate).collect();
-        queued.sort_by_key(|candidate| (Reverse(candidate.job.spec.priority), candidate.job.id));
-        (queued, timed.into_iter().filter_map(&mut candidate).collect())
     }
 }
 
@@ -334,7 +283,7 @@ fn lay_out(
         }
         let candidate = &candidates[*at];
         let mut left = candidate.job.counts.pending.min(TASKS);
-        while left > 0 {
+        while left > 0 && *looks < limit {
             let Some(opening) = first_opening(candidate, profiles, scale, looks) else { break };
             let is_later = opening.start > now;
             if is_later && layout.planned.len() >= PLANNED {
@@ -378,7 +327,7 @@ fn first_opening(
         }
         let latest = best.map_or(candidate.latest, |best| best.start);
         let Some(start) = profile.earliest(&candidate.need, latest, looks) else { continue };
-        let opening = profile.opening(at, start, &candidate.need, scale);
+        let opening = profile.opening(at, start, &candidate.need, scale, looks);
         if best.is_none_or(|best| opening < best) {
             best = Some(opening);
         }
@@ -422,18 +371,6 @@ fn round(state: &State, layout: Layout) -> Round {
         starting.contains(job) || state.planned_start(*job) != Some(*planned)
     });
     Round { starts, planned: news.collect(), unplanned }
-}
-
-/// The greatest part of the fleet that is asked for of any one resource, in billionths.
-fn dominant_share(request: &Resources, fleet: &Resources) -> u64 {
-    let shares = [
-        part(request.cpu_millis, fleet.cpu_millis),
-        part(request.memory_bytes, fleet.memory_bytes),
-        part(request.disk_bytes, fleet.disk_bytes),
-        part(request.network_bps, fleet.network_bps),
-        part(request.gpu_millis, fleet.gpu_millis),
-    ];
-    shares.into_iter().max().unwrap_or(0)
 }
 
 /// By what each resource is measured, whole devices last.

@@ -3,7 +3,8 @@
 //! No single rule is best on every day: work that is worth much per hour should not wait behind long work of little worth,
 //! and work that can still wait should let go first what cannot. So a few rules each lay everything out, and the layout
 //! that is worth the most is kept. The value of a task is the greatest part of the fleet that it asks for of any one
-//! resource, times how long it runs; the apparent urgency rules of machine scheduling (value over slack) give the form.
+//! resource, times how long it runs, whoever asks: shares and guarantees of tenants have no part in it, quotas, budgets and
+//! priorities do. The apparent urgency rules of machine scheduling (value over slack) give the form.
 
 use crate::model::{Millis, Time};
 

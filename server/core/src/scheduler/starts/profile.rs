@@ -3,6 +3,7 @@
 
 use super::super::amounts::{Amounts, CountNames, Want};
 use crate::{
+    fairness::part,
     model::{
         Allocation, GPU_MILLIS_PER_DEVICE, Horizon, JobSpec, Millis, Node, NodeId, Resources, Time,
         Window,
@@ -26,9 +27,16 @@ struct Step {
     /// What tasks hold and what is kept for planned starts.
     taken: Part,
     windows: Part,
+    /// What is free by how long it must be left alone, less than nothing where too much is taken.
+    left: [Row; Horizon::COUNT],
     /// Something of it is kept for a planned start.
     is_reserved: bool,
+    /// A window begins with it, or with the step that it was a part of.
+    begins_window: bool,
 }
+
+/// Of what has a column of its own, and of whole devices.
+type Row = [i64; 5];
 
 /// A node from now on.
 #[derive(Clone, Debug)]
@@ -43,6 +51,8 @@ pub(super) struct Profile {
     later: [Part; Horizon::COUNT],
     /// Ascending; the last one lasts for good.
     steps: Vec<Step>,
+    /// By horizon the most that was left of each in any step, before anything was laid out.
+    most: [Row; Horizon::COUNT],
 }
 
 /// What one task needs, and for how long.
@@ -50,6 +60,8 @@ pub(super) struct Profile {
 pub(super) struct Need {
     pub(super) want: Want,
     devices: i64,
+    /// What must be left: of what it does not need any amount.
+    least: Row,
     /// For how long the owner must leave it alone.
     alone: Millis,
     /// When it is gone at the latest, from its start; absent where nothing bounds it.
@@ -72,9 +84,13 @@ impl Need {
         // Work that must be complete by a time is worth nothing if it has to go before.
         let run = if spec.is_timed() { spec.runtime() } else { spec.min_runtime };
         let run = spec.max_runtime.map_or(run, |max| max.min(run));
+        let want = names.want(&spec.request, spec.horizon());
+        let devices = devices(spec.request.gpu_millis);
+        let least = row(&want, devices).map(|wanted| if wanted == 0 { i64::MIN } else { wanted });
         Self {
-            want: names.want(&spec.request, spec.horizon()),
-            devices: devices(spec.request.gpu_millis),
+            want,
+            devices,
+            least,
             // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
             alone: Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0)),
             bound: spec.max_runtime,
@@ -106,8 +122,7 @@ impl Part {
             })
     }
 
-    /// Of what has a column of its own and of devices.
-    fn row(&self) -> [i64; 5] {
+    fn row(&self) -> Row {
         let [cpu, memory, disk, network] = self.amounts.columns;
         [cpu, memory, disk, network, self.devices]
     }
@@ -116,6 +131,11 @@ impl Part {
         self.amounts.add(&need.want, times);
         self.devices += need.devices * times;
     }
+}
+
+fn row(want: &Want, devices: i64) -> Row {
+    let [cpu, memory, disk, network] = want.columns;
+    [cpu, memory, disk, network, devices]
 }
 
 /// Whole devices: a share may be of a device that nobody has touched.
@@ -133,8 +153,14 @@ fn ends_at(state: &State, allocation: &Allocation) -> Option<Time> {
 }
 
 impl Profile {
-    /// As the state has it at the time `now`.
-    pub(super) fn of(state: &State, now: Time, node: &Node, names: &mut CountNames) -> Self {
+    /// As the state has it at the time `now`. What was looked at is counted in `looks`.
+    pub(super) fn of(
+        state: &State,
+        now: Time,
+        node: &Node,
+        names: &mut CountNames,
+        looks: &mut u64,
+    ) -> Self {
         let soon = now.after(Horizon::FiveMinutes.length());
         let mut later = Horizon::ALL.map(|_| Part::default());
         for (part, horizon) in later.iter_mut().zip(Horizon::ALL) {
@@ -144,7 +170,9 @@ impl Profile {
             from: now,
             taken: Part::default(),
             windows: Part::default(),
+            left: Default::default(),
             is_reserved: false,
+            begins_window: false,
         };
         let mut profile = Self {
             node: node.id,
@@ -153,16 +181,47 @@ impl Profile {
             soon,
             later,
             steps: vec![step],
+            most: [[i64::MIN; 5]; Horizon::COUNT],
         };
         profile.split(soon);
-        profile.add_tasks(state, now, node, names);
+        profile.add_tasks(state, now, node, names, looks);
         for (window, held) in state.windows_of(node, now.after(AHEAD)) {
             profile.hold_window(&window, &Part::of(&held, names));
         }
+        profile.sum_up();
         profile
     }
 
-    fn add_tasks(&mut self, state: &State, now: Time, node: &Node, names: &mut CountNames) {
+    /// Works out what is left in each step.
+    fn sum_up(&mut self) {
+        let all = self.capacity.row();
+        let (at_once, later) = (self.at_once.row(), self.later.each_ref().map(Part::row));
+        for step in &mut self.steps {
+            let (taken, windows) = (step.taken.row(), step.windows.row());
+            for horizon in Horizon::ALL.map(Horizon::index) {
+                let kept = if step.from < self.soon { at_once } else { later[horizon] };
+                for at in 0..all.len() {
+                    let left = all[at] - taken[at] - kept[at].max(windows[at]);
+                    step.left[horizon][at] = left;
+                    self.most[horizon][at] = self.most[horizon][at].max(left);
+                }
+            }
+        }
+    }
+
+    /// Whether a task could start at any time, as far as one look tells.
+    pub(super) fn could_hold(&self, need: &Need) -> bool {
+        has(&self.most[need.horizon().index()], &need.least)
+    }
+
+    fn add_tasks(
+        &mut self,
+        state: &State,
+        now: Time,
+        node: &Node,
+        names: &mut CountNames,
+        looks: &mut u64,
+    ) {
         let mut device_ends: Vec<Option<Option<Time>>> = vec![None; node.device_count()];
         for id in &node.allocations {
             let allocation = state.allocation(*id).expect("invariant: a node's allocation is live");
@@ -177,6 +236,7 @@ impl Profile {
             let held = names.want(state.request_of(allocation), Horizon::FiveMinutes);
             let until = self.until(ends);
             self.steps[..until].iter_mut().for_each(|step| step.taken.amounts.add(&held, 1));
+            *looks += until as u64;
         }
         for ends in device_ends.into_iter().flatten() {
             let until = self.until(ends);
@@ -187,6 +247,7 @@ impl Profile {
     fn hold_window(&mut self, window: &Window, held: &Part) {
         let first = if window.start <= self.steps[0].from { 0 } else { self.split(window.start) };
         let until = self.split(window.end);
+        self.steps[first].begins_window = true;
         for step in &mut self.steps[first..until] {
             let windows = &mut step.windows;
             windows.amounts = windows.amounts.larger_of(&held.amounts);
@@ -219,19 +280,17 @@ impl Profile {
     }
 
     fn fits_step(&self, step: &Step, need: &Need) -> bool {
-        step.taken.fits_beside(&self.capacity, [self.kept(step, need), &step.windows], need)
+        has(&step.left[need.horizon().index()], &need.least)
+            && (need.want.counts.is_empty() || {
+                let kept = [self.kept(step, need), &step.windows];
+                step.taken.fits_beside(&self.capacity, kept, need)
+            })
     }
 
     /// What is free beside a task in a step, whole devices last.
-    fn left_in(&self, step: &Step, need: &Need) -> [u64; 5] {
-        let (all, taken) = (self.capacity.row(), step.taken.row());
-        let (kept, windows) = (self.kept(step, need).row(), step.windows.row());
-        let [cpu, memory, disk, network] = need.want.columns;
-        let wanted = [cpu, memory, disk, network, need.devices];
-        std::array::from_fn(|at| {
-            let left = all[at] - taken[at] - kept[at].max(windows[at]) - wanted[at];
-            u64::try_from(left).unwrap_or(0)
-        })
+    fn left_in(step: &Step, need: &Need) -> [u64; 5] {
+        let (left, wanted) = (&step.left[need.horizon().index()], row(&need.want, need.devices));
+        std::array::from_fn(|at| u64::try_from(left[at] - wanted[at]).unwrap_or(0))
     }
 
     /// The first step in which a task that starts with step `first` would lack room, if there is one.
@@ -252,12 +311,13 @@ impl Profile {
     }
 
     /// Whether a task that starts with step `first` leaves all that windows hold back that begin so soon that those who are
-    /// in their way get notice: beside what is there when it starts.
+    /// in their way get notice: beside what is there when it starts, if it has room then.
     fn leaves_lead(&self, first: usize, need: &Need) -> bool {
         let step = &self.steps[first];
         let (lead, kept) = (step.from.after(Window::LEAD), self.kept(step, need));
-        let mut soon = self.steps[first..].iter().take_while(|next| next.from <= lead);
-        soon.all(|next| step.taken.fits_beside(&self.capacity, [kept, &next.windows], need))
+        let soon = self.steps[first + 1..].iter().take_while(|next| next.from <= lead);
+        let mut begin = soon.filter(|next| next.begins_window);
+        begin.all(|next| step.taken.fits_beside(&self.capacity, [kept, &next.windows], need))
     }
 
     /// Whether a task could start at the time.
@@ -285,18 +345,19 @@ impl Profile {
         None
     }
 
-    /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley.
-    pub(super) fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5]) -> u64 {
+    /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley. What
+    /// was looked at is counted in `looks`.
+    fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5], looks: &mut u64) -> u64 {
         let end = start.after(need.alone);
         let (mut sum, mut span) = (0_u128, 0_u128);
-        for (at, step) in self.steps.iter().enumerate() {
+        let first = self.steps.partition_point(|step| step.from <= start).saturating_sub(1);
+        let steps = self.steps.iter().enumerate().skip(first);
+        for (at, step) in steps.take_while(|(_, step)| step.from < end) {
+            *looks += 1;
             let until = self.steps.get(at + 1).map_or(end, |next| next.from.min(end));
             let from = step.from.max(start);
-            if until <= from {
-                continue;
-            }
-            let left = self.left_in(step, need).into_iter().zip(scale);
-            let left: u64 = left.map(|(left, scale)| scaled(left, *scale)).sum();
+            let left = Self::left_in(step, need).into_iter().zip(scale);
+            let left: u64 = left.map(|(left, scale)| part(left, *scale)).sum();
             let length = u128::from(until.since(from).0);
             sum += u128::from(left) * length;
             span += length;
@@ -309,19 +370,29 @@ impl Profile {
         let is_later = start > self.steps[0].from;
         let first = self.split(start);
         let until = self.until(need.bound.map(|bound| start.after(bound)));
+        let wanted = row(&need.want, need.devices);
         for step in &mut self.steps[first..until] {
             step.taken.add(need, times);
+            for left in &mut step.left {
+                left.iter_mut().zip(wanted).for_each(|(left, wanted)| *left -= wanted * times);
+            }
             step.is_reserved |= is_later;
         }
     }
 
-    pub(super) fn opening(&self, at: usize, start: Time, need: &Need, scale: &[u64; 5]) -> Opening {
-        Opening { start, left: self.left_beside(start, need, scale), node: self.node, at }
+    pub(super) fn opening(
+        &self,
+        at: usize,
+        start: Time,
+        need: &Need,
+        scale: &[u64; 5],
+        looks: &mut u64,
+    ) -> Opening {
+        Opening { start, left: self.left_beside(start, need, scale, looks), node: self.node, at }
     }
 }
 
-/// Billionths of the fleet.
-fn scaled(amount: u64, fleet: u64) -> u64 {
-    let part = (u128::from(amount) * 1_000_000_000).checked_div(u128::from(fleet));
-    part.and_then(|part| u64::try_from(part).ok()).unwrap_or(0)
+/// Whether so much is left of everything.
+fn has(left: &Row, least: &Row) -> bool {
+    left.iter().zip(least).all(|(left, least)| least <= left)
 }
