@@ -7,7 +7,7 @@ use expect_test::expect;
 use fake::{Fake, Script, with_reason};
 use offpeak::v1::{
     Capacity, Event, EventBatch, GetCapacityResponse, GetIdleProfileResponse, IdleHorizon,
-    IdleProfile, Job, JobEnded, JobSpec, JobState, NodeRemoved, PendingReason, Resources,
+    IdleHour, IdleProfile, Job, JobEnded, JobSpec, JobState, NodeRemoved, PendingReason, Resources,
     TaskCounts, Tenant, WatchResponse, event::Kind, watch_response::Message,
 };
 use tonic::{Code, Status};
@@ -510,7 +510,7 @@ async fn help_shows_the_way() {
               --endpoint <URL>      The server, as http://HOST:PORT [default: that of the context, else http://127.0.0.1:7470] [env: OFFPEAK_ENDPOINT]
               --context <NAME>      Use this context instead of the current one [env: OFFPEAK_CONTEXT]
           -t, --tenant <NAME>       The tenant [default: that of the context] [env: OFFPEAK_TENANT]
-          -o, --output <FORMAT>     How to print: table, wide, json, jsonl, yaml or name; statements also csv [default: table]
+          -o, --output <FORMAT>     How to print: table, wide, json, jsonl, yaml or name; statements and forecasts also csv [default: table]
               --timeout <DURATION>  How long to wait for an answer; for `job wait`, for the job [default: 30s; job wait: no limit]
               --no-color            No colours (also with NO_COLOR set)
           -q, --quiet               No messages besides errors
@@ -746,6 +746,95 @@ async fn what_is_idle_is_shown_with_how_long() {
         Revision:    123,456
     "#]])
         .ends_with(0);
+}
+
+/// Hours from 23:00 of a Thursday in universal time, less and less idle.
+fn hours(has: &Resources) -> Vec<IdleHour> {
+    let part = |percent: u64| {
+        let cpu_millis = has.cpu_millis / 100 * percent;
+        let memory_bytes = has.memory_bytes / 100 * percent;
+        Some(Resources { cpu_millis, memory_bytes, ..Resources::default() })
+    };
+    let hour = |(hour, percent): (i64, u64)| IdleHour {
+        start: Some(prost_types::Timestamp { seconds: 1_795_734_000 + hour * 3_600, nanos: 0 }),
+        forecast_nodes: 1_000,
+        idle_p50: part(percent),
+        idle_p95: part(percent - 10),
+        idle_p99: part(percent - 15),
+    };
+    [(0, 80), (1, 60), (2, 40)].map(hour).to_vec()
+}
+
+#[tokio::test]
+async fn the_coming_hours_are_shown_by_the_clocks_that_were_asked_for() {
+    let (tool, fake) = tool_and_fake().await;
+    let mut profile = idle("eu", 0);
+    profile.hours = hours(profile.capacity.as_ref().expect("there is some"));
+    let total = IdleProfile { region: String::new(), ..profile.clone() };
+    fake.state().idle =
+        GetIdleProfileResponse { total: Some(total), profiles: vec![profile], revision: 7 };
+    tool.run("forecast eu --time-zone Asia/Kolkata")
+        .await
+        .prints(&expect![[r#"
+        FOR            CPU          MEMORY
+        5m    46080  (60%)   1.7TiB  (60%)
+        1h    42240  (55%)   1.6TiB  (55%)
+        6h    23040  (30%)   921GiB  (30%)
+        24h    3840   (5%)   153GiB   (5%)
+
+             HOUR   CPU P99     P95     P50
+        Fri 04:30     49920   53760   61440
+            05:30     34560   38400   46080
+            06:30     19200   23040   30720
+
+        Region:      eu
+        Capacity:    cpu 76800, memory 2.9TiB
+        Owners use:  cpu 15360, memory 614GiB
+        Lent:        cpu 7680, memory 307GiB
+        Forecast:    1,000 of 1,200 nodes; not yet: 190 by the plain rule, 10 without load reports
+        Not ready:   1 node, lending nothing now
+        Time zone:   Asia/Kolkata
+        Revision:    7
+    "#]])
+        .ends_with(0);
+    tool.run("forecast eu -o wide --time-zone UTC")
+        .await
+        .prints(&expect![[r#"
+        FOR            CPU          MEMORY
+        5m    46080  (60%)   1.7TiB  (60%)
+        1h    42240  (55%)   1.6TiB  (55%)
+        6h    23040  (30%)   921GiB  (30%)
+        24h    3840   (5%)   153GiB   (5%)
+
+             HOUR   CPU P99     P95     P50   MEMORY P99      P95      P50
+        Thu 23:00     49920   53760   61440       1.9TiB     2TiB   2.3TiB
+        Fri 00:00     34560   38400   46080       1.3TiB   1.4TiB   1.7TiB
+            01:00     19200   23040   30720       767GiB   921GiB   1.1TiB
+
+        Region:      eu
+        Capacity:    cpu 76800, memory 2.9TiB
+        Owners use:  cpu 15360, memory 614GiB
+        Lent:        cpu 7680, memory 307GiB
+        Forecast:    1,000 of 1,200 nodes; not yet: 190 by the plain rule, 10 without load reports
+        Not ready:   1 node, lending nothing now
+        Time zone:   UTC
+        Revision:    7
+    "#]])
+        .ends_with(0);
+    tool.run("forecast eu -o csv").await.prints(&expect![[r#"
+        region,node,start,resource,capacity,idle_p50,idle_p95,idle_p99
+        eu,,2026-11-26T23:00:00Z,cpu_millis,76800000,61440000,53760000,49920000
+        eu,,2026-11-26T23:00:00Z,memory_bytes,3298534883300,2638827906640,2308974418310,2144047674145
+        eu,,2026-11-27T00:00:00Z,cpu_millis,76800000,46080000,38400000,34560000
+        eu,,2026-11-27T00:00:00Z,memory_bytes,3298534883300,1979120929980,1649267441650,1484340697485
+        eu,,2026-11-27T01:00:00Z,cpu_millis,76800000,30720000,23040000,19200000
+        eu,,2026-11-27T01:00:00Z,memory_bytes,3298534883300,1319413953320,989560464990,824633720825
+    "#]]).ends_with(0);
+    tool.run("forecast eu --time-zone Mars").await.complains(&expect![[r#"
+        error: invalid value 'Mars' for '--time-zone <ZONE>': is no time zone such as Europe/Berlin or UTC
+
+        For more information, try '--help'.
+    "#]]).ends_with(2);
 }
 
 #[tokio::test]

@@ -308,7 +308,7 @@ async fn a_profile_of_what_is_no_name_is_refused() {
             zones: vec![text(name)],
             owners: vec![text(name)],
             node: text(name),
-            min_revision: 0,
+            ..GetIdleProfileRequest::default()
         };
         let fields = ["regions[1]", "zones[0]", "owners[0]", "node"];
         let wrong = fields.map(|field| (field, says));

@@ -127,7 +127,8 @@ async fn a_profile_is_narrowed_and_counts_as_headroom_what_is_ready() {
     let ask = |regions: &[&str], zones: &[&str], owners: &[&str], node: &str| {
         let (regions, zones, owners) = (texts(regions), texts(zones), texts(owners));
         let node = node.to_owned();
-        profile(&house, GetIdleProfileRequest { regions, zones, owners, node, min_revision: 0 })
+        let rest = GetIdleProfileRequest::default();
+        profile(&house, GetIdleProfileRequest { regions, zones, owners, node, ..rest })
     };
     for (answer, nodes, ready, lent, headroom) in [
         (ask(&[], &[], &[], "").await, 3, 2, 10_000, 6_000),

@@ -10,6 +10,7 @@ mod answers;
 mod capacity;
 mod fairness;
 mod grown;
+mod hours;
 mod jobs;
 mod kill;
 mod nodes;

@@ -18,6 +18,7 @@ mod event_text;
 mod events;
 mod failure;
 mod forecast;
+mod forecast_hours;
 mod human;
 mod input;
 mod job;
@@ -197,8 +198,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let is_context = matches!(cli.command, Command::Context(_));
     let given = cli.globals.as_context();
     let session = Session::new(cli.globals, is_context)?;
-    if session.out.format == Format::Csv && !matches!(cli.command, Command::Statement(_)) {
-        return Err(Failure::usage("only statements are printed as csv")
+    let has_csv = matches!(cli.command, Command::Statement(_) | Command::Forecast(_));
+    if session.out.format == Format::Csv && !has_csv {
+        return Err(Failure::usage("only statements and forecasts are printed as csv")
             .hint("choose another format: table, wide, json, jsonl, yaml or name"));
     }
     if let Command::Context(command) = &cli.command {

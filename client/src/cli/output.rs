@@ -31,7 +31,7 @@ pub(crate) enum Format {
     Yaml,
     /// Names only, such as node/a
     Name,
-    /// Comma-separated, for `offpeak statement` only
+    /// Comma-separated, for `offpeak statement` and `offpeak forecast` only
     Csv,
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Globals {
         default_value_t,
         value_name = "FORMAT",
         hide_possible_values = true,
-        help = "How to print: table, wide, json, jsonl, yaml or name; statements also csv"
+        help = "How to print: table, wide, json, jsonl, yaml or name; statements and forecasts also csv"
     )]
     output: Format,
     /// How long to wait for an answer; for `job wait`, for the job [default: 30s; job wait: no limit]

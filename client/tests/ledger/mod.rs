@@ -331,7 +331,7 @@ async fn what_is_wrong_about_money_is_told() {
     "#]]
     .assert_eq(&complaint("cost acme/nothing", 3).await);
     expect![[r#"
-        error: only statements are printed as csv
+        error: only statements and forecasts are printed as csv
         hint: choose another format: table, wide, json, jsonl, yaml or name
     "#]]
     .assert_eq(&complaint("node list -o csv", 2).await);

@@ -1,11 +1,11 @@
-//! What a load sample costs the forecast, all horizons together: `cargo bench -p offpeak-core --bench forecast`. With
-//! `--test` a small fleet once.
+//! What a load sample costs the forecast, all horizons together, and what it costs to look at a node's coming day:
+//! `cargo bench -p offpeak-core --bench forecast`. With `--test` a small fleet once.
 
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use offpeak_core::{
-    forecast::{Fleet, NodeForecast, Risks, Share},
+    forecast::{Fleet, HOURS, NodeForecast, Part, Risks, Share, Together},
     model::{Horizon, Time},
 };
 
@@ -57,6 +57,25 @@ fn sample(criterion: &mut Criterion) {
             },
             BatchSize::PerIteration,
         );
+    });
+    let (kin, now) = (fleet.kin(), Time(days * DAY_STEPS * STEP_MS));
+    group.throughput(Throughput::Elements(count as u64));
+    group.bench_function("day_ahead", |bencher| {
+        bencher.iter(|| {
+            let mut together = Together::default();
+            for node in &nodes {
+                let day = node.day_ahead(&kin, now);
+                let part = Part {
+                    day: day.as_ref(),
+                    capacity: 96_000,
+                    floors: [0; HOURS],
+                    otherwise: 96_000,
+                    divisible: true,
+                };
+                together.add(&part, |share| u64::from(share) * 96);
+            }
+            together.held_back()
+        });
     });
     group.finish();
 }

@@ -4,6 +4,8 @@
 //! that a state needs no forecaster to be replayed, and what is remembered of a node is kept once in a process. A fleet
 //! whose owner has reported for less than a day is bounded by the rule in [`crate::model::Node::forecast`] instead.
 
+mod memories;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -17,6 +19,7 @@ use crate::{
     },
     state::State,
 };
+pub use memories::Memories;
 
 /// How long a fleet is watched before its forecast counts.
 const YOUTH: Millis = Millis::DAY;

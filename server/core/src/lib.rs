@@ -18,6 +18,7 @@ pub mod fairness;
 pub mod forecast;
 pub mod forecaster;
 pub mod model;
+pub mod outlook;
 pub mod planner;
 pub mod quote;
 pub mod rejection;

@@ -42,8 +42,14 @@ impl CapacityService for Api {
         let message = request.into_inner();
         let question = Question::parse(&message)?;
         self.reach(message.min_revision, patience).await?;
-        let state = self.cell.snapshot();
-        let summed = tokio::task::spawn_blocking(move || question.answer(&state));
+        let (state, now) = (self.cell.snapshot(), self.cell.now());
+        let ahead = if message.include_hours {
+            let memories = self.cell.memories(question.nodes(&state), patience);
+            Some((memories.await.map_err(ApiError::from)?, now))
+        } else {
+            None
+        };
+        let summed = tokio::task::spawn_blocking(move || question.answer(&state, ahead.as_ref()));
         let response = summed.await.map_err(ApiError::from)??;
         Ok(Response::new(response))
     }

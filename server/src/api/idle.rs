@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use offpeak::v1::{GetIdleProfileRequest, GetIdleProfileResponse, IdleHorizon, IdleProfile};
+use offpeak::v1::{
+    GetIdleProfileRequest, GetIdleProfileResponse, IdleHorizon, IdleHour, IdleProfile,
+};
 use offpeak_core::{
-    model::{Horizon, Name, Node, Policy, Resources},
+    forecaster::Memories,
+    model::{Horizon, Name, Node, NodeId, Resources, Time},
+    outlook::{HourAhead, Outlook},
     rejection::Rejection,
     state::State,
 };
 
 use super::{
-    convert::{At, Violations, amounts, given_name, names, span},
+    convert::{At, Violations, amounts, given_name, names, span, timestamp},
     node::any_of,
     status::ApiError,
 };
@@ -36,11 +40,24 @@ impl Question {
         Ok(violations.check(question)?)
     }
 
-    pub(super) fn answer(&self, state: &State) -> Result<GetIdleProfileResponse, ApiError> {
+    /// The nodes that it asks for.
+    pub(super) fn nodes(&self, state: &State) -> Vec<NodeId> {
+        match &self.node {
+            Some(name) => state.node_named(name.as_str()).map(|node| node.id).into_iter().collect(),
+            None => state.nodes().filter(|node| self.admits(node)).map(|node| node.id).collect(),
+        }
+    }
+
+    /// With the coming hours too, if it is given what is remembered of its nodes, and the time.
+    pub(super) fn answer(
+        &self,
+        state: &State,
+        ahead: Option<&(Memories, Time)>,
+    ) -> Result<GetIdleProfileResponse, ApiError> {
         let revision = state.revision().0;
         let Some(name) = &self.node else {
-            let regions = self.by_region(state);
-            let mut total = Sum::default();
+            let regions = self.by_region(state, ahead);
+            let mut total = Sum::new(ahead);
             regions.values().for_each(|sum| total.add_sum(sum));
             let profiles = regions.iter().map(|(region, sum)| sum.message(region.as_str(), ""));
             let profiles = profiles.collect();
@@ -53,19 +70,24 @@ impl Question {
         let Some(node) = state.node_named(name.as_str()) else {
             return Err(Rejection::NodeNotFound(name.to_string()).into());
         };
-        let mut sum = Sum::default();
+        let mut sum = Sum::new(ahead);
         let mut profiles = Vec::new();
         if self.admits(node) {
-            sum.add(node, state.policy());
+            sum.add(state, node, ahead);
             profiles.push(sum.message(node.spec.region.as_str(), name.as_str()));
         }
         Ok(GetIdleProfileResponse { total: Some(sum.message("", "")), profiles, revision })
     }
 
-    fn by_region<'s>(&self, state: &'s State) -> BTreeMap<&'s Name, Sum> {
+    fn by_region<'s>(
+        &self,
+        state: &'s State,
+        ahead: Option<&(Memories, Time)>,
+    ) -> BTreeMap<&'s Name, Sum> {
         let mut regions: BTreeMap<&Name, Sum> = BTreeMap::new();
         for node in state.nodes().filter(|node| self.admits(node)) {
-            regions.entry(&node.spec.region).or_default().add(node, state.policy());
+            let sum = regions.entry(&node.spec.region).or_insert_with(|| Sum::new(ahead));
+            sum.add(state, node, ahead);
         }
         regions
     }
@@ -90,6 +112,8 @@ struct Sum {
     lent: Resources,
     /// In the order of [`Horizon::ALL`].
     ahead: [Ahead; Horizon::COUNT],
+    /// If it is asked for.
+    outlook: Option<Outlook>,
 }
 
 /// What is true of them until a horizon.
@@ -101,7 +125,14 @@ struct Ahead {
 }
 
 impl Sum {
-    fn add(&mut self, node: &Node, policy: &Policy) {
+    fn new(ahead: Option<&(Memories, Time)>) -> Self {
+        Self { outlook: ahead.map(|(_, now)| Outlook::new(*now)), ..Self::default() }
+    }
+
+    fn add(&mut self, state: &State, node: &Node, ahead: Option<&(Memories, Time)>) {
+        if let (Some(outlook), Some((memories, _))) = (&mut self.outlook, ahead) {
+            outlook.add(state, node, memories);
+        }
         self.nodes += 1;
         self.ready_nodes += u64::from(node.is_open());
         *self.counter(node) += 1;
@@ -111,7 +142,7 @@ impl Sum {
         }
         self.lent = self.lent.saturating_add(&node.lent);
         for (ahead, horizon) in self.ahead.iter_mut().zip(Horizon::ALL) {
-            if let Some(bound) = node.forecast(policy, horizon) {
+            if let Some(bound) = node.forecast(state.policy(), horizon) {
                 ahead.bound = ahead.bound.saturating_add(&bound);
             }
             ahead.held_back = ahead.held_back.saturating_add(node.held_back.over(horizon));
@@ -143,6 +174,9 @@ impl Sum {
             ahead.held_back = ahead.held_back.saturating_add(&other.held_back);
             ahead.headroom = ahead.headroom.saturating_add(&other.headroom);
         }
+        if let (Some(outlook), Some(other)) = (&mut self.outlook, &other.outlook) {
+            outlook.add_all(other);
+        }
     }
 
     fn message(&self, region: &str, node: &str) -> IdleProfile {
@@ -167,6 +201,23 @@ impl Sum {
             owner_load: Some(amounts(&self.owner_load)),
             lent: Some(amounts(&self.lent)),
             horizons: horizons.collect(),
+            hours: self
+                .outlook
+                .iter()
+                .flat_map(Outlook::hours)
+                .map(|hour| hour_message(&hour))
+                .collect(),
         }
+    }
+}
+
+fn hour_message(hour: &HourAhead) -> IdleHour {
+    let [p50, p95, p99] = hour.idle.each_ref().map(|idle| Some(amounts(idle)));
+    IdleHour {
+        start: Some(timestamp(hour.start)),
+        forecast_nodes: hour.forecast_nodes,
+        idle_p50: p50,
+        idle_p95: p95,
+        idle_p99: p99,
     }
 }

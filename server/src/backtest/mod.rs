@@ -2,12 +2,14 @@
 //!
 //! `history` reads the load from a wide CSV, `prometheus` from the answer to a range query. `replay` feeds it to the
 //! forecast of the core, row by row, and keeps the bound in force after each: no row is seen before its time. `score`
-//! holds the bounds against what came, `report` prints that, `dump` writes the bounds and `plot` draws a week.
+//! holds the bounds against what came, `report` prints that, `dump` writes the bounds and `plot` draws a week. `hours`
+//! holds what is told of the coming day against what came.
 //!
 //! Deliberately absent: the engine, jobs and placements, which `offpeakd simulate` has, and any constant to tune.
 
 mod dump;
 mod history;
+mod hours;
 mod plot;
 mod prometheus;
 mod replay;
@@ -62,6 +64,9 @@ pub struct Backtest {
     /// What an hour of a whole node is paid, in any currency: tells what the lent part would have earned
     #[arg(long, value_name = "PRICE", value_parser = price)]
     node_price: Option<f64>,
+    /// Hold what is told of each of the coming 24 hours against what came, instead of the bound of a horizon
+    #[arg(long, conflicts_with_all = ["horizon", "risk", "steady", "dump", "plot", "node_price"])]
+    hours: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -147,6 +152,10 @@ impl Backtest {
             }
         }
         let history = History::read(&self.load, Millis(self.step * Millis::SECOND.0))?;
+        if self.hours {
+            let report = hours::look_back(&history, self.warm_up_days);
+            return Ok(if self.json { report.to_json() } else { report.to_text() });
+        }
         // Created before anything is reckoned, so that nothing is in vain.
         let dump = self.dump.as_deref().map(create).transpose()?;
         let bounds = replay::replay(&history, self.horizon.0, self.risk.0, self.steady);

@@ -152,7 +152,7 @@ impl Report {
     }
 }
 
-fn shown(figure: Option<f64>, digits: usize, unit: &str) -> String {
+pub(super) fn shown(figure: Option<f64>, digits: usize, unit: &str) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.digits$}{unit}"))
 }
 
@@ -187,11 +187,11 @@ fn p90(scores: &Scores) -> Option<f64> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
-fn part(of: u64, whole: u64) -> Option<f64> {
+pub(super) fn part(of: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| of as f64 / whole as f64)
 }
 
-fn percent(part: f64) -> f64 {
+pub(super) fn percent(part: f64) -> f64 {
     rounded(part * 100.0)
 }
 

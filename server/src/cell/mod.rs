@@ -17,7 +17,8 @@ use std::{
 use offpeak_core::{
     command::{Outcome, Request},
     engine::Fork,
-    model::{Job, Revision, Time},
+    forecaster::Memories,
+    model::{Job, NodeId, Revision, Time},
     scheduler::{Explanation, PendingReason},
     state::State,
 };
@@ -29,7 +30,7 @@ pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
-        Ask,
+        Ask, forecasts,
         queue::{Queue, Refused, Waiter},
     },
     feed::Feed,
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     /// Weak, so that a forgotten handle does not keep the store open after the server has stopped.
     pub(crate) log: Weak<dyn Log>,
     pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) forecaster: forecasts::Line,
     pub(crate) metrics: Metrics,
     pub(crate) retry_after: Duration,
 }
@@ -86,6 +88,10 @@ impl Cell {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(crate) fn share(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// What time it is for the cell.
@@ -179,6 +185,21 @@ impl Cell {
     #[must_use]
     pub fn explain_fully(&self, state: &State, job: &Job) -> Explanation {
         self.shared.view.explain(|reasons| reasons.explain_fully(state, job))
+    }
+
+    /// What is remembered of the loads of these nodes, of all that is visible now at least. Waits for at most `limit`.
+    ///
+    /// # Errors
+    /// [`CellError::NotYet`] after `limit`, [`CellError::Stopping`].
+    pub async fn memories(
+        &self,
+        nodes: Vec<NodeId>,
+        limit: Duration,
+    ) -> Result<Memories, CellError> {
+        match timeout(limit, self.shared.forecaster.ask(nodes)).await {
+            Ok(answer) => answer.map_err(|_| CellError::Stopping),
+            Err(_) => Err(CellError::NotYet { newest: self.newest() }),
+        }
     }
 
     /// Everything committed after `after`, from the log and then live.

@@ -1,13 +1,14 @@
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     mpsc::{Receiver, Sender},
 };
 
 use offpeak_core::{
     command::{Command, Request},
-    forecaster::Forecaster,
-    model::NodeBounds,
+    forecaster::{Forecaster, Memories},
+    model::{NodeBounds, NodeId},
 };
+use tokio::sync::oneshot;
 
 use super::queue::Queue;
 use crate::record::Record;
@@ -23,11 +24,38 @@ pub(super) struct Forecasts {
 }
 
 /// What the forecaster is told.
-pub(super) enum Told {
+pub(crate) enum Told {
     /// What was committed, as far as it matters.
     Committed(Arc<Record>),
     /// Somebody wants to keep what has been learned so far.
     Wanted(Sender<Forecaster>),
+    /// Somebody wants to look ahead with what is remembered of these nodes.
+    Asked(Vec<NodeId>, oneshot::Sender<Memories>),
+}
+
+/// Where the forecaster can be asked, until the driver stops: its thread ends when nobody can tell it anything any more.
+#[derive(Debug)]
+pub(crate) struct Line(Mutex<Option<Sender<Told>>>);
+
+impl Line {
+    pub(super) fn new(told: Sender<Told>) -> Self {
+        Self(Mutex::new(Some(told)))
+    }
+
+    /// Asks for what is remembered of these nodes. Nothing comes if the driver stops.
+    pub(crate) fn ask(&self, nodes: Vec<NodeId>) -> oneshot::Receiver<Memories> {
+        let (answer, rx) = oneshot::channel();
+        let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = line.as_ref() {
+            // A forecaster that is gone drops the question, which tells whoever asked.
+            drop(told.send(Told::Asked(nodes, answer)));
+        }
+        rx
+    }
+
+    pub(super) fn close(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Forecasts {
@@ -42,6 +70,7 @@ impl Forecasts {
                 }
                 // Who asked may have gone.
                 Told::Wanted(wanted) => drop(wanted.send(self.forecaster.clone())),
+                Told::Asked(nodes, asked) => drop(asked.send(self.forecaster.memories(&nodes))),
             }
         }
     }

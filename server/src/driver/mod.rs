@@ -23,7 +23,7 @@ mod checkpoints;
 mod committer;
 mod decider;
 mod fatal;
-mod forecasts;
+pub(crate) mod forecasts;
 mod forks;
 mod group;
 mod planner;
@@ -57,7 +57,7 @@ use checkpoints::Checkpointer;
 use committer::{Committer, Learners};
 use decider::Decider;
 use fatal::Guard;
-use forecasts::Forecasts;
+use forecasts::{Forecasts, Line};
 use forks::Forks;
 use planner::Planner;
 use queue::Queue;
@@ -119,6 +119,7 @@ impl Driver {
             progress: progress.clone(),
             log: Arc::downgrade(&log),
             asks: asks_tx,
+            forecaster: Line::new(told_tx.clone()),
             metrics: metrics.clone(),
             retry_after: config.overload_retry.0,
         });
@@ -190,6 +191,7 @@ impl Driver {
         self.close();
         let Self { cell, threads, checkpointer, planner, quoter, forecasts, log } = self;
         let asks = cell.shared().asks.clone();
+        let shared = cell.share();
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has been reported by its guard.
             for thread in threads {
@@ -197,6 +199,7 @@ impl Driver {
             }
             let _ = asks.send(Ask::Last);
             let _ = checkpointer.join();
+            shared.forecaster.close();
             let _ = forecasts.join();
             // They may have had something to finish, which nothing had to wait for.
             let _ = planner.map(JoinHandle::join);

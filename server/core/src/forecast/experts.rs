@@ -11,6 +11,10 @@ pub(super) const HOUR: usize = 5;
 pub(super) const SIX_HOURS: usize = 3;
 pub(super) const DAY: usize = 2;
 
+/// The guess of the coming hour by its time of day and the last hour, and that by its time of day alone.
+pub(super) const NEAR: usize = 1;
+pub(super) const USUAL: usize = 3;
+
 const SIX_HOUR_SLOTS: u32 = 6 * HOUR_SLOTS;
 
 /// Loads of the last hour, by slot modulo twelve.
@@ -36,7 +40,7 @@ impl LastHour {
         &mut self.0[usize::try_from(slot % HOUR_SLOTS).expect("invariant: below twelve")]
     }
 
-    fn peak(&self) -> u16 {
+    pub(super) fn peak(&self) -> u16 {
         self.0.iter().copied().filter(|load| *load != UNKNOWN).max().unwrap_or(0)
     }
 }
@@ -61,7 +65,7 @@ impl Seen {
             let today = season.window(slot.0 - slots, slot.0)[0];
             decode(today).unwrap_or(0).max(hour)
         };
-        let coming = |slots: u32| two_greatest(&season.window(slot.0 + 1, slot.0 + slots));
+        let coming = |slots: u32| two_greatest(&season.window(slot.0 + 1, slot.0 + slots)[1..]);
         Self {
             hour,
             six_hours: past(SIX_HOUR_SLOTS),
@@ -97,10 +101,10 @@ impl Seen {
     }
 }
 
-/// The two greatest of the seven days before; of a single day, that day twice.
-fn two_greatest(days: &[u8; 8]) -> [u16; 2] {
+/// The two greatest of some days; of a single one, that day twice.
+pub(super) fn two_greatest(days: &[u8]) -> [u16; 2] {
     let (mut first, mut second) = (0, 0);
-    for code in &days[1..] {
+    for code in days {
         if *code > first {
             second = first;
             first = *code;

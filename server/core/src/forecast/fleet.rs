@@ -3,6 +3,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use super::{
     Horizon, NodeForecast, Risks, Share,
     calibration::standing,
+    day_ahead::Kin,
     experts::{self, Seen},
     shared::Shared,
     slot::Slot,
@@ -68,6 +69,12 @@ impl Fleet {
         if is_first {
             self.decide(node, slot, load);
         }
+    }
+
+    /// What the fleet knows of how hours turn out.
+    #[must_use]
+    pub fn kin(&self) -> Kin {
+        Kin::of(&self.hour.pools)
     }
 
     fn advance(&mut self, slot: Slot) {

@@ -4,6 +4,7 @@ use super::{
     edges::{BINS, EDGES, bin_of},
     fixed::{OCTAVE, exp2},
     slot::Slot,
+    spread::Spread,
 };
 
 /// Half of what a node missed is forgotten after so many slots: nearly ten days.
@@ -14,6 +15,9 @@ const POOL_WEIGHT: u64 = 300;
 
 /// A fleet that made fewer guesses than this knows nothing yet.
 const POOL_LEAST: u32 = 50;
+
+/// What all counts together weigh: one, with 40 fractional bits.
+const ALL: u64 = 1 << 40;
 
 /// Counts of a fleet are halved when there are so many.
 const POOL_MOST: u32 = 1 << 21;
@@ -89,12 +93,7 @@ impl Misses {
         if pool.total < POOL_LEAST {
             return Margin::UNKNOWN;
         }
-        // The weight of a count, with 40 fractional bits: all weights together are one.
-        const ALL: u64 = 1 << 40;
-        let own: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
-        let pooled = POOL_WEIGHT * unit(unit_log, slot);
-        let own_weight = ALL / (own + pooled);
-        let pool_weight = own_weight * pooled / u64::from(pool.total);
+        let (own_weight, pool_weight) = self.weights(pool, unit_log, slot);
         let price = i64::try_from(price).unwrap_or(i64::MAX).min(1 << 34);
         let (mut best, mut least) = (Margin::UNKNOWN, i64::MAX);
         let mut above = 0;
@@ -113,9 +112,53 @@ impl Misses {
         best.cost = i32::try_from(least >> 8).unwrap_or(i32::MAX);
         best
     }
+
+    /// The same after so many half-lives more.
+    pub(super) fn faded(&self, half_lives: u32) -> Self {
+        let mut faded = self.clone();
+        for _ in 0..half_lives.min(u16::BITS) {
+            faded.halve();
+        }
+        faded
+    }
+
+    /// The weights of a count of the node and of one of its fleet: all counts together weigh [`ALL`].
+    fn weights(&self, pool: &Pool, unit_log: i32, slot: Slot) -> (u64, u64) {
+        let own: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
+        let pooled = POOL_WEIGHT * unit(unit_log, slot);
+        let own_weight = ALL / (own + pooled);
+        (own_weight, own_weight * pooled / u64::from(pool.total))
+    }
+
+    /// How likely each miss is, if the fleet knows enough.
+    pub(super) fn spread(&self, pool: &Pool, unit_log: i32, slot: Slot) -> Option<Spread> {
+        if pool.total < POOL_LEAST {
+            return None;
+        }
+        let (own_weight, pool_weight) = self.weights(pool, unit_log, slot);
+        let counts = self.0.iter().zip(&pool.counts);
+        let mut chances = [0; BINS];
+        for (chance, (own, pooled)) in chances.iter_mut().zip(counts) {
+            *chance = u64::from(*own) * own_weight + u64::from(*pooled) * pool_weight;
+        }
+        Some(Spread::new(chances))
+    }
 }
 
 impl Pool {
+    /// All of them together.
+    pub(super) fn merged(pools: &[Self]) -> Self {
+        // A dozen pools of at most two million counts fit.
+        let mut merged = Self::default();
+        for pool in pools {
+            for (count, more) in merged.counts.iter_mut().zip(&pool.counts) {
+                *count += more;
+            }
+            merged.total += pool.total;
+        }
+        merged
+    }
+
     pub(super) fn learn(&mut self, peak: u16, guess: u16) {
         self.counts[bin_of(peak, guess)] += 1;
         self.total += 1;

@@ -32,8 +32,7 @@ impl NodeForecast {
     /// never less than its load now. `None` if there is no sample that is new enough to tell: nothing can be lent then.
     #[must_use]
     pub fn bound(&self, horizon: Horizon, now: Time) -> Option<Share> {
-        let age = now.since(self.newest?);
-        if age >= Millis((horizon.length().0 / FRESH_PART).max(SLOT.0)) {
+        if now.since(self.newest?) >= Self::good_for(horizon) {
             return None;
         }
         let bound = match horizon {
@@ -43,5 +42,10 @@ impl NodeForecast {
             Horizon::Day => self.day.bound(),
         };
         Some(Share::permille(bound.into()))
+    }
+
+    /// How old the newest sample is when nothing is told any more.
+    pub(super) fn good_for(horizon: Horizon) -> Millis {
+        Millis((horizon.length().0 / FRESH_PART).max(SLOT.0))
     }
 }

@@ -50,18 +50,28 @@ impl Season {
     /// Takes note of a load; one of the last seven days may come late.
     pub(super) fn enter(&mut self, slot: Slot, load: u16) {
         let quarter = slot.0 / QUARTER_SLOTS;
-        if quarter > self.newest {
-            // What the skipped quarters held is eight days old.
-            let skipped = (quarter - self.newest).min(DAY_QUARTERS * 8);
-            for back in 0..skipped {
-                *self.cell(quarter - back) = 0;
-            }
-            self.newest = quarter;
-        } else if self.newest - quarter >= DAY_QUARTERS * 7 {
+        self.forget(quarter);
+        if self.newest - quarter >= DAY_QUARTERS * 7 {
             return;
         }
         let cell = self.cell(quarter);
         *cell = (*cell).max(encode(load));
+    }
+
+    /// As it is remembered later: what was not seen since is not known.
+    pub(super) fn as_of(&self, slot: Slot) -> Self {
+        let mut later = self.clone();
+        later.forget(slot.0 / QUARTER_SLOTS);
+        later
+    }
+
+    /// Forgets what is eight days old when a quarter begins, if it is a new one.
+    fn forget(&mut self, quarter: u32) {
+        let skipped = quarter.saturating_sub(self.newest).min(DAY_QUARTERS * 8);
+        for back in 0..skipped {
+            *self.cell(quarter - back) = 0;
+        }
+        self.newest = self.newest.max(quarter);
     }
 
     fn cell(&mut self, quarter: u32) -> &mut u8 {

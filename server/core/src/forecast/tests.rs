@@ -1,5 +1,7 @@
 //! What a forecast promises, over made-up owners.
 
+mod ahead;
+
 use proptest::prelude::*;
 
 use super::{Fleet, Horizon, NodeForecast, Risk, Risks, Share};

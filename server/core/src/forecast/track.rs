@@ -4,11 +4,12 @@ use super::{
     calibration::{self, Standing, quiet_class},
     fixed::{OCTAVE, exp2},
     horizon::Pace,
-    misses::{Margin, Misses, epoch},
+    misses::{Margin, Misses, Pool, epoch},
     pending::Pending,
     price::{OWN_LIMIT, OWN_UNIT},
     shared::{Shared, Worth},
     slot::{DAY_SLOTS, Slot, UNKNOWN},
+    spread::Spread,
 };
 
 /// All of a node's capacity, in thousandths.
@@ -70,6 +71,18 @@ impl<const GUESSES: usize, const PENDING: usize> Track<GUESSES, PENDING> {
     /// In thousandths of capacity.
     pub(super) fn bound(&self) -> u16 {
         self.bound
+    }
+
+    /// How likely each miss of a guess is by now, beside what the fleet's nodes missed.
+    pub(super) fn spread(
+        &self,
+        guess: usize,
+        pool: &Pool,
+        pace: &Pace,
+        slot: Slot,
+    ) -> Option<Spread> {
+        let misses = self.misses[guess].faded(epoch(slot).saturating_sub(self.epoch));
+        misses.spread(pool, pace.unit_log, slot)
     }
 
     /// Holds a load against what is pending. `is_first` if it is the first of its slot.

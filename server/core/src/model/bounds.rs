@@ -12,26 +12,20 @@ impl Bounds {
     /// As amounts of a node with this capacity.
     #[must_use]
     pub fn over(&self, horizon: Horizon, capacity: &Resources) -> Resources {
-        let mut counts = Vec::new();
-        let mut bound = Resources::default();
-        for (dimension, permille) in &self.0 {
-            let permille = u64::from(permille[horizon.index()]).min(Self::FULL);
-            let all = capacity.amount(dimension);
-            let amount = match dimension {
-                Dimension::Gpu => devices(permille, all / GPU_MILLIS_PER_DEVICE),
-                _ => part(permille, all),
-            };
-            match dimension {
-                Dimension::Cpu => bound.cpu_millis = amount,
-                Dimension::Memory => bound.memory_bytes = amount,
-                Dimension::Disk => bound.disk_bytes = amount,
-                Dimension::Network => bound.network_bps = amount,
-                Dimension::Gpu => bound.gpu_millis = amount,
-                Dimension::Count(name) => counts.push((name.clone(), amount)),
-            }
+        Resources::of_amounts(self.0.iter().map(|(dimension, permille)| {
+            let permille = permille[horizon.index()].into();
+            (dimension.clone(), Self::amount(dimension, permille, capacity.amount(dimension)))
+        }))
+    }
+
+    /// What so many thousandths of a node's capacity come to: whole GPU devices, and everything else rounded up too.
+    #[must_use]
+    pub fn amount(dimension: &Dimension, permille: u64, capacity: u64) -> u64 {
+        let permille = permille.min(Self::FULL);
+        match dimension {
+            Dimension::Gpu => devices(permille, capacity / GPU_MILLIS_PER_DEVICE),
+            _ => part(permille, capacity),
         }
-        bound.counts = super::Counts::new(counts);
-        bound
     }
 
     /// A load as a part of the capacity, rounded up.

@@ -251,6 +251,24 @@ impl Resources {
         }
     }
 
+    /// From one amount a dimension; what is not named is zero, and the last of a repeated dimension stays.
+    #[must_use]
+    pub fn of_amounts(amounts: impl IntoIterator<Item = (Dimension, u64)>) -> Self {
+        let (mut all, mut counts) = (Self::default(), Vec::new());
+        for (dimension, amount) in amounts {
+            match dimension {
+                Dimension::Cpu => all.cpu_millis = amount,
+                Dimension::Memory => all.memory_bytes = amount,
+                Dimension::Disk => all.disk_bytes = amount,
+                Dimension::Network => all.network_bps = amount,
+                Dimension::Gpu => all.gpu_millis = amount,
+                Dimension::Count(name) => counts.push((name, amount)),
+            }
+        }
+        all.counts = Counts::new(counts);
+        all
+    }
+
     /// Every dimension that is not zero.
     #[must_use]
     pub fn amounts(&self) -> Vec<(Dimension, u64)> {
