@@ -133,6 +133,7 @@ unary! {
         get_price_book(GetPriceBookRequest) -> GetPriceBookResponse;
         set_price_book(SetPriceBookRequest) -> SetPriceBookResponse request_id;
         list_price_books(ListPriceBooksRequest) -> ListPriceBooksResponse;
+        list_price_changes(ListPriceChangesRequest) -> ListPriceChangesResponse;
         get_cost(GetCostRequest) -> GetCostResponse;
     }
     capacity {

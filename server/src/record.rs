@@ -163,6 +163,7 @@ impl Mentioned {
             | Event::TaskEvicted { at, .. } => self.add_allocation(at),
             Event::PolicyChanged(_)
             | Event::PriceBookChanged { .. }
+            | Event::DemandPriced { .. }
             | Event::OwnerUpdated { .. }
             | Event::WindowsRenewed { .. }
             | Event::OwnerTurned { .. }

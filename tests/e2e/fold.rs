@@ -254,6 +254,7 @@ impl Fold {
             | Kind::OwnerTurned(_)
             | Kind::RiskCurbed(_)
             | Kind::PriceBookChanged(_)
+            | Kind::DemandPriced(_)
             | Kind::BudgetTurned(_) => {}
             Kind::LoadReported(e) => {
                 for sample in e.samples {

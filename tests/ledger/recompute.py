@@ -29,7 +29,7 @@ UNITS |= {"ownerMicros": 1000 * PARTS * HOUR}
 MONEY = ("listMicros", "chargeMicros", "ownerMicros", "marginMicros")
 PROMISES = {0: "interruptible", 300_000: "fiveMinutes", HOUR: "hour", 6 * HOUR: "sixHours"}
 
-nodes, specs, live, books = {}, {}, {}, []
+nodes, specs, live, books, factors = {}, {}, {}, [], []
 rows = defaultdict(Counter)
 
 
@@ -65,6 +65,11 @@ def pace(held, node):
     promised = milliseconds(held["spec"].get("minRuntime", "0s"))
     factor = next((name for limit, name in PROMISES.items() if promised <= limit), "day")
     charged = listed * book.get(factor + "Permille", 0) // 1000
+    demand = (
+        factor["factorPermille"] for since, factor in reversed(factors)
+        if since <= held["placed"] and factor.get("region") == node.get("region")
+    )
+    charged = charged * next(demand, 1000) // 1000
     owner = charged * book.get("ownerPermille", 0)
     adds.update(listMicros=listed, chargeMicros=charged, ownerMicros=owner)
     return adds
@@ -85,6 +90,8 @@ def follow(event):
     now = milliseconds(event["time"])
     if book := event.get("priceBookChanged", {}).get("priceBook"):
         books.append((milliseconds(book["since"]), book))
+    elif factor := event.get("demandPriced", {}).get("factor"):
+        factors.append((milliseconds(factor["since"]), factor))
     elif node := event.get("nodeRegistered", event.get("nodeUpdated", {})).get("node"):
         for held in live.values():
             if held["node"] == node["name"]:

@@ -123,7 +123,10 @@ fn page(
         lines.push(("Left alone", format!("{} likely for {span}", percent::text(ppm, 4)).into()));
     }
     if let Some(micros) = answer.cost_micros {
-        lines.push(("Costs", money::with_currency(micros, &answer.currency).into()));
+        let cost = money::with_currency(micros, &answer.currency);
+        let demand = answer.demand_permille.map(|permille| percent::text(permille, 1));
+        let demand = demand.map(|paid| format!(", with demand at {paid}")).unwrap_or_default();
+        lines.push(("Costs", (cost + &demand).into()));
     }
     lines.push(("As of", format!("revision {}", answer.revision).into()));
     lines

@@ -2,7 +2,7 @@
 
 use offpeak::v1::{Event, JobUpdated, TasksPlaced, event::Kind};
 
-use super::{eta, human, job_show, money};
+use super::{eta, human, job_show, money, price_demand};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -37,6 +37,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::TasksDelayed(_)) => "tasks_delayed",
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
         Some(Kind::JobQuoted(_)) => "job_quoted",
+        Some(Kind::DemandPriced(_)) => "demand_priced",
         None => "unknown",
     }
 }
@@ -141,6 +142,9 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
             let book = event.price_book.clone().unwrap_or_default();
             let since = book.since.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("in {} from {since} on", book.currency)
+        }
+        Some(Kind::DemandPriced(event)) => {
+            price_demand::sentence(&event.factor.clone().unwrap_or_default())
         }
         Some(Kind::BudgetTurned(event)) => {
             let level = human::enum_word(event.level().as_str_name(), "BUDGET_LEVEL_");

@@ -48,6 +48,7 @@ described! {
     Node,
     Owner,
     PriceBook,
+    PriceChange,
     PlanJobResponse,
     QuoteJobResponse,
     RegisterNodesResponse,

@@ -40,6 +40,7 @@ mod page;
 mod percent;
 mod plan;
 mod price;
+mod price_demand;
 mod schema;
 mod session;
 mod statement;

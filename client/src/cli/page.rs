@@ -45,7 +45,7 @@ macro_rules! list {
 list! {
     ListNodesRequest: Node in nodes,
     ListOwnersRequest: Owner in owners,
-    ListPriceBooksRequest: PriceBook in price_books,
+    ListPriceChangesRequest: PriceChange in changes,
     ListScorecardsRequest: Scorecard in scorecards,
     ListTenantsRequest: Tenant in tenants,
     ListJobsRequest: Job in jobs,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use offpeak::v1::{
-    GetPriceBookRequest, ListPriceBooksRequest, PriceBook, Prices, SetPriceBookRequest,
+    GetPriceBookRequest, ListPriceChangesRequest, PriceBook, Prices, SetPriceBookRequest,
 };
 use prost_types::Timestamp;
 
@@ -12,12 +12,13 @@ use super::{
     output::Show,
     page::{self, Limit},
     percent,
+    price_demand::{self, Curve},
     session::Session,
     table::{Cell, Column, left, right},
 };
 
 /// What a factor is that was never set, in thousandths.
-const WHOLE: u32 = 1_000;
+pub(super) const WHOLE: u32 = 1_000;
 
 /// What capacity costs, and what owners get of it.
 #[derive(Debug, Subcommand)]
@@ -25,8 +26,9 @@ const WHOLE: u32 = 1_000;
 Examples:
   offpeak price set --currency EUR --core 0.04 --memory-gib 0.005 --gpu 2 --interruptible 30% --owners 80%
   offpeak price set --region eu --core 0.05 --gpu-model h100=3.5
+  offpeak price set --demand 70%=120%,90%=150%
   offpeak price get
-  offpeak price history")]
+  offpeak price history --region eu --since 7d")]
 pub(crate) enum Command {
     /// Show the prices for what is placed now
     Get {
@@ -36,8 +38,17 @@ pub(crate) enum Command {
     },
     /// Change prices, for what is placed from now on; what is not given stays
     Set(Box<Change>),
-    /// List price books, the newest first
-    History(Limit),
+    /// List what changed prices, the newest first: new prices, and what demand made of them
+    History {
+        /// Of what demand made of them, that in this region only
+        #[arg(long)]
+        region: Option<String>,
+        /// From then on: a span back from now such as 7d, or a time such as 2026-11-26T12:00:00Z
+        #[arg(long, value_parser = price_demand::parse_since, value_name = "SPAN|TIME")]
+        since: Option<Timestamp>,
+        #[command(flatten)]
+        limit: Limit,
+    },
 }
 
 /// What to change of the prices.
@@ -88,6 +99,9 @@ pub(crate) struct Change {
     /// What owners get of what tenants are charged
     #[arg(long, value_parser = parse_share, value_name = "PERCENT")]
     owners: Option<u32>,
+    /// What is paid of all this in a region of which so much is lent, or more: steps that ascend; none ends it
+    #[arg(long, value_parser = price_demand::parse, value_name = "LENT=PAID,...")]
+    demand: Option<Curve>,
     /// Check only; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -124,9 +138,10 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             let what = if change.dry_run { "set (dry run)" } else { "set" };
             session.out.done("prices", what, &answer)
         }
-        Command::History(limit) => {
-            let books = page::fetch(&client, &ListPriceBooksRequest::default(), limit).await?;
-            session.out.list(&books)
+        Command::History { region, since, limit } => {
+            let request = ListPriceChangesRequest { region, from: since, ..Default::default() };
+            let changes = page::fetch(&client, &request, limit).await?;
+            session.out.list(&changes)
         }
     }
 }
@@ -154,7 +169,8 @@ impl Change {
             self.day,
             self.owners,
         ];
-        let has_more = self.currency.is_some() || shares.iter().any(Option::is_some);
+        let has_more =
+            self.currency.is_some() || self.demand.is_some() || shares.iter().any(Option::is_some);
         if let (Some(region), false) = (&self.region, has_prices) {
             return Err(Failure::usage(format!("no price is given for the region {region}"))
                 .hint("--core, --memory-gib, --gpu and the like name one; all else is the same everywhere"));
@@ -189,11 +205,14 @@ impl Change {
         set(&mut book.six_hours_permille, self.six_hours);
         set(&mut book.day_permille, self.day);
         set(&mut book.owner_permille, self.owners);
+        if let Some(Curve(steps)) = &self.demand {
+            book.demand.clone_from(steps);
+        }
     }
 }
 
 /// List prices in one line.
-fn list(prices: &Prices) -> String {
+pub(super) fn list(prices: &Prices) -> String {
     let fixed = [
         ("core", prices.core),
         ("memory GiB", prices.memory_gib),
@@ -261,6 +280,9 @@ impl Show for PriceBook {
             ("Up to 6h pays", share(self.six_hours_permille)),
             ("Longer pays", share(self.day_permille)),
             ("Owners get", share(self.owner_permille)),
+        ]);
+        details.extend(price_demand::details(self));
+        details.extend([
             ("Since", self.since.as_ref().map(ToString::to_string).unwrap_or_default().into()),
             ("Revision", self.revision.to_string().into()),
         ]);

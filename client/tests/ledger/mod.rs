@@ -116,6 +116,68 @@ async fn statements_are_recomputed_from_events_to_the_last_digit() {
 }
 
 #[tokio::test]
+async fn prices_that_follow_demand_are_shown_and_recomputed() {
+    let mut cell = busy().await;
+    cell.play("price set --demand 25%=120%,85%=150.1%").await;
+    cell.advance(HOUR / 12);
+    cell.run("submit -t films --name dear --count 3 --cpu 0.7").await.ends_with(0);
+    cell = cell.restart().await;
+    cell.advance(HOUR / 12);
+    cell.play("submit -t films --name full --count 4 --cpu 1.1 --memory 1GiB").await;
+    cell.advance(HOUR / 12);
+    // Whatever is decided comes after what was due: what is shown next is as of now.
+    cell.play("tenant update films --weight 2").await;
+    let run = async |command: &str| cell.run(command).await.stdout;
+    expect![[r#"
+        Currency:            EUR
+        An hour of:          core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70
+        Interruptible pays:  30%
+        Up to 5m pays:       100%
+        Up to 1h pays:       70.1%
+        Up to 6h pays:       100%
+        Longer pays:         100%
+        Owners get:          77.7%
+        With demand:         120% from 25% lent on, 150.1% from 85% lent on
+        In force:            eu pays 150.1% from 2100-01-01T00:01:01.003Z on, 85% lent
+                             us pays 150.1% from 2100-01-01T00:16:01.003Z on, 89.4% lent
+        Since:               2100-01-01T00:01:01.003Z
+        Revision:            15
+    "#]].assert_eq(&run("price get").await);
+    expect![[r#"
+        SINCE                      REVISION   REGION    LENT     PAYS   NEW PRICES
+        2100-01-01T00:16:01.003Z         21   us       89.4%   150.1%   -
+        2100-01-01T00:01:01.003Z         16   eu         85%   150.1%   -
+        2100-01-01T00:01:01.003Z         16   us       50.2%     120%   -
+        2100-01-01T00:01:01.003Z         15   all          -        -   EUR: core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70; interruptible pays 30%; owners get 77.7%; with demand: 120% from 25% lent on, 150.1% from 85% lent on
+        2100-01-01T00:01:01.002Z          8   all          -        -   EUR: core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70; interruptible pays 30%; owners get 77.7%
+    "#]].assert_eq(&run("price history").await);
+    expect![[r#"
+        demand/eu/16
+        prices/15
+    "#]]
+    .assert_eq(&run("price history --region eu --since 2100-01-01T00:01:01.003Z -o name").await);
+    expect![[r#"
+        16        2100-01-01T00:01:01.002Z  demand_priced       eu pays 150.1% from 2100-01-01T00:01:01.003Z on, 85% lent
+        16        2100-01-01T00:01:01.002Z  demand_priced       us pays 120% from 2100-01-01T00:01:01.003Z on, 50.2% lent
+        21        2100-01-01T00:16:01.002Z  demand_priced       us pays 150.1% from 2100-01-01T00:16:01.003Z on, 89.4% lent
+    "#]].assert_eq(&run("events --since 0 --kinds demand_priced").await);
+    cell.recompute("").await;
+    cell.play("price set --demand none").await;
+    cell.advance(HOUR);
+    cell = cell.restart().await;
+    cell.play("job cancel films/dear acme/train").await;
+    cell.advance(HOUR);
+    expect![[r#"
+        5 lines, 10647713 micros charged, 8273271 to owners
+    "#]]
+    .assert_eq(&cell.recompute("").await);
+    for whose in ["tenant=acme", "tenant=films", "owner=web"] {
+        cell.recompute(whose).await;
+    }
+    cell.stop().await;
+}
+
+#[tokio::test]
 async fn costs_and_statements_are_shown() {
     let cell = busy().await;
     cell.advance(2 * HOUR + 500);
@@ -247,8 +309,8 @@ async fn the_statement_of_the_cell_and_its_prices_are_shown_and_exported() {
         Revision:            8
     "#]].assert_eq(&run("price get").await);
     expect![[r#"
-        SINCE                      REVISION   CURRENCY   INTERRUPTIBLE   OWNERS GET   AN HOUR OF                                                                                                  REGIONS
-        2100-01-01T00:01:01.002Z          8   EUR                  30%        77.7%   core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70   -
+        SINCE                      REVISION   REGION   LENT   PAYS   NEW PRICES
+        2100-01-01T00:01:01.002Z          8   all         -      -   EUR: core 0.041, memory GiB 0.0053, disk GiB 0.0001, network Gbps 0.01, GPU 2.00, GPU h100 3.333333, fpga 0.70; interruptible pays 30%; owners get 77.7%
     "#]].assert_eq(&run("price history").await);
     cell.stop().await;
 }
@@ -314,6 +376,27 @@ async fn what_is_wrong_about_money_is_told() {
         error: price_book.owner_permille: is 1001; it must be from 0 to 1000
     "#]]
     .assert_eq(&complaint("price set --owners 100.1%", 1).await);
+    expect![[r#"
+        error: price_book.demand[0].factor_permille: must be greater than 1000, which is paid below a first step that does not begin at 0
+    "#]].assert_eq(&complaint("price set --demand 70%=100%", 1).await);
+    expect![[r#"
+        error: price_book.demand[1]: must be greater than the step before it, in both numbers
+    "#]]
+    .assert_eq(&complaint("price set --demand 70%=120%,70%=150%", 1).await);
+    expect![[r#"
+        error: price_book.demand[0].lent_permille: is 1010; it must be from 0 to 1000
+    "#]]
+    .assert_eq(&complaint("price set --demand 101%=120%", 1).await);
+    expect![[r#"
+        error: invalid value '0.7=1.2' for '--demand <LENT=PAID,...>': "0.7" is no percentage such as 0.5%
+
+        For more information, try '--help'.
+    "#]].assert_eq(&complaint("price set --demand 0.7=1.2", 2).await);
+    expect![[r#"
+        error: invalid value 'yesterday' for '--since <SPAN|TIME>': "yesterday" is neither a time such as 2026-11-26T12:00:00Z nor a span such as 7d
+
+        For more information, try '--help'.
+    "#]].assert_eq(&complaint("price history --since yesterday", 2).await);
     expect![[r#"
         error: tenant "nobody" does not exist
     "#]]

@@ -104,6 +104,17 @@ pub enum Event {
         /// The whole new book.
         book: Arc<PriceBook>,
     },
+    /// Demand made a region dearer or cheaper, for what is placed from a time on.
+    DemandPriced {
+        /// From when on.
+        since: Time,
+        /// Where; may be empty.
+        region: Name,
+        /// What is paid, in thousandths of what would be paid else.
+        factor_permille: u32,
+        /// How much was lent of what could be, in thousandths; none if prices ceased to follow demand.
+        lent_permille: Option<u32>,
+    },
     /// A tenant reached a limit of its budget, or is below it again.
     BudgetTurned {
         /// The tenant.

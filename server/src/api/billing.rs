@@ -5,7 +5,8 @@ use std::{ops::Range, pin::Pin};
 use offpeak::v1::{
     GetCostRequest, GetCostResponse, GetPriceBookRequest, GetPriceBookResponse,
     GetStatementRequest, GetStatementResponse, JobCost, ListPriceBooksRequest,
-    ListPriceBooksResponse, SetPriceBookRequest, SetPriceBookResponse, StatementTotal,
+    ListPriceBooksResponse, ListPriceChangesRequest, ListPriceChangesResponse, PriceBook,
+    SetPriceBookRequest, SetPriceBookResponse, StatementTotal,
     billing_service_server::BillingService, get_statement_request::Subject as Wanted,
 };
 use offpeak_core::{
@@ -22,6 +23,7 @@ use super::{
     convert::{self, At, Violations},
     job,
     paging::Page,
+    price_changes::PriceChanges,
     status::ApiError,
 };
 
@@ -49,7 +51,12 @@ impl BillingService for Api {
         Ok(Response::new(self.cell.read(|state| {
             let mut books = state.accounts().books().all().iter().rev();
             let book = books.find(|kept| kept.since <= time);
-            let price_book = book.map(convert::kept_book);
+            let factors = state.accounts().factors().in_force(time);
+            let factors = factors.map(|(region, kept)| convert::demand_factor(region, kept));
+            let price_book = book.map(|kept| PriceBook {
+                demand_factors: factors.collect(),
+                ..convert::kept_book(kept)
+            });
             GetPriceBookResponse { price_book, revision: state.revision().0 }
         })))
     }
@@ -85,6 +92,17 @@ impl BillingService for Api {
                 revision: state.revision().0,
             }
         })))
+    }
+
+    async fn list_price_changes(
+        &self,
+        request: Request<ListPriceChangesRequest>,
+    ) -> Result<Response<ListPriceChangesResponse>, Status> {
+        let patience = self.patience(&request);
+        let message = request.into_inner();
+        let list = PriceChanges::parse(&message)?;
+        self.reach(message.min_revision, patience).await?;
+        Ok(Response::new(list.page(&self.cell.snapshot())))
     }
 
     async fn get_statement(

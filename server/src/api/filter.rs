@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 31] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -41,6 +41,7 @@ const KINDS: [&str; 30] = [
     "start_unplanned",
     "risk_curbed",
     "job_quoted",
+    "demand_priced",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -121,6 +122,13 @@ impl Filter {
     /// Whether what is about an owner or the whole cell passes: nothing else is named.
     pub(super) fn admits_owners(&self) -> bool {
         self.admits(Subject::default())
+    }
+
+    /// Whether the prices of a region pass, or those of all.
+    pub(super) fn admits_prices(&self, region: Option<&Name>) -> bool {
+        let of_region =
+            self.region.is_none() || region.is_none_or(|r| self.region.as_ref() == Some(r));
+        of_region && self.job.is_none() && self.node.is_none()
     }
 
     /// Whether only some nodes pass.
@@ -220,5 +228,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::StartUnplanned { .. } => 27,
         Event::RiskCurbed { .. } => 28,
         Event::JobsQuoted { .. } => 29,
+        Event::DemandPriced { .. } => 30,
     })
 }

@@ -25,6 +25,7 @@ mod node;
 mod owner;
 mod paging;
 mod payload;
+mod price_changes;
 mod quotes;
 mod render;
 mod status;

@@ -11,7 +11,7 @@ use offpeak_core::{
     billing::expected_cost,
     command::{Detail, Request},
     engine::{Ahead, Fork},
-    model::{Job, JobId, Millis, Name, Part, Quote},
+    model::{Job, JobId, Millis, Name, PLAIN_PERMILLE, Part, Quote},
     quote::{Foreseen, left_alone_ppm, quotes},
     state::{ERROR_BOUNDS, Known, State},
 };
@@ -94,12 +94,14 @@ impl When {
         });
         let foreseen = foreseen(&after, job);
         let ppm = left_alone_ppm(state, &foreseen.nodes, undisturbed, fork.now());
+        let cost_micros = cost(state, job, &foreseen);
         Ok(QuoteJobResponse {
             revision,
             name: job.name.to_string(),
             quote: Some(convert::quote(&foreseen.quote)),
             kept: state.quotes().get(id).map(convert::quote),
-            cost_micros: cost(state, job, &foreseen),
+            cost_micros,
+            demand_permille: cost_micros.and(demand(state, &foreseen)),
             undisturbed: Some(convert::span(undisturbed)),
             undisturbed_ppm: ppm,
             currency: billing::currency(state),
@@ -112,6 +114,13 @@ fn cost(state: &State, job: &Job, foreseen: &Foreseen) -> Option<u64> {
     let like = (job.tenant, &*job.spec);
     let run = state.run_times().remaining(&mut Known::default(), like, Millis(0), Part::HALF)?;
     expected_cost(state, job, *foreseen.nodes.first()?, run)
+}
+
+/// What demand makes of prices where a job would start first, if anything.
+fn demand(state: &State, foreseen: &Foreseen) -> Option<u32> {
+    let node = state.node(*foreseen.nodes.first()?)?;
+    let permille = state.accounts().factors().newest(&node.spec.region);
+    (permille != PLAIN_PERMILLE).then_some(permille)
 }
 
 /// What is to be said of a job: it has started, it waits, or it will never start.

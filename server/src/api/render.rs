@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
-    billing::KeptBook,
+    billing::{KeptBook, KeptFactor},
     event::{Commit, Event, Placement},
     model::{AllocationRef, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Quote, TenantId},
 };
 
 use super::{
     convert::{
-        budget_level, job_description, job_state, kept_book, load_sample, node_description,
-        node_state_in, owner_description, planned_start, quote, tenant_description, timestamp,
+        budget_level, demand_factor, job_description, job_state, kept_book, load_sample,
+        node_description, node_state_in, owner_description, planned_start, quote,
+        tenant_description, timestamp,
     },
     filter::{Filter, Subject},
 };
@@ -52,6 +53,7 @@ impl Renderer<'_> {
             _ => events.extend(
                 self.of_node(event)
                     .or_else(|| self.of_owner(event))
+                    .or_else(|| self.of_prices(event))
                     .or_else(|| self.of_tenant(event))
                     .or_else(|| self.of_job(event))
                     .or_else(|| self.of_task(event))
@@ -147,6 +149,25 @@ impl Renderer<'_> {
         });
     }
 
+    fn of_prices(&self, event: &Event) -> Option<Kind> {
+        let revision = self.commit.revision;
+        match event {
+            Event::PriceBookChanged { since, book } if self.filter.admits_prices(None) => {
+                let (since, book) = (*since, Arc::clone(book));
+                let price_book = Some(kept_book(&KeptBook { since, revision, book }));
+                Some(Kind::PriceBookChanged(v1::PriceBookChanged { price_book }))
+            }
+            &Event::DemandPriced { since, ref region, factor_permille, lent_permille }
+                if self.filter.admits_prices(Some(region)) =>
+            {
+                let kept = KeptFactor { since, revision, factor_permille, lent_permille };
+                let factor = Some(demand_factor(region, &kept));
+                Some(Kind::DemandPriced(v1::DemandPriced { factor }))
+            }
+            _ => None,
+        }
+    }
+
     fn of_owner(&self, event: &Event) -> Option<Kind> {
         if !self.filter.admits_owners() {
             return None;
@@ -156,11 +177,6 @@ impl Renderer<'_> {
                 let revision = self.commit.revision.0;
                 let owner = v1::Owner { revision, ..owner_description(spec) };
                 Some(Kind::OwnerUpdated(v1::OwnerUpdated { owner: Some(owner) }))
-            }
-            Event::PriceBookChanged { since, book } => {
-                let (since, revision, book) = (*since, self.commit.revision, Arc::clone(book));
-                let price_book = Some(kept_book(&KeptBook { since, revision, book }));
-                Some(Kind::PriceBookChanged(v1::PriceBookChanged { price_book }))
             }
             Event::OwnerTurned { owner } => {
                 Some(Kind::OwnerTurned(v1::OwnerTurned { owner: owner.to_string() }))

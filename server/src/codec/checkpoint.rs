@@ -59,6 +59,9 @@ pub fn encode_checkpoint<E>(
     in_pieces(ledger::books(state.accounts()), |books| {
         put(EntryKind::PriceBooks(format::PriceBooks { books }))
     })?;
+    in_pieces(ledger::factors(state.accounts()), |factors| {
+        put(EntryKind::DemandFactors(format::DemandFactors { factors }))
+    })?;
     in_pieces(described(state).map(owner), |owners| {
         put(EntryKind::Owners(format::Owners { owners }))
     })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offpeak_core::{
-    billing::KeptBook,
+    billing::{KeptBook, KeptFactor},
     event::Event,
     model::{
         AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
@@ -65,6 +65,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
         }
         Event::PriceBookChanged { since, book } => {
             EventKind::PriceBookChanged(ledger::book_message(*since, Revision(0), book))
+        }
+        Event::DemandPriced { since, region, factor_permille, lent_permille } => {
+            let what = (*since, *factor_permille, *lent_permille);
+            EventKind::DemandPriced(ledger::priced_message(region, what, Revision(0)))
         }
         Event::BudgetTurned { tenant, level, spent } => {
             let (tenant, level) = (tenant.0, ledger::level_code(*level));
@@ -183,6 +187,11 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         EventKind::PriceBookChanged(message) => {
             let KeptBook { since, book, .. } = ledger::book(message)?;
             Event::PriceBookChanged { since, book }
+        }
+        EventKind::DemandPriced(message) => {
+            let (region, kept) = ledger::factor(&message)?;
+            let KeptFactor { since, factor_permille, lent_permille, .. } = kept;
+            Event::DemandPriced { since, region, factor_permille, lent_permille }
         }
         EventKind::BudgetTurned(turned) => Event::BudgetTurned {
             tenant: TenantId(turned.tenant),

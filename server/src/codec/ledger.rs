@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use offpeak_core::{
-    billing::{Accounts, KeptBook, RestoredAccounts, Row, RowKey, Site},
+    billing::{Accounts, KeptBook, KeptFactor, RestoredAccounts, Row, RowKey, Site},
     model::{
-        Budget, BudgetLevel, Horizon, JobId, Name, NodeId, PriceBook, Prices, Revision, SiteId,
-        Spending, TenantId, Time,
+        Budget, BudgetLevel, DemandCurve, DemandStep, Horizon, JobId, Name, NodeId, PriceBook,
+        Prices, Revision, SiteId, Spending, TenantId, Time,
     },
     state::State,
 };
@@ -102,6 +102,7 @@ pub(super) fn book_message(since: Time, revision: Revision, book: &PriceBook) ->
         region: region.to_string(),
         prices: prices.into(),
     };
+    let step = |step: &DemandStep| [step.lent_permille, step.factor_permille];
     format::PriceBook {
         since: since.0,
         currency: book.currency.to_string(),
@@ -111,6 +112,7 @@ pub(super) fn book_message(since: Time, revision: Revision, book: &PriceBook) ->
         horizon_permille: book.horizon_permille.to_vec(),
         owner_permille: book.owner_permille,
         revision: revision.0,
+        demand: book.demand.steps().iter().flat_map(step).collect(),
     }
 }
 
@@ -127,9 +129,36 @@ pub(super) fn book(message: format::PriceBook) -> Result<KeptBook, CodecError> {
         interruptible_permille: message.interruptible_permille,
         horizon_permille: horizons.map_err(|_| CodecError::Columns("a price book"))?,
         owner_permille: message.owner_permille,
+        demand: curve(&message.demand)?,
     };
     let (since, revision) = (Time(message.since), Revision(message.revision));
     Ok(KeptBook { since, revision, book: Arc::new(book) })
+}
+
+fn curve(numbers: &[u32]) -> Result<DemandCurve, CodecError> {
+    let (pairs, rest) = numbers.as_chunks::<2>();
+    let step = |&[lent_permille, factor_permille]: &[u32; 2]| DemandStep {
+        lent_permille,
+        factor_permille,
+    };
+    let curve = DemandCurve::new(pairs.iter().map(step).collect());
+    curve.ok().filter(|_| rest.is_empty()).ok_or(CodecError::Columns("a price book"))
+}
+
+pub(super) fn priced_message(
+    region: &Name,
+    (since, factor_permille, lent_permille): (Time, u32, Option<u32>),
+    revision: Revision,
+) -> format::DemandPriced {
+    let (since, region, revision) = (since.0, region.to_string(), revision.0);
+    format::DemandPriced { since, region, factor_permille, lent_permille, revision }
+}
+
+pub(super) fn factor(message: &format::DemandPriced) -> Result<(Name, KeptFactor), CodecError> {
+    let (since, revision) = (Time(message.since), Revision(message.revision));
+    let &format::DemandPriced { factor_permille, lent_permille, .. } = message;
+    let kept = KeptFactor { since, revision, factor_permille, lent_permille };
+    Ok((name("region", &message.region)?, kept))
 }
 
 impl From<&Prices> for format::Prices {
@@ -181,13 +210,14 @@ pub(super) fn head(state: &State) -> format::LedgerHead {
         rows: accounts.all_rows().count() as u64,
         jobs: totals(state).count() as u64,
         books: accounts.books().all().len() as u64,
+        factors: accounts.factors().len() as u64,
     }
 }
 
 /// How much a ledger holds; nothing if it is empty.
 pub(super) fn size(head: &format::LedgerHead) -> u64 {
     let listed = [head.sites.len(), head.payers.len(), head.moved.len()];
-    let counted = [head.rows, head.jobs, head.books].into_iter();
+    let counted = [head.rows, head.jobs, head.books, head.factors].into_iter();
     counted.chain(listed.map(|count| count as u64)).fold(0, u64::saturating_add)
 }
 
@@ -218,6 +248,14 @@ pub(super) fn books(accounts: &Accounts) -> impl Iterator<Item = format::PriceBo
     accounts.books().all().iter().map(|kept| book_message(kept.since, kept.revision, &kept.book))
 }
 
+pub(super) fn factors(accounts: &Accounts) -> impl Iterator<Item = format::DemandPriced> {
+    let all = accounts.factors().all();
+    all.map(|(region, kept)| {
+        let what = (kept.since, kept.factor_permille, kept.lent_permille);
+        priced_message(region, what, kept.revision)
+    })
+}
+
 /// What is booked of jobs, a piece after the other.
 pub(super) fn job_totals(state: &State) -> impl Iterator<Item = format::JobTotals> {
     let mut all = totals(state).peekable();
@@ -244,7 +282,7 @@ fn totals(state: &State) -> impl Iterator<Item = (JobId, u64, u128)> {
 #[derive(Debug)]
 pub(super) struct LedgerReader {
     parts: RestoredAccounts,
-    counts: [(&'static str, u64); 3],
+    counts: [(&'static str, u64); 4],
 }
 
 impl LedgerReader {
@@ -268,6 +306,7 @@ impl LedgerReader {
             ("rows of the ledger", head.rows),
             ("totals of jobs", head.jobs),
             ("price books", head.books),
+            ("factors on prices", head.factors),
         ];
         Ok(Self { parts, counts })
     }
@@ -301,8 +340,16 @@ impl LedgerReader {
         Ok(())
     }
 
+    pub(super) fn factors(&mut self, factors: &[format::DemandPriced]) -> Result<(), CodecError> {
+        for message in factors {
+            self.parts.factors.push(factor(message)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(self) -> Result<RestoredAccounts, CodecError> {
-        let found = [self.parts.rows.len(), self.parts.jobs.len(), self.parts.books.len()];
+        let parts = &self.parts;
+        let found = [parts.rows.len(), parts.jobs.len(), parts.books.len(), parts.factors.len()];
         for ((what, expected), found) in self.counts.into_iter().zip(found) {
             let found = found as u64;
             if expected != found {

@@ -73,7 +73,8 @@ impl CheckpointReader {
             EntryKind::Ledger(_)
             | EntryKind::LedgerRows(_)
             | EntryKind::JobTotals(_)
-            | EntryKind::PriceBooks(_) => unreachable!("invariant: taken above"),
+            | EntryKind::PriceBooks(_)
+            | EntryKind::DemandFactors(_) => unreachable!("invariant: taken above"),
             EntryKind::Header(_) => Err(CodecError::Order("the entries of the checkpoint")),
             EntryKind::Owners(message) => {
                 message.owners.into_iter().try_for_each(|owner| add_owner(restore, owner))
@@ -207,6 +208,7 @@ fn ledger_entry(
         EntryKind::LedgerRows(message) => begun?.rows(message.rows)?,
         EntryKind::JobTotals(message) => begun?.totals(&message)?,
         EntryKind::PriceBooks(message) => begun?.books(message.books)?,
+        EntryKind::DemandFactors(message) => begun?.factors(&message.factors)?,
         other => return Ok(Some(other)),
     }
     Ok(None)

@@ -2,7 +2,7 @@ use std::num::{NonZeroU64, NonZeroU128};
 
 use imbl::OrdMap;
 
-use super::{Books, DAYS_KEPT, KeptBook, ROWS_KEPT, Row, days_of};
+use super::{Books, DAYS_KEPT, Factors, KeptBook, KeptFactor, ROWS_KEPT, Row, days_of};
 use crate::{
     model::{
         Job, JobId, JobSpec, Name, Node, NodeId, NodeSpec, Rate, Resources, SiteId, TenantId, Time,
@@ -14,6 +14,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Accounts {
     books: Books,
+    factors: Factors,
     sites: OrdMap<SiteId, (Site, Uses)>,
     site_ids: OrdMap<Site, SiteId>,
     next_site: SiteId,
@@ -70,6 +71,7 @@ pub(crate) struct Held<'a> {
 #[expect(missing_docs, reason = "as in Accounts")]
 pub struct RestoredAccounts {
     pub books: Vec<KeptBook>,
+    pub factors: Vec<(Name, KeptFactor)>,
     pub sites: Vec<(SiteId, Site)>,
     pub payers: Vec<(TenantId, Name)>,
     pub rows: Vec<(RowKey, Row)>,
@@ -180,7 +182,8 @@ impl Accounts {
         }
         let site = self.site(held.site);
         let wish = (&held.spec.request, held.spec.min_runtime);
-        self.books.rate(held.placed, wish, &site.region, &site.gpu_model)
+        let rate = self.books.rate(held.placed, wish, &site.region, &site.gpu_model);
+        rate.at_demand(self.factors.at(&site.region, held.placed))
     }
 
     /// Books what is not booked yet of an allocation that ends, or whose node changes hands, at what it costs.
@@ -318,6 +321,11 @@ impl Accounts {
         self.books.add(new, oldest_placed);
     }
 
+    /// Adds what demand makes of the prices of a region.
+    pub(crate) fn add_factor(&mut self, region: &Name, new: KeptFactor, oldest_placed: Time) {
+        self.factors.add(region, new, oldest_placed);
+    }
+
     /// Tenants with rows and their names.
     pub fn payers(&self) -> impl Iterator<Item = (TenantId, &Name)> {
         self.payers.iter().map(|(id, (name, _))| (*id, name))
@@ -332,6 +340,12 @@ impl Accounts {
     #[must_use]
     pub fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// What demand makes of prices.
+    #[must_use]
+    pub fn factors(&self) -> &Factors {
+        &self.factors
     }
 
     /// Sites of which anything is booked. The others follow from nodes.
@@ -358,6 +372,9 @@ impl Accounts {
         }
         for book in parts.books {
             accounts.books.add(book, Time(0));
+        }
+        for (region, kept) in &parts.factors {
+            accounts.factors.restore(region, *kept)?;
         }
         for (id, site) in parts.sites {
             accounts.next_site = accounts.next_site.max(SiteId(id.0.checked_add(1)?));
@@ -407,5 +424,7 @@ impl Accounts {
         let kept = self.payers.iter().map(|(id, (_, rows))| (*id, *rows));
         assert!(kept.eq(payers), "names are kept as long as there are rows");
         assert_eq!(self.sites.len(), self.site_ids.len(), "every site has one number");
+        let newest = self.books.newest();
+        self.factors.check(newest.is_some_and(|newest| !newest.book.demand.is_empty()));
     }
 }

@@ -26,6 +26,7 @@ impl Engine {
                 Due::Forget(job) => self.forget_due(job),
                 Due::ForgetRequests => self.forget_requests(),
                 Due::Budget(tenant) => self.settle_budget(tenant),
+                Due::Demand => self.look_at_demand(),
             }
         }
         self.unfinished |= self.timers.next().is_some_and(|time| time <= self.now);

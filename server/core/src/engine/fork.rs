@@ -1,6 +1,6 @@
 //! What would come of it: an engine's copy that decides on commands which nobody has given.
 
-use super::{Engine, Step, timers::Timers};
+use super::{Engine, Step, demand::Tally, timers::Timers};
 use crate::{
     command::Request,
     event::Batch,
@@ -34,6 +34,7 @@ impl Engine {
                 touched_jobs: self.touched_jobs.clone(),
                 touched_tenants: self.touched_tenants.clone(),
                 touched_owners: self.touched_owners.clone(),
+                demand: Tally::default(),
                 evicted: self.evicted.clone(),
                 room: Vec::new(),
                 tried: Vec::new(),

@@ -15,6 +15,7 @@
 mod ahead;
 mod budgets;
 mod decide;
+mod demand;
 mod dependents;
 mod due;
 mod follow;
@@ -30,6 +31,7 @@ use std::{
 };
 
 pub use ahead::{Ahead, Began};
+use demand::Tally;
 use follow::Touched;
 pub use fork::Fork;
 use timers::Timers;
@@ -80,6 +82,8 @@ pub struct Engine {
     touched_tenants: BTreeSet<TenantId>,
     /// Owners with a shortfall budget of which more may have been spent, or less may count.
     touched_owners: BTreeSet<Name>,
+    /// How much is lent, as far as nodes have been looked at.
+    demand: Tally,
     /// Jobs that lost tasks, and why.
     evicted: BTreeMap<JobId, EvictionReason>,
     /// Evicted tasks that may have been so too often.
@@ -114,6 +118,7 @@ impl Engine {
             touched_jobs: Vec::new(),
             touched_tenants: BTreeSet::new(),
             touched_owners: BTreeSet::new(),
+            demand: Tally::default(),
             evicted: BTreeMap::new(),
             tried: Vec::new(),
             freed: Vec::new(),

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     event::Event,
     model::{
-        Allocation, AllocationId, Job, JobId, Name, Node, NodeId, Owner, TaskIndex, TenantId, Time,
+        Allocation, AllocationId, Horizon, Job, JobId, Name, Node, NodeId, Owner, TaskIndex,
+        TenantId, Time,
     },
     state::State,
 };
@@ -29,6 +30,8 @@ pub(super) enum Due {
     ForgetRequests,
     /// A tenant may reach a limit of its budget, or a new period begins.
     Budget(TenantId),
+    /// Prices follow demand: time to look how much is lent.
+    Demand,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -101,6 +104,7 @@ impl Timers {
         for (job, task, tries) in state.all_tries() {
             timers.entries.extend(tries.until.map(|until| (until, Due::Retry(job, task))));
         }
+        timers.look_at_demand(state, next_look(now));
         if let Some((_, oldest)) = state.remembered_by_age().next() {
             timers.forget_requests_at(oldest.time.after(state.policy().request_retention));
         }
@@ -217,6 +221,14 @@ impl Timers {
         }
     }
 
+    /// Sets when to look how much is lent, if prices follow that.
+    pub(super) fn look_at_demand(&mut self, state: &State, time: Time) {
+        let newest = state.accounts().books().newest();
+        if newest.is_some_and(|newest| !newest.book.demand.is_empty()) {
+            self.entries.insert((time, Due::Demand));
+        }
+    }
+
     pub(super) fn forget_requests_at(&mut self, time: Time) {
         self.entries.insert((time, Due::ForgetRequests));
     }
@@ -294,6 +306,7 @@ impl Timers {
                 self.entries.insert((*until, Due::Retry(at.job, at.task)));
             }
             Event::TaskStarted { at } => self.set_timeout(state, at.id),
+            Event::PriceBookChanged { .. } => self.look_at_demand(state, state.now()),
             Event::NoticeGiven { at, .. } => {
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 self.ends.extend(eviction(allocation));
@@ -339,6 +352,12 @@ impl Timers {
     fn set_timeout(&mut self, state: &State, id: AllocationId) {
         self.ends.extend(timeout(state, state.allocation(id).expect("invariant: it is live")));
     }
+}
+
+/// Looks at demand begin at the same times whenever the process began, and at once when prices change.
+pub(super) fn next_look(now: Time) -> Time {
+    let every = Horizon::FiveMinutes.length().0;
+    Time((now.0 / every).saturating_add(1).saturating_mul(every))
 }
 
 /// Some are let go at once when there are a sixteenth too many, so that it is not one for each that comes.

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{Dimension, GPU_MILLIS_PER_DEVICE, Horizon, Millis, Name, Resources};
+use super::{
+    DemandCurve, Dimension, GPU_MILLIS_PER_DEVICE, Horizon, Millis, Name, PLAIN_PERMILLE, Resources,
+};
 
 /// The greatest price of one unit for one hour: a million units of the currency.
 pub const MAX_PRICE: u64 = 1_000_000_000_000;
@@ -27,6 +29,8 @@ pub struct PriceBook {
     pub horizon_permille: [u32; Horizon::COUNT],
     /// What owners get of a charge, in thousandths of it; at most 1000.
     pub owner_permille: u32,
+    /// How what tenants are charged follows demand.
+    pub demand: DemandCurve,
 }
 
 /// List prices for an hour, in millionths of the currency's unit. `None`: as everywhere, and there: nothing.
@@ -122,12 +126,21 @@ impl Rate {
     /// Exact amounts of money are sums of rates times milliseconds: this many of them are a millionth of the
     /// currency's unit.
     pub const MICRO: u128 = PARTS * Millis::HOUR.0 as u128;
+
+    /// What is charged where demand makes it dearer or cheaper, in thousandths; rounded down once more.
+    #[must_use]
+    pub fn at_demand(self, permille: u32) -> Self {
+        if permille == PLAIN_PERMILLE {
+            return self;
+        }
+        Self { charged: self.charged.saturating_mul(permille.into()) / 1000, ..self }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{PriceBook, Prices, Rate};
-    use crate::model::{Millis, Name, Resources};
+    use crate::model::{DemandCurve, Millis, Name, Resources};
 
     fn name(text: &str) -> Name {
         Name::parse_optional(text).expect("a name")
@@ -149,6 +162,7 @@ mod tests {
             interruptible_permille: 300,
             horizon_permille: [500, 700, 900, 1000],
             owner_permille: 800,
+            demand: DemandCurve::default(),
         }
     }
 

@@ -254,6 +254,7 @@ impl Scheduler {
             }
             Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
             Event::PriceBookChanged { .. }
+            | Event::DemandPriced { .. }
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }

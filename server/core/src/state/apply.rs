@@ -69,6 +69,9 @@ impl State {
             Event::RiskCurbed { owner, curb } => self.curb_risk(owner, *curb),
             Event::ForecastMade { bounds } => bounds.iter().for_each(|b| self.bound_node(b)),
             Event::PriceBookChanged { since, book } => self.change_prices(*since, book),
+            Event::DemandPriced { since, region, factor_permille, lent_permille } => {
+                self.change_factor(region, (*since, *factor_permille, *lent_permille));
+            }
             Event::BudgetTurned { tenant, level, .. } => self.turn_budget(*tenant, *level),
             Event::TenantCreated { id, spec } => {
                 self.add_tenant(*id, spec);

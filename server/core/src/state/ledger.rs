@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::{State, apply::tenant_mut};
 use crate::{
-    billing::{Accounts, Held, KeptBook, days_of, held},
+    billing::{Accounts, Held, KeptBook, KeptFactor, days_of, held},
     event::Placement,
     model::{
-        Allocation, AllocationId, BudgetLevel, JobId, NodeId, NodeSpec, PriceBook, Spending,
+        Allocation, AllocationId, BudgetLevel, JobId, Name, NodeId, NodeSpec, PriceBook, Spending,
         TenantId, Time,
     },
 };
@@ -30,6 +30,17 @@ impl State {
         let oldest = self.oldest_placed();
         let book = Arc::clone(book);
         self.accounts.add_book(KeptBook { since, revision: self.revision, book }, oldest);
+    }
+
+    pub(super) fn change_factor(
+        &mut self,
+        region: &Name,
+        (since, factor_permille, lent_permille): (Time, u32, Option<u32>),
+    ) {
+        let oldest = self.oldest_placed();
+        let revision = self.revision;
+        let factor = KeptFactor { since, revision, factor_permille, lent_permille };
+        self.accounts.add_factor(region, factor, oldest);
     }
 
     /// Adds to what a tenant with a budget spends what tasks cost that are placed now.

@@ -569,6 +569,260 @@ fn prices_stay_in_their_currency() {
 }
 
 #[test]
+fn prices_follow_what_is_lent_of_a_region_and_what_runs_keeps_its_own() {
+    expect![[r#"
+        > price core=36000000 spot=500 share=800 demand=500:1200,750:1500
+          prices from 1 ms
+        > node a cpu=8 owner=web region=eu
+          registered a
+        > node b cpu=8 owner=web region=us
+          registered b
+        > tenant acme
+          created acme
+        > at +1s
+        > job acme/first count=4 cpu=1 region=eu
+          submitted acme/first
+          placed acme/first/0..3 on a
+        > at +301s
+          +5m demand [eu] 1200 at 500, from 300001 ms
+        > job acme/second count=2 cpu=1 region=eu
+          submitted acme/second
+          placed acme/second/0..1 on a
+        > job acme/other cpu=1 region=us
+          submitted acme/other
+          placed acme/other/0 on b
+        > at +601s
+          +10m demand [eu] 1500 at 750, from 600001 ms
+        > job acme/third cpu=1 region=eu
+          submitted acme/third
+          placed acme/third/0 on a
+        > at +611s
+        > cost acme/first
+          2440000 ms of tasks: 12200000, and 72000000 an hour
+        > cost acme/second
+          620000 ms of tasks: 3720000, and 43200000 an hour
+        > cost acme/other
+          310000 ms of tasks: 1550000, and 18000000 an hour
+        > cost acme/third
+          10000 ms of tasks: 75000, and 27000000 an hour
+        > bill
+          day 20000 acme at [web eu]: cpu 3070000000 charge 15995000 of list 30700000, owner 12796000, margin 3199000
+          day 20000 acme at [web us]: cpu 310000000 charge 1550000 of list 3100000, owner 1240000, margin 310000
+    "#]].assert_eq(&play(
+        "price core=36000000 spot=500 share=800 demand=500:1200,750:1500
+         node a cpu=8 owner=web region=eu
+         node b cpu=8 owner=web region=us
+         tenant acme
+         at +1s
+         job acme/first count=4 cpu=1 region=eu
+         at +301s
+         job acme/second count=2 cpu=1 region=eu
+         job acme/other cpu=1 region=us
+         at +601s
+         job acme/third cpu=1 region=eu
+         at +611s
+         cost acme/first
+         cost acme/second
+         cost acme/other
+         cost acme/third
+         bill",
+    ));
+}
+
+#[test]
+fn prices_do_not_flap_around_a_step() {
+    expect![[r#"
+        > price core=36000000 demand=500:1200
+          prices from 1 ms
+        > node a cpu=100
+          registered a
+        > tenant acme
+          created acme
+        > job acme/most cpu=45
+          submitted acme/most
+          placed acme/most/0 on a
+        > job acme/some cpu=6
+          submitted acme/some
+          placed acme/some/0 on a
+        > at +301s
+          +5m demand [] 1200 at 510, from 300001 ms
+        > cancel acme/some
+          ended acme/some/0 Cancelled
+          done acme/some Cancelled
+        > at +601s
+        > job acme/rest cpu=6
+          submitted acme/rest
+          placed acme/rest/0 on a
+        > at +901s
+        > cancel acme/most
+          ended acme/most/0 Cancelled
+          done acme/most Cancelled
+        > at +1201s
+          +20m demand [] 1000 at 60, from 1200001 ms
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000 demand=500:1200
+         node a cpu=100
+         tenant acme
+         job acme/most cpu=45
+         job acme/some cpu=6
+         at +301s
+         cancel acme/some
+         at +601s
+         job acme/rest cpu=6
+         at +901s
+         cancel acme/most
+         at +1201s",
+    ));
+}
+
+#[test]
+fn a_book_that_does_not_follow_demand_ends_what_demand_made_of_prices() {
+    expect![[r#"
+        > price core=36000000 demand=0:800,500:1200
+          prices from 1 ms
+        > node a cpu=8 region=eu
+          registered a
+        > node b cpu=8 region=us
+          registered b
+        > tenant acme
+          created acme
+        > job acme/dear count=4 cpu=1 region=eu
+          submitted acme/dear
+          placed acme/dear/0..3 on a
+        > at +301s
+          +5m demand [eu] 1200 at 500, from 300001 ms
+          +5m demand [us] 800 at 0, from 300001 ms
+        > price core=72000000 demand=0:800,500:1200
+          prices from 301001 ms
+        > price core=36000000
+          prices from 301001 ms
+          demand [eu] 1000 at an end, from 301001 ms
+          demand [us] 1000 at an end, from 301001 ms
+        > job acme/now cpu=1 region=eu
+          submitted acme/now
+          placed acme/now/0 on a
+        > at +302s
+        > job acme/plain cpu=1 region=eu
+          submitted acme/plain
+          placed acme/plain/0 on a
+        > at +303s
+        > cost acme/now
+          2000 ms of tasks: 24000, and 43200000 an hour
+        > cost acme/plain
+          1000 ms of tasks: 10000, and 36000000 an hour
+        > at +700s
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000 demand=0:800,500:1200
+         node a cpu=8 region=eu
+         node b cpu=8 region=us
+         tenant acme
+         job acme/dear count=4 cpu=1 region=eu
+         at +301s
+         price core=72000000 demand=0:800,500:1200
+         price core=36000000
+         job acme/now cpu=1 region=eu
+         at +302s
+         job acme/plain cpu=1 region=eu
+         at +303s
+         cost acme/now
+         cost acme/plain
+         at +700s",
+    ));
+}
+
+#[test]
+fn a_restart_changes_neither_what_demand_made_of_prices_nor_when_it_is_looked_at() {
+    expect![[r#"
+        > price core=36000000 demand=500:1200
+          prices from 1 ms
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first count=4 cpu=1
+          submitted acme/first
+          placed acme/first/0..3 on a
+        > at +299s
+        > restart
+        > at +301s
+          +5m demand [] 1200 at 500, from 300001 ms
+        > restart
+        > job acme/second cpu=1
+          submitted acme/second
+          placed acme/second/0 on a
+        > at +311s
+        > cost acme/second
+          10000 ms of tasks: 120000, and 43200000 an hour
+        > cancel acme/first
+          ended acme/first/0 Cancelled
+          ended acme/first/1 Cancelled
+          ended acme/first/2 Cancelled
+          ended acme/first/3 Cancelled
+          done acme/first Cancelled
+        > restart
+        > at +601s
+          +10m demand [] 1000 at 125, from 600001 ms
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000 demand=500:1200
+         node a cpu=8
+         tenant acme
+         job acme/first count=4 cpu=1
+         at +299s
+         restart
+         at +301s
+         restart
+         job acme/second cpu=1
+         at +311s
+         cost acme/second
+         cancel acme/first
+         restart
+         at +601s",
+    ));
+}
+
+#[test]
+fn nodes_that_lend_nothing_now_and_countables_make_nothing_dear() {
+    expect![[r#"
+        > price core=36000000 demand=500:1200
+          prices from 1 ms
+        > node a cpu=8 count.licence=1
+          registered a
+        > node b cpu=2
+          registered b
+        > tenant acme
+          created acme
+        > job acme/small count=1 cpu=1 count.licence=1
+          submitted acme/small
+          placed acme/small/0 on a
+        > job acme/large count=1 cpu=2 node=b
+          submitted acme/large
+          placed acme/large/0 on b
+        > cordon b
+          b is cordoned
+        > at +301s
+        > load a cpu=6
+          load a cpu_millis=6000
+        > at +601s
+          +10m demand [] 1200 at 714, from 600001 ms
+    "#]]
+    .assert_eq(&play(
+        "price core=36000000 demand=500:1200
+         node a cpu=8 count.licence=1
+         node b cpu=2
+         tenant acme
+         job acme/small count=1 cpu=1 count.licence=1
+         job acme/large count=1 cpu=2 node=b
+         cordon b
+         at +301s
+         load a cpu=6
+         at +601s",
+    ));
+}
+
+#[test]
 fn a_node_that_changes_hands_brings_the_limit_nearer() {
     expect![[r#"
         > price core=3600000 dear.core=36000000

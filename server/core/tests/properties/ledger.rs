@@ -6,8 +6,8 @@ use offpeak_core::{
     billing::{DAY_MS, Statement, Subject, job_cost, statement},
     event::{Batch, Event},
     model::{
-        AllocationId, AllocationRef, JobId, JobSpec, Millis, Name, NodeId, NodeSpec, PriceBook,
-        TenantId, Time,
+        AllocationId, AllocationRef, DemandCurve, DemandStep, JobId, JobSpec, Millis, Name, NodeId,
+        NodeSpec, PriceBook, TenantId, Time,
     },
     state::State,
 };
@@ -25,6 +25,7 @@ pub(super) struct Ledger {
     nodes: BTreeMap<NodeId, Arc<NodeSpec>>,
     jobs: BTreeMap<JobId, (Name, Arc<JobSpec>)>,
     books: Vec<(Time, Arc<PriceBook>)>,
+    factors: Vec<(Time, Name, u32)>,
     /// Since when it was placed, and since when its node is whose and where it is.
     live: BTreeMap<AllocationId, (AllocationRef, Time, Time)>,
     sums: BTreeMap<Key, Sums>,
@@ -55,6 +56,9 @@ impl Ledger {
                 self.nodes.insert(*id, Arc::clone(spec));
             }
             Event::PriceBookChanged { since, book } => self.books.push((*since, Arc::clone(book))),
+            Event::DemandPriced { since, region, factor_permille, .. } => {
+                self.factors.push((*since, region.clone(), *factor_permille));
+            }
             Event::JobSubmitted { id, tenant, spec, .. } => {
                 let tenant = self.tenants[tenant].clone();
                 self.jobs.insert(*id, (tenant, Arc::clone(spec)));
@@ -144,7 +148,11 @@ impl Ledger {
         let longer = [(21_600_000, day), (3_600_000, hours), (300_000, hour), (0, minutes)];
         let promised = longer.into_iter().find(|(more, _)| spec.min_runtime.0 > *more);
         let permille = promised.map_or(book.interruptible_permille, |(_, permille)| permille);
-        (list, list * u128::from(permille) / 1000, book.owner_permille.into())
+        let charged = list * u128::from(permille) / 1000;
+        let here =
+            |(since, region, _): &&(Time, Name, u32)| *since <= placed && *region == node.region;
+        let factor = self.factors.iter().rev().find(here).map_or(1000, |(.., factor)| *factor);
+        (list, charged * u128::from(factor) / 1000, book.owner_permille.into())
     }
 
     /// Compares everything with what the state says, as of a time that is not before its own.
@@ -226,7 +234,17 @@ pub(super) fn book(seed: u8) -> PriceBook {
         interruptible_permille: seed * 13 % 1_001,
         horizon_permille: [1, 2, 3, 4].map(|at| seed * at % 1_301),
         owner_permille: seed * 17 % 1_001,
+        demand: demand(seed),
     }
+}
+
+/// Most books let prices follow demand, and each in its own way.
+fn demand(seed: u32) -> DemandCurve {
+    let step = |at: u32| DemandStep {
+        lent_permille: (at + seed % 2) * 200,
+        factor_permille: 700 + (seed % 2) * 301 + at * (1 + seed),
+    };
+    DemandCurve::new((0..seed % 4).map(step).collect()).expect("it ascends")
 }
 
 /// A day and more, so that rows are split.

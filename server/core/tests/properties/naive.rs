@@ -190,7 +190,7 @@ impl Naive {
                 let old = self.levels.insert(*tenant, *level).unwrap_or_default();
                 assert_ne!(old, *level, "a turn is one");
             }
-            Event::PriceBookChanged { .. } => {}
+            Event::PriceBookChanged { .. } | Event::DemandPriced { .. } => {}
             Event::TenantDeleted { id, .. } => {
                 self.tenants.remove(id);
                 self.levels.remove(id);

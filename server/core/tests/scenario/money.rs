@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use offpeak_core::{
     billing::{DAY_MS, Subject, job_cost, statement},
     command::Command,
-    model::{Budget, Job, Name, Period, PriceBook, Prices, Time},
+    model::{Budget, DemandCurve, DemandStep, Job, Name, Period, PriceBook, Prices, Time},
     state::State,
 };
 
 use super::parse::name;
 
-/// `price core=36000 eu.core=72000 spot=300 horizons=500,700,900,1000 share=800`, in millionths an hour.
+/// `price core=36000 eu.core=72000 spot=300 horizons=500,700,900,1000 share=800 demand=700:1200,900:1500`, in millionths
+/// an hour and thousandths.
 pub(crate) fn book(words: &[&str]) -> Command {
     let mut book = PriceBook {
         currency: name("EUR"),
@@ -20,6 +21,7 @@ pub(crate) fn book(words: &[&str]) -> Command {
         interruptible_permille: 1000,
         horizon_permille: [1000; 4],
         owner_permille: 1000,
+        demand: DemandCurve::default(),
     };
     for word in words {
         let (key, value) = word.split_once('=').expect("key=value");
@@ -28,6 +30,7 @@ pub(crate) fn book(words: &[&str]) -> Command {
             "currency" => book.currency = name(value),
             "spot" => book.interruptible_permille = number(),
             "share" => book.owner_permille = number(),
+            "demand" => book.demand = demand(value),
             "horizons" => {
                 let all: Vec<u32> = value.split(',').map(|p| p.parse().expect("number")).collect();
                 book.horizon_permille = all.try_into().expect("four");
@@ -41,6 +44,15 @@ pub(crate) fn book(words: &[&str]) -> Command {
         }
     }
     Command::SetPriceBook { book, expected: None }
+}
+
+fn demand(text: &str) -> DemandCurve {
+    let steps = text.split(',').map(|step| {
+        let (lent, factor) = step.split_once(':').expect("lent:factor");
+        let number = |text: &str| text.parse().expect("a number");
+        DemandStep { lent_permille: number(lent), factor_permille: number(factor) }
+    });
+    DemandCurve::new(steps.collect()).expect("a curve")
 }
 
 const PREFIXES: [&str; 2] = ["count", "model"];

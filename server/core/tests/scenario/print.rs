@@ -212,6 +212,11 @@ impl Printer<'_> {
             Event::PriceBookChanged { since, .. } => {
                 format!("prices from {} ms", since.0 - self.start.0)
             }
+            Event::DemandPriced { since, region, factor_permille, lent_permille } => {
+                let lent = lent_permille.map_or("an end".into(), |lent| lent.to_string());
+                let since = since.0 - self.start.0;
+                format!("demand [{region}] {factor_permille} at {lent}, from {since} ms")
+            }
             Event::BudgetTurned { tenant, level, spent } => {
                 let tenant = self.after.tenant(*tenant).expect("a tenant");
                 format!("budget {} {level:?} at {spent}", tenant.spec.name)

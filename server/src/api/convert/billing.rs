@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use offpeak::v1;
 use offpeak_core::{
-    billing::{DAY_MS, KeptBook, Line, Row},
+    billing::{DAY_MS, KeptBook, KeptFactor, Line, Row},
     command::Command,
     model::{
-        Budget, BudgetLevel, Horizon, MAX_PRICE, MAX_PRICE_PERMILLE, Name, Period, PriceBook,
-        Prices, Resources, Revision, Time,
+        Budget, BudgetLevel, CurveError, DemandCurve, DemandStep, Horizon, MAX_DEMAND_STEPS,
+        MAX_PRICE, MAX_PRICE_PERMILLE, Name, Period, PriceBook, Prices, Resources, Revision, Time,
     },
 };
 
@@ -73,7 +73,37 @@ fn price_book(violations: &mut Violations, at: &At<'_>, book: &v1::PriceBook) ->
         interruptible_permille,
         horizon_permille,
         owner_permille,
+        demand: demand(violations, &at.field("demand"), &book.demand),
     }
+}
+
+fn demand(violations: &mut Violations, at: &At<'_>, steps: &[v1::DemandStep]) -> DemandCurve {
+    let step = |&v1::DemandStep { lent_permille, factor_permille }| DemandStep {
+        lent_permille,
+        factor_permille,
+    };
+    match DemandCurve::new(steps.iter().map(step).collect()) {
+        Ok(curve) => return curve,
+        Err(CurveError::TooMany) => drop(at_most(violations, at, steps.len(), MAX_DEMAND_STEPS)),
+        Err(CurveError::OutOfRange(index)) => {
+            let (at, step) = (at.index(index), steps[index]);
+            within(violations, &at.field("lent_permille"), step.lent_permille, (0, WHOLE));
+            let factors = (1, MAX_PRICE_PERMILLE);
+            within(violations, &at.field("factor_permille"), step.factor_permille, factors);
+        }
+        Err(CurveError::NotAscending(0)) => {
+            let at = at.index(0);
+            let wrong = "must be greater than 1000, which is paid below a first step that does not begin at 0";
+            violations.refuse(&at.field("factor_permille"), wrong);
+        }
+        Err(CurveError::NotAscending(index)) => {
+            violations.refuse(
+                &at.index(index),
+                "must be greater than the step before it, in both numbers",
+            );
+        }
+    }
+    DemandCurve::default()
 }
 
 fn prices(violations: &mut Violations, at: &At<'_>, prices: &v1::Prices) -> Prices {
@@ -134,6 +164,24 @@ pub(crate) fn kept_book(kept: &KeptBook) -> v1::PriceBook {
         six_hours_permille: six_hours,
         day_permille: day,
         owner_permille: Some(book.owner_permille),
+        demand: book.demand.steps().iter().map(demand_step).collect(),
+        since: Some(timestamp(kept.since)),
+        revision: kept.revision.0,
+        demand_factors: Vec::new(),
+    }
+}
+
+fn demand_step(step: &DemandStep) -> v1::DemandStep {
+    let DemandStep { lent_permille, factor_permille } = *step;
+    v1::DemandStep { lent_permille, factor_permille }
+}
+
+/// What demand makes of the prices of a region, as it is kept.
+pub(crate) fn demand_factor(region: &Name, kept: &KeptFactor) -> v1::DemandFactor {
+    v1::DemandFactor {
+        region: region.to_string(),
+        factor_permille: kept.factor_permille,
+        lent_permille: kept.lent_permille,
         since: Some(timestamp(kept.since)),
         revision: kept.revision.0,
     }

@@ -26,7 +26,9 @@ mod tests;
 use offpeak_core::command::{Command, Request, RequestId};
 use xxhash_rust::xxh3::Xxh3;
 
-pub(crate) use billing::{add_line, budget_level, held_by, kept_book, midnight, statement_line};
+pub(crate) use billing::{
+    add_line, budget_level, demand_factor, held_by, kept_book, midnight, statement_line,
+};
 pub(crate) use calendar::calendar;
 pub(crate) use extras::payload_message;
 pub(crate) use node::report_load;

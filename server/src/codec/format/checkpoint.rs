@@ -1,9 +1,9 @@
 use prost::{Message, Oneof};
 
 use super::{
-    AllTries, Bounds, Constraints, JobSpec, JobTotals, LedgerHead, LedgerRows, NodeSpec, OwnerSpec,
-    PlannedStart, Policy, Preemptor, PriceBooks, Quotes, RequestRemembered, ResourceColumns,
-    Resources, RunTimes, Scorecard, Spending, TenantSpec, Windows,
+    AllTries, Bounds, Constraints, DemandFactors, JobSpec, JobTotals, LedgerHead, LedgerRows,
+    NodeSpec, OwnerSpec, PlannedStart, Policy, Preemptor, PriceBooks, Quotes, RequestRemembered,
+    ResourceColumns, Resources, RunTimes, Scorecard, Spending, TenantSpec, Windows,
 };
 
 /// One piece of a checkpoint.
@@ -11,7 +11,7 @@ use super::{
 pub(crate) struct Entry {
     #[prost(
         oneof = "EntryKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 15, 16, 17, 18, 19, 20, 21, 23, 24"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25"
     )]
     pub(crate) kind: Option<EntryKind>,
 }
@@ -29,6 +29,8 @@ pub(crate) enum EntryKind {
     JobTotals(JobTotals),
     #[prost(message, tag = "18")]
     PriceBooks(PriceBooks),
+    #[prost(message, tag = "25")]
+    DemandFactors(DemandFactors),
     #[prost(message, tag = "8")]
     Owners(Owners),
     #[prost(message, tag = "2")]

@@ -1,8 +1,8 @@
 use prost::{Message, Oneof};
 
 use super::{
-    BudgetTurned, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor, PriceBook, Quotes,
-    ResourceColumns, RiskCurbed, TenantSpec, Windows,
+    BudgetTurned, DemandPriced, JobSpec, NodeSpec, Outcome, OwnerSpec, Policy, Preemptor,
+    PriceBook, Quotes, ResourceColumns, RiskCurbed, TenantSpec, Windows,
 };
 
 /// What happened.
@@ -10,7 +10,7 @@ use super::{
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47, 48"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47, 48, 49"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -96,6 +96,8 @@ pub(crate) enum EventKind {
     RiskCurbed(RiskCurbed),
     #[prost(message, tag = "48")]
     JobsQuoted(Quotes),
+    #[prost(message, tag = "49")]
+    DemandPriced(DemandPriced),
 }
 
 /// Consecutive tasks of a job.

@@ -60,6 +60,32 @@ pub(crate) struct PriceBook {
     /// The revision that set it; in checkpoints only.
     #[prost(uint64, tag = "8")]
     pub(crate) revision: u64,
+    /// How prices follow demand: from which share on how much is paid, in thousandths, one after the other.
+    #[prost(uint32, repeated, tag = "9")]
+    pub(crate) demand: Vec<u32>,
+}
+
+/// What demand makes of the prices of a region.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DemandPriced {
+    #[prost(uint64, tag = "1")]
+    pub(crate) since: u64,
+    #[prost(string, tag = "2")]
+    pub(crate) region: String,
+    #[prost(uint32, tag = "3")]
+    pub(crate) factor_permille: u32,
+    #[prost(uint32, optional, tag = "4")]
+    pub(crate) lent_permille: Option<u32>,
+    /// The revision that set it; in checkpoints only.
+    #[prost(uint64, tag = "5")]
+    pub(crate) revision: u64,
+}
+
+/// Region by region, each in order.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DemandFactors {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) factors: Vec<DemandPriced>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -107,6 +133,8 @@ pub(crate) struct LedgerHead {
     pub(crate) jobs: u64,
     #[prost(uint64, tag = "7")]
     pub(crate) books: u64,
+    #[prost(uint64, tag = "8")]
+    pub(crate) factors: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

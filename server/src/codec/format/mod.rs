@@ -26,8 +26,8 @@ pub(crate) use event::{
 };
 pub(crate) use extras::{AllTries, Dependency, Extras, Payload, RetryPolicy, Tries};
 pub(crate) use ledger::{
-    Budget, BudgetTurned, CountSum, JobTotals, LedgerHead, LedgerRow, LedgerRows, Payer, PriceBook,
-    PriceBooks, Prices, RegionPrices, Site, Spending,
+    Budget, BudgetTurned, CountSum, DemandFactors, DemandPriced, JobTotals, LedgerHead, LedgerRow,
+    LedgerRows, Payer, PriceBook, PriceBooks, Prices, RegionPrices, Site, Spending,
 };
 pub(crate) use model::{
     Constraints, Count, CountAt, DetailKind, Ids, JobDetail, JobSpec, LoadDetail, NodeSpec,

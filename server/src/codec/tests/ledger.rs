@@ -5,9 +5,17 @@ use std::sync::Arc;
 use offpeak_core::{
     billing::{Subject, statement},
     event::Event,
-    model::{Budget, BudgetLevel, NodeId, Period, PriceBook, Prices, TenantId, TenantSpec, Time},
+    model::{
+        Budget, BudgetLevel, DemandCurve, DemandStep, Name, NodeId, Period, PriceBook, Prices,
+        TenantId, TenantSpec, Time,
+    },
 };
-use proptest::{collection::btree_map, option, prelude::*, sample::select};
+use proptest::{
+    collection::{btree_map, btree_set},
+    option,
+    prelude::*,
+    sample::select,
+};
 
 use super::{
     Cell,
@@ -32,7 +40,16 @@ pub(super) fn event() -> BoxedStrategy<Event> {
         since: Time(since),
         book: book.into(),
     });
-    prop_oneof![turned, changed].boxed()
+    let lent = option::of(any::<u32>());
+    let priced = (number(), any_name(), any::<u32>(), lent).prop_map(
+        |(since, region, factor_permille, lent_permille)| Event::DemandPriced {
+            since: Time(since),
+            region,
+            factor_permille,
+            lent_permille,
+        },
+    );
+    prop_oneof![turned, changed, priced].boxed()
 }
 
 pub(super) fn budget() -> BoxedStrategy<Budget> {
@@ -65,8 +82,10 @@ fn prices() -> BoxedStrategy<Prices> {
 
 fn book() -> BoxedStrategy<PriceBook> {
     let permille = (any::<u32>(), any::<[u32; 4]>(), any::<u32>());
+    let permille = (permille, curve());
     (any_name(), prices(), btree_map(any_name(), prices(), 0..3), permille)
-        .prop_map(|(currency, everywhere, regions, (spot, horizon_permille, owner_permille))| {
+        .prop_map(|(currency, everywhere, regions, (permille, demand))| {
+            let (spot, horizon_permille, owner_permille) = permille;
             let interruptible_permille = spot;
             PriceBook {
                 currency,
@@ -75,7 +94,20 @@ fn book() -> BoxedStrategy<PriceBook> {
                 interruptible_permille,
                 horizon_permille,
                 owner_permille,
+                demand,
             }
+        })
+        .boxed()
+}
+
+fn curve() -> BoxedStrategy<DemandCurve> {
+    let ascending = |most| btree_set(1..=most, 3);
+    (ascending(1_000_u32), ascending(99_000_u32), 0..=3_usize)
+        .prop_map(|(shares, factors, len)| {
+            let step =
+                |(lent_permille, more)| DemandStep { lent_permille, factor_permille: 1_000 + more };
+            let steps = shares.into_iter().zip(factors).map(step).take(len).collect();
+            DemandCurve::new(steps).expect("it ascends")
         })
         .boxed()
 }
@@ -88,10 +120,12 @@ fn flat(core: u64) -> PriceBook {
         interruptible_permille: 300,
         horizon_permille: [1_000; 4],
         owner_permille: 700,
+        demand: DemandCurve::new(vec![DemandStep { lent_permille: 500, factor_permille: 1_200 }])
+            .expect("a curve"),
     }
 }
 
-/// With two price books, a tenant in its budget, rows of two sites, a tenant that left and a node that changed hands.
+/// With two price books, two regions in which demand was noticed, a tenant in its budget, rows of two sites, a tenant that left and a node that changed hands.
 pub(super) fn paid() -> Cell {
     let mut cell = Cell::default();
     let budget = Budget { warn: Some(1), stop_new: Some(1 << 40), ..Budget::default() };
@@ -105,6 +139,12 @@ pub(super) fn paid() -> Cell {
         created(1, tenant_spec("gone")),
         set(1, 1 << 40),
     ]);
+    let priced = |region, since, factor_permille| Event::DemandPriced {
+        since: Time(since),
+        region: Name::parse_optional(region).expect("a name"),
+        factor_permille,
+        lent_permille: Some(510),
+    };
     let jobs = [submitted(1, 0, job_spec(4, cores(500))), submitted(2, 1, job_spec(1, cores(1)))];
     cell.commit(jobs.to_vec());
     let job = |id| offpeak_core::model::JobId(id);
@@ -112,6 +152,9 @@ pub(super) fn paid() -> Cell {
         Event::TasksPlaced { job: job(1), placements: vec![placement(0, 3, 0, 1)] },
         Event::TasksPlaced { job: job(2), placements: vec![placement(0, 1, 1, 4)] },
         set(2_000_000_000_000, 5),
+        priced("west", 10, 1_200),
+        priced("west", 20, 1_000),
+        priced("", 20, 1_200),
     ]);
     let end = |allocation, job, task, node| {
         let at = super::cell::at(allocation, job, task, node);
@@ -151,12 +194,14 @@ fn a_ledger_comes_back_to_the_last_part() {
         assert!(after.spending.is_some());
     }
     assert_eq!(state.accounts().books(), cell.state.accounts().books());
+    assert_eq!(state.accounts().factors(), cell.state.accounts().factors());
+    assert_eq!(state.accounts().factors().len(), 3);
 }
 
 #[test]
 fn a_part_of_the_ledger_that_is_missing_or_twice_there_is_noticed() {
     let written = entries(&paid().state);
-    for at in 1..5 {
+    for at in 1..6 {
         let (mut less, mut more) = (written.clone(), written.clone());
         less.remove(at);
         more.insert(at, written[at].clone());
@@ -174,6 +219,7 @@ fn a_ledger_of_which_nothing_is_left_is_noticed() {
                 | EntryKind::LedgerRows(_)
                 | EntryKind::JobTotals(_)
                 | EntryKind::PriceBooks(_)
+                | EntryKind::DemandFactors(_)
         )
     });
     let found = rebuild(&rest).map(|state| state.revision());

@@ -6,12 +6,13 @@ use super::done;
 use crate::{
     engine::Decision,
     event::Event,
-    model::{Millis, PriceBook, Revision, Time},
+    model::{Millis, PLAIN_PERMILLE, PriceBook, Revision, Time},
     rejection::Rejection,
     state::State,
 };
 
-/// A book holds from the next millisecond on: what is placed already, if only just, keeps its price.
+/// A book holds from the next millisecond on: what is placed already, if only just, keeps its price. One whose prices do
+/// not follow demand ends what demand made of prices before.
 pub(super) fn set(
     state: &State,
     now: Time,
@@ -36,5 +37,15 @@ pub(super) fn set(
     if !books.have_room(state.oldest_placed().min(now)) {
         return Err(Rejection::TooManyPriceBooks { kept: books.all().len() });
     }
-    Ok(done(vec![Event::PriceBookChanged { since: now.after(Millis(1)), book: Arc::new(book) }]))
+    let since = now.after(Millis(1));
+    let ends_demand = book.demand.is_empty();
+    let mut events = vec![Event::PriceBookChanged { since, book: Arc::new(book) }];
+    if ends_demand {
+        let (factor_permille, lent_permille) = (PLAIN_PERMILLE, None);
+        for (region, _) in state.accounts().factors().in_force(since) {
+            let region = region.clone();
+            events.push(Event::DemandPriced { since, region, factor_permille, lent_permille });
+        }
+    }
+    Ok(done(events))
 }
