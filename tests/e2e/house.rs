@@ -7,7 +7,7 @@ use offpeak::v1::{
     EvictionReason, GetJobRequest, GetNodeRequest, Job, JobSpec, JobState, ListAllocationsRequest,
     LoadSample, Node, NodeState, RegisterNodesRequest, ReportLoadRequest, ReportLoadResponse,
     ReportTasksRequest, ReportTasksResponse, Resources, SubmitJobRequest, SubmitJobResponse,
-    TaskEnd, TaskOutcome, TaskReport, Tenant, event::Kind,
+    TaskEnd, TaskOutcome, TaskReport, Tenant, WatchFilter, event::Kind,
 };
 use offpeak_client::{
     Client, ConnectOptions, Error, Watch, WatchMessage, WatchOptions, WatchStart,
@@ -165,6 +165,13 @@ impl House {
         let watch = self.client.watch(WatchOptions::new(WatchStart::After(revision)));
         Lines { watch, waiting: Vec::new() }
     }
+
+    /// What of everything that happened passes a filter.
+    pub(crate) fn lines_of(&self, filter: WatchFilter) -> Lines {
+        let mut options = WatchOptions::new(WatchStart::After(0));
+        options.filter = filter;
+        Lines { watch: self.client.watch(options), waiting: Vec::new() }
+    }
 }
 
 impl Lines {
@@ -284,6 +291,10 @@ pub(crate) fn line(event: &Event) -> String {
             format!("owner {}", e.owner.as_ref().map_or("", |owner| owner.name.as_str()))
         }
         Kind::PriceBookChanged(_) => "prices".to_owned(),
+        Kind::DemandPriced(e) => {
+            let factor = e.factor.as_ref().expect("a factor");
+            format!("demand [{}] {}", factor.region, factor.factor_permille)
+        }
         Kind::BudgetTurned(e) => {
             let level = BudgetLevel::try_from(e.level).expect("a level");
             format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))

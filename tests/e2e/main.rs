@@ -15,6 +15,7 @@ mod jobs;
 mod kill;
 mod nodes;
 mod owners;
+mod prices;
 mod quotes;
 mod restarts;
 mod starts;

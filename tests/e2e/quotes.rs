@@ -1,8 +1,9 @@
 //! When jobs would start, and how that came out.
 
 use offpeak::v1::{
-    GetQuoteRecordRequest, GetQuoteRecordResponse, Job, JobName, JobSpec, PriceBook, Prices, Quote,
-    QuoteJobRequest, QuoteJobResponse, SetPriceBookRequest, quote_job_request::Subject,
+    DemandStep, GetQuoteRecordRequest, GetQuoteRecordResponse, Job, JobName, JobSpec, PriceBook,
+    Prices, Quote, QuoteJobRequest, QuoteJobResponse, SetPriceBookRequest,
+    quote_job_request::Subject,
 };
 use offpeak_client::Error;
 use prost_types::{Duration, Timestamp};
@@ -104,17 +105,26 @@ async fn a_job_is_quoted_before_it_is_submitted_and_nothing_changes() {
 async fn a_quote_tells_what_the_job_would_cost() {
     let house = small(0).await;
     let prices = Prices { core: Some(50_000), ..Prices::default() };
-    let price_book = PriceBook {
+    let mut price_book = PriceBook {
         currency: "EUR".to_owned(),
         everywhere: Some(prices),
         interruptible_permille: Some(500),
         ..PriceBook::default()
     };
     let request =
-        SetPriceBookRequest { price_book: Some(price_book), ..SetPriceBookRequest::default() };
+        SetPriceBookRequest { price_book: Some(price_book.clone()), ..Default::default() };
     house.client.call(request).await.expect("prices");
     let quoted = try_quote(&house, Some(Subject::Job(whole("first")))).await.expect("a quote");
     assert_eq!(quoted.cost_micros, Some(8 * 50_000 / 2), "eight cores for an hour at half price");
+    assert_eq!(quoted.demand_permille, None);
+
+    price_book.demand = vec![DemandStep { lent_permille: 0, factor_permille: 1_500 }];
+    let request =
+        SetPriceBookRequest { price_book: Some(price_book), ..SetPriceBookRequest::default() };
+    house.client.call(request).await.expect("prices");
+    let quoted = try_quote(&house, Some(Subject::Job(whole("first")))).await.expect("a quote");
+    assert_eq!(quoted.cost_micros, Some(8 * 50_000 * 3 / 4), "and half as much again");
+    assert_eq!(quoted.demand_permille, Some(1_500));
     house.stop().await;
 }
 

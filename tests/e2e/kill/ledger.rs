@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use offpeak::v1::{
-    Event, GetStatementRequest, JobSpec, PriceBook, Prices, SetPriceBookRequest, StatementTotal,
-    event::Kind,
+    DemandStep, Event, GetStatementRequest, JobSpec, PriceBook, Prices, SetPriceBookRequest,
+    StatementTotal, event::Kind,
 };
 use offpeak_client::Client;
 use prost_types::Timestamp;
@@ -35,6 +35,7 @@ pub(super) struct Ledger {
     requests: BTreeMap<String, u64>,
     live: BTreeMap<u64, Live>,
     books: Vec<(u64, PriceBook)>,
+    pub(super) factors: Vec<(u64, u32)>,
     rows: BTreeMap<u64, Row>,
     /// By the last statement.
     pub(super) charged: u64,
@@ -44,11 +45,13 @@ impl Ledger {
     /// Sets prices that no two kills have in common.
     pub(super) async fn set_prices(client: &Client, kill: u64) {
         let everywhere = Prices { core: Some(40_000_000_000 + kill * 977), ..Prices::default() };
+        let permille = u32::try_from(kill % 900).expect("small") + 1;
         let price_book = PriceBook {
             currency: "EUR".to_owned(),
             everywhere: Some(everywhere),
-            interruptible_permille: Some(u32::try_from(kill % 900).expect("small") + 1),
+            interruptible_permille: Some(permille),
             owner_permille: Some(777),
+            demand: vec![DemandStep { lent_permille: 0, factor_permille: 700 + permille }],
             ..PriceBook::default()
         };
         let price_book = Some(price_book);
@@ -104,6 +107,10 @@ impl Ledger {
                 let book = e.price_book.clone().expect("a book");
                 self.books.push((millis(book.since), book));
             }
+            Kind::DemandPriced(e) => {
+                let factor = e.factor.as_ref().expect("a factor");
+                self.factors.push((millis(factor.since), factor.factor_permille));
+            }
             Kind::JobSubmitted(e) => {
                 let job = e.job.clone().expect("a job");
                 let spec: JobSpec = job.spec.expect("a spec");
@@ -137,6 +144,8 @@ impl Ledger {
             let price = book.everywhere.as_ref().and_then(|prices| prices.core).unwrap_or(0);
             let list = u128::from(live.cpu_millis) * u128::from(price) * 1_000_000 / 1_000;
             let paid = list * u128::from(book.interruptible_permille()) / 1_000;
+            let factor = self.factors.iter().rfind(|(since, _)| *since <= live.placed);
+            let paid = paid * u128::from(factor.map_or(1_000, |(_, factor)| *factor)) / 1_000;
             (paid, u128::from(book.owner_permille()))
         });
         let mut start = live.placed;

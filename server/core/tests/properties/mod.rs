@@ -23,7 +23,7 @@ use offpeak_core::{
     state::State,
 };
 use ops::{Op, ops};
-use proptest::prelude::{ProptestConfig, proptest};
+use proptest::prelude::{ProptestConfig, any, proptest};
 
 /// Steps that may follow each other at one time.
 const STEPS_AT_ONE_TIME: usize = 20;
@@ -162,4 +162,29 @@ proptest! {
     fn the_same_commands_give_the_same_batches(ops in ops(false)) {
         assert_eq!(run(&ops), run(&ops));
     }
+}
+
+/// Fewer, because what is rare elsewhere is in each of them.
+const DEMAND_CASES: u32 = 32;
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(DEMAND_CASES)
+    })]
+
+    #[test]
+    fn what_demand_makes_of_prices_is_charged(ops in ops(true), seed in any::<u8>()) {
+        run(&following_demand(&ops, seed));
+    }
+}
+
+/// With prices that follow demand from the start, and time enough for them to do so.
+fn following_demand(ops: &[Op], seed: u8) -> Vec<Op> {
+    let mut all = vec![Op::Prices(seed | 3)];
+    for some in ops.chunks(4) {
+        all.extend_from_slice(some);
+        all.push(Op::Wait(301));
+    }
+    all
 }
