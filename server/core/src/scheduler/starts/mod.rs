@@ -18,15 +18,14 @@ mod candidates;
 mod hold;
 mod order;
 mod profile;
+mod search;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use candidates::{Candidate, Urgency};
 use order::{Order, worth};
 use profile::{Opening, Profile};
+use search::Search;
 
 use super::{Scheduler, find::Spot, place::placements};
 use crate::{
@@ -46,7 +45,7 @@ const LOOKS_PER_MILLI: u64 = 5_000;
 const LOOKS: u64 = 3_000_000;
 
 /// Starts that are planned at a time.
-const PLANNED: usize = 128;
+const PLANNED: usize = 256;
 
 /// Nodes that are looked at, and those that are asked whether they should be.
 const NODES: usize = 512;
@@ -92,6 +91,8 @@ struct Layout {
     starts: BTreeMap<(JobId, NodeId), u32>,
     planned: BTreeMap<JobId, PlannedStart>,
     worth: u128,
+    /// Candidates of which some task found no room.
+    left_out: Vec<usize>,
 }
 
 impl Starts {
@@ -184,24 +185,11 @@ impl Scheduler {
             (&mut looks, until),
             &mut queued_layout,
         );
-        let mut best: Option<Layout> = None;
-        for rule in Order::ALL.into_iter().filter(|_| !timed.is_empty()) {
-            let mut order: Vec<usize> = (0..timed.len()).collect();
-            order.sort_by_cached_key(|at| {
-                let Candidate { job, claim, .. } = &timed[*at];
-                let urgency = claim.as_ref().map(|claim| rule.urgency(claim, now));
-                (Reverse((job.spec.priority, urgency)), job.id)
-            });
-            let (mut profiles, mut layout) = (profiles.clone(), queued_layout.clone());
-            let until = looks + limit;
-            lay_out(&timed, &order, now, &mut profiles, &scale, (&mut looks, until), &mut layout);
-            if best.as_ref().is_none_or(|best| layout.worth > best.worth) {
-                best = Some(layout);
-            }
-        }
+        let mut search = Search { timed, now, profiles, queued: queued_layout, scale, looks };
+        let best = search.run();
         self.starts.due = None;
-        self.starts.not_before = now.after(Millis(EVERY.0 + looks / LOOKS_PER_MILLI));
-        round(state, best.unwrap_or(queued_layout))
+        self.starts.not_before = now.after(Millis(EVERY.0 + search.looks / LOOKS_PER_MILLI));
+        round(state, best)
     }
 
     /// Tasks have started where this module said: the index has yet to see it.
@@ -284,7 +272,10 @@ fn lay_out(
         let candidate = &candidates[*at];
         let mut left = candidate.job.counts.pending.min(TASKS);
         while left > 0 && *looks < limit {
-            let Some(opening) = first_opening(candidate, profiles, scale, looks) else { break };
+            let Some(opening) = first_opening(candidate, profiles, scale, looks) else {
+                layout.left_out.push(*at);
+                break;
+            };
             let is_later = opening.start > now;
             if is_later && layout.planned.len() >= PLANNED {
                 break;
