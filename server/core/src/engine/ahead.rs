@@ -6,7 +6,8 @@
 //! all jobs that wait. Drawing tells more than letting every task run for its median: many tasks end before it, and the
 //! first gap counts.
 //!
-//! Budgets are foreseen as far as prices stay, and so are planned starts: the same rounds plan them.
+//! Budgets are foreseen as far as prices stay, and so are planned starts: the same rounds plan them, the more rarely the
+//! further the look has come.
 //!
 //! Not foreseen: work that comes later, loads that owners report later (what they hold back stays, calendars aside), nodes
 //! that come, go or fall silent. What these do to quotes is learned from how they come out (`state/quotes.rs`).
@@ -72,6 +73,7 @@ impl Fork {
         let mut fork = self.clone();
         // What waits has been packed together already, or could not be.
         fork.engine.scheduler.set_batch_budget(Millis(0));
+        fork.engine.scheduler.look_ahead_from(fork.engine.now);
         fork.engine.timers = Timers::foreseen(&fork.engine.state);
         let mut look = Look {
             fork,

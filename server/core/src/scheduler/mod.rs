@@ -113,7 +113,9 @@ pub struct Scheduler {
     asked: BTreeMap<ShapeId, Priority>,
     /// Lanes of parked shapes for which all was taken back that could be.
     asked_back: BTreeSet<Lane>,
+    /// For whom room is being made within a guarantee.
     owed: owed::Owed,
+    /// Who may be able to take back more within its guarantee than when it was last asked.
     claims: claims::Grown,
     /// The last pass came to its end, so that all that waits and is parked is in its lane.
     pass_is_over: bool,

@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
-use crate::model::{Priority, TenantId};
+use crate::model::{Priority, Tenant, TenantId};
 
 /// Who has a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,12 @@ pub(super) struct Place {
 
 /// The smallest share last.
 type List = Vec<Reverse<(u64, Party)>>;
+
+impl Place {
+    pub(super) fn of(tenant: &Tenant) -> Self {
+        Self { parent: tenant.parent, has_children: !tenant.children.is_empty() }
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Level {

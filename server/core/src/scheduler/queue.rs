@@ -22,9 +22,10 @@ use crate::{
     table::Table,
 };
 
-/// Parked shapes that are asked for the jobs at their front, and how many jobs of a lane are looked at.
+/// Parked shapes that are asked for the jobs at their front, and how many jobs of a lane and of all together are.
 const PARKED_ASKED: usize = 256;
 const ASKED_OF_LANE: usize = 64;
+const FRONTS_ASKED: usize = 16_384;
 
 /// Where a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -287,34 +288,18 @@ impl Queue {
         }
     }
 
-    /// Jobs of parked shapes, the highest priority first, then the oldest: of those of one lane that `alike` cannot tell
-    /// apart only the first, and only among the first few. Of very many shapes those with the highest priorities are asked.
-    pub(super) fn parked_heads<K: Eq>(
-        &self,
-        limit: usize,
-        alike: impl Fn(JobId) -> K,
-    ) -> Vec<JobId> {
-        let mut heads: Vec<(Reverse<Priority>, JobId)> = Vec::new();
+    /// The oldest jobs of parked shapes, a few of each lane. Of very many shapes those with the highest priorities are
+    /// asked.
+    pub(super) fn parked_fronts(&self) -> Vec<(JobId, Lane)> {
         let tops = self.parked.iter().map(|shape| (Reverse(self.top_priority(*shape)), *shape));
         let mut shapes: Vec<(Reverse<Option<Priority>>, ShapeId)> = tops.collect();
         if shapes.len() > PARKED_ASKED {
             shapes.select_nth_unstable(PARKED_ASKED);
             shapes.truncate(PARKED_ASKED);
         }
-        for (_, shape) in shapes {
-            for (lane, jobs) in self.backlogs_of(shape) {
-                let mut seen: Vec<K> = Vec::new();
-                for job in jobs.iter().take(ASKED_OF_LANE) {
-                    let kind = alike(*job);
-                    if !seen.contains(&kind) {
-                        seen.push(kind);
-                        heads.push((Reverse(lane.priority), *job));
-                    }
-                }
-            }
-        }
-        heads.sort_unstable();
-        heads.into_iter().map(|(_, job)| job).take(limit).collect()
+        let lanes = || shapes.iter().flat_map(|(_, shape)| self.backlogs_of(*shape));
+        let each = (FRONTS_ASKED / lanes().count().max(1)).clamp(1, ASKED_OF_LANE);
+        lanes().flat_map(|(lane, jobs)| jobs.iter().take(each).map(|job| (*job, *lane))).collect()
     }
 
     /// The highest priority of any job of a shape.

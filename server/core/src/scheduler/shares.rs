@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     fairness,
-    model::{Job, Millis, TenantId, Time, shared},
+    model::{Job, Millis, Tenant, TenantId, Time, shared},
     state::State,
 };
 
@@ -42,16 +42,12 @@ impl Scheduler {
 
     /// How many tasks of a job may be placed before the order is asked again.
     pub(super) fn turn(&self, state: &State, job: &Job) -> u32 {
-        if !self.queue.is_contested() {
-            return u32::MAX;
-        }
-        let task = fairness::dominant(&shared(&job.spec.request), &shared(state.fleet()));
-        u32::try_from(fairness::WHOLE / TURNS / task.max(1)).unwrap_or(u32::MAX).max(1)
+        if self.queue.is_contested() { turn(state, job) } else { u32::MAX }
     }
 
     /// As of when shares are measured: all that are compared are of one time, or of when they last changed if that is
     /// later, so that they follow from the state and the time alone.
-    fn moment(&self, state: &State, now: Time) -> Time {
+    pub(super) fn moment(&self, state: &State, now: Time) -> Time {
         let Millis(half_life) = state.policy().share_half_life;
         if half_life == 0 {
             return Time(0);
@@ -62,8 +58,20 @@ impl Scheduler {
 
     fn measure_one(&mut self, state: &State, id: TenantId, as_of: Time) {
         let Some(tenant) = state.tenant(id) else { return };
+        for (party, share) in self.shares_of(state, tenant, as_of) {
+            self.queue.set_share(party, share);
+        }
+    }
+
+    /// Where a tenant comes in an order: with all below it among its siblings, and what it runs itself among its children.
+    pub(super) fn shares_of(
+        &self,
+        state: &State,
+        tenant: &Tenant,
+        as_of: Time,
+    ) -> impl Iterator<Item = (Party, u64)> + use<> {
         let (own, below) = (&tenant.usage, &tenant.below);
-        let key = if self.owed.has(id) {
+        let family = if self.owed.has(tenant.id) {
             0
         } else if let Some(used) = fairness::used_of_guarantee(tenant) {
             used + 1
@@ -71,21 +79,23 @@ impl Scheduler {
             let share = fairness::share(state, &[own, below], tenant.spec.weight, as_of);
             share.min(BEYOND_GUARANTEE).saturating_add(BEYOND_GUARANTEE)
         };
-        self.queue.set_share(Party::Family(id), key);
-        if !tenant.children.is_empty() {
-            self.queue.set_share(Party::Own(id), fairness::share(state, &[own], 1, as_of));
-        }
+        let is_parent = !tenant.children.is_empty();
+        let own =
+            is_parent.then(|| (Party::Own(tenant.id), fairness::share(state, &[own], 1, as_of)));
+        [(Party::Family(tenant.id), family)].into_iter().chain(own)
     }
 
     /// Follows a change of who stands above whom, or of what anybody is sure to get.
     pub(super) fn tenants_changed(&mut self, state: &State) {
-        let place = |id: TenantId| {
-            let tenant = state.tenant(id)?;
-            Some((id, Place { parent: tenant.parent, has_children: !tenant.children.is_empty() }))
-        };
         let places: Vec<(TenantId, Place)> =
-            state.tenants().filter_map(|tenant| place(tenant.id)).collect();
+            state.tenants().map(|tenant| (tenant.id, Place::of(tenant))).collect();
         self.queue.set_places(&places);
         self.unmeasured.extend(state.tenants().map(|tenant| tenant.id));
     }
+}
+
+/// How many tasks of a job may be placed before the order is asked again where several tenants compete.
+pub(super) fn turn(state: &State, job: &Job) -> u32 {
+    let task = fairness::dominant(&shared(&job.spec.request), &shared(state.fleet()));
+    u32::try_from(fairness::WHOLE / TURNS / task.max(1)).unwrap_or(u32::MAX).max(1)
 }

@@ -177,7 +177,7 @@ impl Scheduler {
     /// Nodes whose room is kept for planned starts or gangs, with the highest priority of these. Gangs of lower priority
     /// than work that comes have let go.
     fn kept(&self) -> BTreeMap<NodeId, Priority> {
-        let mut kept = self.starts.held().clone();
+        let mut kept = self.starts.held.nodes();
         let counted_on = self.counted_on.values().flatten();
         kept.extend(counted_on.map(|node| (*node, Priority(i32::MAX))));
         kept

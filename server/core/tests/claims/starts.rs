@@ -91,6 +91,85 @@ fn work_that_is_gone_before_goes_first_and_longer_work_does_not() {
 }
 
 #[test]
+fn what_starts_as_planned_goes_by_share_and_in_turns() {
+    let cell = "node a cpu=4
+         tenant big
+         tenant small
+         job big/first cpu=4 max=1h
+         job big/more count=8 cpu=1 max=2h
+         job small/one count=8 cpu=1 max=3h
+         at +2h";
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant big
+          created big
+        > tenant small
+          created small
+        > job big/first cpu=4 max=1h
+          submitted big/first
+          placed big/first/0 on a
+        > job big/more count=8 cpu=1 max=2h
+          submitted big/more
+        > job small/one count=8 cpu=1 max=3h
+          submitted small/one
+        > at +2h
+          +1s planned 3 of big/more on a at +1h
+          +1s planned 1 of small/one on a at +1h
+          +1h ended big/first/0 TimedOut
+          +1h done big/first Failed
+          +1h placed big/more/0 on a
+          +1h placed small/one/0..2 on a
+          +1h planned 1 of big/more on a at +3h
+          +1h planned 3 of small/one on a at +4h
+          +2h forgot big/first
+    "#]]
+    .assert_eq(&play(cell));
+}
+
+#[test]
+fn jobs_that_are_alike_start_together() {
+    let cell = "node a cpu=8
+         tenant acme
+         job acme/first cpu=4 max=1h
+         job acme/second cpu=4 max=4h
+         job acme/wide cpu=8 max=1h
+         job acme/x cpu=1 max=2h
+         job acme/y cpu=1 max=2h
+         job acme/z cpu=1 max=2h
+         at +90m";
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=4 max=1h
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/second cpu=4 max=4h
+          submitted acme/second
+          placed acme/second/0 on a
+        > job acme/wide cpu=8 max=1h
+          submitted acme/wide
+        > job acme/x cpu=1 max=2h
+          submitted acme/x
+        > job acme/y cpu=1 max=2h
+          submitted acme/y
+        > job acme/z cpu=1 max=2h
+          submitted acme/z
+        > at +90m
+          +1s planned 1 of acme/wide on a at +4h
+          +1s planned 1 of acme/x on a at +1h
+          +1h ended acme/first/0 TimedOut
+          +1h done acme/first Failed
+          +1h placed acme/x/0 on a
+          +1h placed acme/y/0 on a
+          +1h placed acme/z/0 on a
+    "#]]
+    .assert_eq(&play(cell));
+}
+
+#[test]
 fn a_start_moves_with_the_work_that_it_waits_for() {
     expect![[r#"
         > node a cpu=4

@@ -1,13 +1,13 @@
-//! What a round looks at: the first of those that wait in the queue, and the most urgent of what must be complete by a
-//! time. What does not wait, or may not start because its tenant's budget stops it, is in neither, whatever is planned
-//! for it.
+//! Jobs as a round lays them out, and which of those that must be complete by a time it looks at: the most urgent. What
+//! does not wait, or may not start because its tenant's budget stops it, is not among them, whatever is planned for it.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
     super::{Scheduler, filter},
+    layout::Laying,
+    need::Need,
     order::Claim,
-    profile::{Need, Profile},
 };
 use crate::{
     fairness::dominant,
@@ -15,8 +15,7 @@ use crate::{
     state::State,
 };
 
-/// Jobs that wait in the queue and jobs that must be complete by a time.
-const HEADS: usize = 64;
+/// Jobs that must be complete by a time.
 const TIMED: usize = 2_048;
 
 /// Which of the jobs that must be complete by a time are looked at: the least go first.
@@ -45,61 +44,53 @@ impl Urgency {
 }
 
 impl Scheduler {
-    /// Jobs that wait in the queue, in its order, and those that must be complete by a time. What is planned for others
-    /// will not come to pass.
-    pub(super) fn candidates<'a>(
+    /// The most urgent of what must be complete by a time, and whatever else of it has a planned start.
+    pub(super) fn timed_candidates<'a>(
         &mut self,
         state: &'a State,
-        now: Time,
-        profiles: &[Profile],
-        looks: &mut u64,
-    ) -> (Vec<Candidate<'a>>, Vec<Candidate<'a>>) {
-        let planned = || state.planned_starts().map(|(job, _)| job);
-        let mut queued = self.queue.parked_heads(HEADS, |job| {
-            let spec = &state.job(job).expect("invariant: a waiting job exists").spec;
-            (spec.min_runtime, spec.max_runtime)
-        });
-        queued.extend(planned().filter(|job| self.queue.lane_of(*job).is_some()));
-        queued.sort_unstable();
-        queued.dedup();
+        laying: &mut Laying,
+    ) -> Vec<Candidate<'a>> {
         let urgent = self.starts.by_urgency.iter().map(|(_, job)| *job).take(TIMED);
-        let mut timed: Vec<JobId> = urgent.collect();
-        timed.extend(planned().filter(|job| self.starts.has(*job)));
-        timed.sort_unstable();
-        timed.dedup();
-        let mut candidate = |id: JobId| {
-            let job = state.job(id).expect("invariant: a waiting job exists");
-            let spec = &job.spec;
-            if spec.gang || !spec.constraints.spreads.is_empty() {
-                return None;
+        let planned = state.planned_starts().map(|(job, _)| job);
+        let timed: BTreeSet<JobId> =
+            urgent.chain(planned.filter(|job| self.starts.has(*job))).collect();
+        let job_of = |id: JobId| state.job(id).expect("invariant: a waiting job exists");
+        timed.into_iter().filter_map(|id| self.candidate(state, job_of(id), laying)).collect()
+    }
+
+    /// The job as it is laid out, if it is of a kind that is.
+    pub(super) fn candidate<'a>(
+        &mut self,
+        state: &'a State,
+        job: &'a Job,
+        laying: &mut Laying,
+    ) -> Option<Candidate<'a>> {
+        let spec = &job.spec;
+        if spec.gang || !spec.constraints.spreads.is_empty() {
+            return None;
+        }
+        laying.looks += laying.profiles.len() as u64;
+        let latest = spec.latest_start();
+        let need = Need::of(spec, &mut self.index.names);
+        let allowed = laying.profiles.iter().map(|profile| {
+            profile.could_hold(&need) && {
+                let node = state.node(profile.node).expect("invariant: it was just seen");
+                filter::allows(&node.spec, &spec.constraints)
             }
-            *looks += profiles.len() as u64;
-            let latest = spec.latest_start();
-            let need = Need::of(spec, &mut self.index.names);
-            let allowed = profiles.iter().map(|profile| {
-                profile.could_hold(&need) && {
-                    let node = state.node(profile.node).expect("invariant: it was just seen");
-                    filter::allows(&node.spec, &spec.constraints)
-                }
-            });
-            let allowed = allowed.collect();
-            Some(Candidate {
-                job,
-                need,
-                // What may start until then has started before.
-                latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
-                claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
-                    share: dominant(&shared(&spec.request), &shared(state.fleet())),
-                    run: spec.runtime(),
-                    latest: latest.max(now),
-                }),
-                planned: state.planned_start(id),
-                allowed,
-            })
-        };
-        let mut queued: Vec<Candidate<'a>> =
-            queued.into_iter().filter_map(&mut candidate).collect();
-        queued.sort_by_key(|candidate| (Reverse(candidate.job.spec.priority), candidate.job.id));
-        (queued, timed.into_iter().filter_map(&mut candidate).collect())
+        });
+        let allowed = allowed.collect();
+        Some(Candidate {
+            job,
+            need,
+            // What may start until then has started before.
+            latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
+            claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
+                share: dominant(&shared(&spec.request), &shared(state.fleet())),
+                run: spec.runtime(),
+                latest: latest.max(laying.now),
+            }),
+            planned: state.planned_start(job.id),
+            allowed,
+        })
     }
 }

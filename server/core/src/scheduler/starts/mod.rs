@@ -7,8 +7,9 @@
 //!
 //! A node on which a start is planned is kept out of the index, so that nothing takes the room that is counted on. What
 //! would be gone before, or fits beside, still goes there: it is laid out here, too, against the node's steps in time
-//! (`profile.rs`). That is reservation-based backfill (Lifka 1995; Mu'alem and Feitelson 2001), for the first jobs of
-//! every shape that waits, one of each length.
+//! (`profile.rs`). That is reservation-based backfill (Lifka 1995; Mu'alem and Feitelson 2001). It takes its turns as the
+//! queue does (`turns.rs`): by priority, share and age, with what is laid out counted as held. Of jobs that are alike the
+//! next one is looked at only as long as they start at once (`waiting.rs`).
 //!
 //! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
 //! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
@@ -16,15 +17,21 @@
 
 mod candidates;
 mod hold;
+mod layout;
+mod need;
 mod order;
 mod profile;
 mod search;
+mod turns;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use candidates::{Candidate, Urgency};
-use order::{Order, worth};
-use profile::{Opening, Profile};
+use candidates::Urgency;
+use hold::Held;
+use layout::{Laying, Layout};
+use order::Order;
+use profile::Profile;
 use search::Search;
 
 use super::{Scheduler, find::Spot, place::placements};
@@ -32,7 +39,7 @@ use crate::{
     event::{Event, Placement},
     model::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
-        Priority, Resources, Time,
+        Resources, Time,
     },
     state::State,
 };
@@ -41,31 +48,37 @@ use crate::{
 const EVERY: Millis = Millis::SECOND;
 const LOOKS_PER_MILLI: u64 = 5_000;
 
-/// Steps in time that one round of planning looks at, and nodes that jobs are held against: about a twentieth of a second.
-const LOOKS: u64 = 3_000_000;
+/// Who looks ahead plans at most so often for the time that it has come: it need not be more exact than that.
+const AHEAD_PARTS: u64 = 16;
 
-/// Starts that are planned at a time.
-const PLANNED: usize = 256;
-
-/// Nodes that are looked at, and those that are asked whether they should be.
-const NODES: usize = 512;
+/// Nodes that are asked whether they should be looked at.
 const NODES_ASKED: usize = 4_096;
 
-/// Tasks of one job that one round lays out.
-const TASKS: u32 = 64;
+/// What one round may cost.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    /// Steps in time that are looked at, and nodes that jobs are held against.
+    looks: u64,
+    /// Nodes that are looked at besides those with planned starts.
+    nodes: usize,
+}
 
-/// A start is moved forward only if it comes so much sooner.
-const WORTH_MOVING: Millis = Millis::MINUTE;
+impl Default for Effort {
+    /// About a twentieth of a second.
+    fn default() -> Self {
+        Self { looks: 3_000_000, nodes: 512 }
+    }
+}
+
+/// What one round of many may cost in a look ahead.
+const EFFORT_AHEAD: Effort = Effort { looks: 400_000, nodes: 64 };
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Starts {
     /// Jobs with tasks that wait and must be complete by a time.
     timed: BTreeMap<JobId, Urgency>,
     by_urgency: BTreeSet<(Urgency, JobId)>,
-    /// Nodes on which starts are planned, with the highest priority of their jobs.
-    held: BTreeMap<NodeId, Priority>,
-    /// How many starts were planned when `held` was last brought up to date.
-    planned: usize,
+    pub(super) held: Held,
     /// When the next round is due: a while after the first thing that happened since the last one, so that what is decided
     /// at one moment never depends on when this module last looked.
     due: Option<Time>,
@@ -73,6 +86,9 @@ pub(super) struct Starts {
     not_before: Time,
     /// Where the next look for nodes begins.
     scan_from: usize,
+    effort: Effort,
+    /// When a look ahead began, if this is one.
+    ahead_from: Option<Time>,
 }
 
 /// What a round came to.
@@ -84,15 +100,6 @@ pub struct Round {
     pub planned: Vec<(JobId, PlannedStart)>,
     /// Jobs for which nothing is planned any more.
     pub unplanned: Vec<JobId>,
-}
-
-#[derive(Clone, Default)]
-struct Layout {
-    starts: BTreeMap<(JobId, NodeId), u32>,
-    planned: BTreeMap<JobId, PlannedStart>,
-    worth: u128,
-    /// Candidates of which some task found no room.
-    left_out: Vec<usize>,
 }
 
 impl Starts {
@@ -125,8 +132,12 @@ impl Starts {
     pub(super) fn check(&self, fresh: &Self) {
         assert_eq!(self.timed, fresh.timed, "what must be complete by a time waits");
         assert_eq!(self.by_urgency, fresh.by_urgency, "and stands where it should");
-        let planned = (&self.held, self.planned);
-        assert_eq!(planned, (&fresh.held, fresh.planned), "nodes are held for planned starts");
+        assert_eq!(self.held, fresh.held, "nodes are held for planned starts");
+    }
+
+    fn pause(&self, now: Time) -> Millis {
+        let come = self.ahead_from.map_or(Millis(0), |from| now.since(from));
+        EVERY.max(Millis(come.0 / AHEAD_PARTS))
     }
 
     /// Whether an event may change what can start when.
@@ -143,7 +154,7 @@ impl Starts {
                 | Event::JobForgotten { .. }
         );
         if self.due.is_none() && !says_nothing {
-            self.due = Some(now.after(EVERY).max(self.not_before));
+            self.due = Some(now.after(self.pause(now)).max(self.not_before));
         }
     }
 }
@@ -161,6 +172,12 @@ impl Scheduler {
         next.into_iter().chain(planned).min()
     }
 
+    /// From now on this looks ahead: starts are planned with less effort, and the more rarely the further it has come.
+    pub fn look_ahead_from(&mut self, now: Time) {
+        self.starts.effort = EFFORT_AHEAD;
+        self.starts.ahead_from = Some(now);
+    }
+
     /// Nothing waits: what happened so far needs no round.
     pub fn rest(&mut self) {
         self.starts.due = None;
@@ -169,26 +186,23 @@ impl Scheduler {
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
         let mut looks = 0;
-        let mut profiles = self.profiles(state, now, coming, &mut looks);
-        let (queued, timed) = self.candidates(state, now, &profiles, &mut looks);
-        let scale = scale(state.fleet());
-        let limit = LOOKS.saturating_sub(looks) / (Order::ALL.len() as u64 + 1);
-        let until = looks + limit;
-        let mut queued_layout = Layout::default();
-        let order: Vec<usize> = (0..queued.len()).collect();
-        lay_out(
-            &queued,
-            &order,
+        let most = self.starts.effort.looks;
+        let profiles = self.profiles(state, now, coming, &mut looks);
+        let mut laying = Laying {
             now,
-            &mut profiles,
-            &scale,
-            (&mut looks, until),
-            &mut queued_layout,
-        );
-        let mut search = Search { timed, now, profiles, queued: queued_layout, scale, looks };
+            scale: scale(state.fleet()),
+            profiles,
+            layout: Layout::default(),
+            looks,
+            limit: looks + most.saturating_sub(looks) / (Order::ALL.len() as u64 + 1),
+            most,
+        };
+        self.lay_out_waiting(state, &mut laying);
+        let timed = self.timed_candidates(state, &mut laying);
+        let mut search = Search { timed, base: laying };
         let best = search.run();
         self.starts.due = None;
-        self.starts.not_before = now.after(Millis(EVERY.0 + search.looks / LOOKS_PER_MILLI));
+        self.starts.not_before = now.after(Millis(EVERY.0 + search.base.looks / LOOKS_PER_MILLI));
         round(state, best)
     }
 
@@ -204,12 +218,12 @@ impl Scheduler {
         coming: Vec<NodeId>,
         looks: &mut u64,
     ) -> Vec<Profile> {
-        let mut nodes: BTreeSet<NodeId> = self.starts.held.keys().copied().collect();
-        nodes.extend(coming.into_iter().take(NODES));
+        let mut nodes: BTreeSet<NodeId> = self.starts.held.nodes().into_keys().collect();
+        nodes.extend(coming.into_iter().take(self.starts.effort.nodes));
         if !self.starts.timed.is_empty() {
             let count = self.index.rooms.len();
             for _ in 0..count.min(NODES_ASKED) {
-                if nodes.len() >= NODES {
+                if nodes.len() >= self.starts.effort.nodes {
                     break;
                 }
                 let at = self.starts.scan_from % count;
@@ -229,7 +243,7 @@ impl Scheduler {
 
     /// Whether it takes tasks, but for starts that are planned there.
     fn is_usable(&self, state: &State, node: &Node) -> bool {
-        let own = u32::from(self.starts.held.contains_key(&node.id));
+        let own = u32::from(self.starts.held.priority_on(node.id).is_some());
         node.is_open() && self.index.holds_on(node.id) == own && !state.is_preempting(node)
     }
 }
@@ -253,102 +267,6 @@ pub fn started(state: &State, job: JobId, node: NodeId, tasks: u32) -> Vec<Place
         spots.push(Spot { node: node.id, count: 1, devices: chosen });
     }
     placements(job, &spots, state.next_ids().3)
-}
-
-/// Lays jobs out one after the other, each where it starts first.
-fn lay_out(
-    candidates: &[Candidate<'_>],
-    order: &[usize],
-    now: Time,
-    profiles: &mut [Profile],
-    scale: &[u64; 5],
-    (looks, limit): (&mut u64, u64),
-    layout: &mut Layout,
-) {
-    for at in order {
-        if *looks >= limit {
-            return;
-        }
-        let candidate = &candidates[*at];
-        let mut left = candidate.job.counts.pending.min(TASKS);
-        while left > 0 && *looks < limit {
-            let Some(opening) = first_opening(candidate, profiles, scale, looks) else {
-                layout.left_out.push(*at);
-                break;
-            };
-            let is_later = opening.start > now;
-            if is_later && layout.planned.len() >= PLANNED {
-                break;
-            }
-            let opening = if is_later { keep(candidate, now, profiles, opening) } else { opening };
-            let profile = &mut profiles[opening.at];
-            let mut tasks = 0;
-            while tasks < left && profile.admits(opening.start, &candidate.need) {
-                profile.reserve(opening.start, &candidate.need, 1);
-                tasks += 1;
-                if !is_later {
-                    break;
-                }
-            }
-            if let Some(claim) = &candidate.claim {
-                layout.worth += worth(claim, now, opening.start) * u128::from(tasks);
-            }
-            left -= tasks;
-            let (job, node, start) = (candidate.job.id, opening.node, opening.start);
-            if is_later {
-                layout.planned.insert(job, PlannedStart { start, node, tasks });
-                break;
-            }
-            *layout.starts.entry((job, node)).or_default() += tasks;
-        }
-    }
-}
-
-/// Where a task of the job could start first; of several such nodes the one that is left the fullest.
-fn first_opening(
-    candidate: &Candidate<'_>,
-    profiles: &[Profile],
-    scale: &[u64; 5],
-    looks: &mut u64,
-) -> Option<Opening> {
-    let mut best: Option<Opening> = None;
-    for (at, profile) in profiles.iter().enumerate() {
-        if !candidate.allowed[at] {
-            continue;
-        }
-        let latest = best.map_or(candidate.latest, |best| best.start);
-        let Some(start) = profile.earliest(&candidate.need, latest, looks) else { continue };
-        let opening = profile.opening(at, start, &candidate.need, scale, looks);
-        if best.is_none_or(|best| opening < best) {
-            best = Some(opening);
-        }
-    }
-    best
-}
-
-/// What was planned before, unless it cannot be any more or another start comes much sooner.
-fn keep(
-    candidate: &Candidate<'_>,
-    now: Time,
-    profiles: &mut [Profile],
-    opening: Opening,
-) -> Opening {
-    let Some(planned) = candidate.planned.filter(|planned| planned.start > now) else {
-        return opening;
-    };
-    let sooner = opening.start.after(WORTH_MOVING) < planned.start;
-    let Some(at) = profiles.iter().position(|profile| profile.node == planned.node) else {
-        return opening;
-    };
-    let holds = !sooner
-        && candidate.allowed[at]
-        && planned.start <= candidate.latest
-        && profiles[at].admits(planned.start, &candidate.need);
-    if holds {
-        Opening { start: planned.start, node: planned.node, at, ..opening }
-    } else {
-        opening
-    }
 }
 
 /// What a layout changes.

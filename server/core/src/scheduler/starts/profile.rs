@@ -1,25 +1,18 @@
 //! What a node has free from now on, as far as is known: steps in time, each with what tasks hold that are there then,
 //! what is kept for planned starts and what windows hold back.
 
-use super::super::amounts::{Amounts, CountNames, Want};
+use super::{
+    super::amounts::CountNames,
+    need::{Need, Part, Row, row},
+};
 use crate::{
     fairness::part,
-    model::{
-        Allocation, GPU_MILLIS_PER_DEVICE, Horizon, JobSpec, Millis, Node, NodeId, Resources, Time,
-        Window,
-    },
+    model::{Allocation, Horizon, Millis, Node, NodeId, Time, Window},
     state::State,
 };
 
 /// How far ahead windows are looked at.
 const AHEAD: Millis = Millis(48 * Millis::HOUR.0);
-
-/// An amount of everything, devices as whole ones.
-#[derive(Clone, Debug, Default)]
-struct Part {
-    amounts: Amounts,
-    devices: i64,
-}
 
 #[derive(Clone, Debug)]
 struct Step {
@@ -34,9 +27,6 @@ struct Step {
     /// A window begins with it, or with the step that it was a part of.
     begins_window: bool,
 }
-
-/// Of what has a column of its own, and of whole devices.
-type Row = [i64; 5];
 
 /// A node from now on.
 #[derive(Clone, Debug)]
@@ -55,19 +45,6 @@ pub(super) struct Profile {
     most: [Row; Horizon::COUNT],
 }
 
-/// What one task needs, and for how long.
-#[derive(Clone, Debug)]
-pub(super) struct Need {
-    pub(super) want: Want,
-    devices: i64,
-    /// What must be left: of what it does not need any amount.
-    least: Row,
-    /// For how long the owner must leave it alone.
-    alone: Millis,
-    /// When it is gone at the latest, from its start; absent where nothing bounds it.
-    bound: Option<Millis>,
-}
-
 /// Where and when a task could start, the better the less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Opening {
@@ -79,68 +56,54 @@ pub(super) struct Opening {
     pub(super) at: usize,
 }
 
-impl Need {
-    pub(super) fn of(spec: &JobSpec, names: &mut CountNames) -> Self {
-        // Work that must be complete by a time is worth nothing if it has to go before.
-        let run = if spec.is_timed() { spec.runtime() } else { spec.min_runtime };
-        let run = spec.max_runtime.map_or(run, |max| max.min(run));
-        let want = names.want(&spec.request, spec.horizon());
-        let devices = devices(spec.request.gpu_millis);
-        let least = row(&want, devices).map(|wanted| if wanted == 0 { i64::MIN } else { wanted });
+impl Step {
+    fn new(from: Time, taken: Part) -> Self {
         Self {
-            want,
-            devices,
-            least,
-            // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
-            alone: Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0)),
-            bound: spec.max_runtime,
+            from,
+            taken,
+            windows: Part::default(),
+            left: Default::default(),
+            is_reserved: false,
+            begins_window: false,
         }
     }
-
-    fn horizon(&self) -> Horizon {
-        self.want.horizon
-    }
 }
 
-impl Part {
-    fn of(resources: &Resources, names: &mut CountNames) -> Self {
-        Self { amounts: names.amounts(resources), devices: devices(resources.gpu_millis) }
+/// What tasks hold on a node now, and of what of it is known when it `ends`.
+fn taken(
+    state: &State,
+    now: Time,
+    node: &Node,
+    names: &mut CountNames,
+    ends: &mut Vec<(Time, Part)>,
+) -> Part {
+    let mut taken = Part::default();
+    // A device is free when the last task on it has gone.
+    let mut device_ends: Vec<Option<Option<Time>>> = vec![None; node.device_count()];
+    for id in &node.allocations {
+        let allocation = state.allocation(*id).expect("invariant: a node's allocation is live");
+        let end = ends_at(state, allocation).map(|end| end.max(Time(now.0 + 1)));
+        for device in allocation.devices.iter() {
+            if let Some(known) = device_ends.get_mut(device as usize) {
+                let last = known.map_or(end, |known| Some(known?.max(end?)));
+                *known = Some(last);
+            }
+        }
+        let held = names.want(state.request_of(allocation), Horizon::FiveMinutes);
+        taken.amounts.add(&held, 1);
+        if let Some(end) = end {
+            let mut part = Part::default();
+            part.amounts.add(&held, 1);
+            ends.push((end, part));
+        }
     }
-
-    /// Whether a task fits when of the capacity this is taken and the larger of two others is kept.
-    fn fits_beside(&self, capacity: &Self, kept: [&Self; 2], need: &Need) -> bool {
-        let free = |all: i64, taken: i64, kept: [i64; 2]| all - taken - kept[0].max(kept[1]);
-        let [a, b] = kept;
-        need.want.columns.iter().enumerate().all(|(at, wanted)| {
-            let column = |part: &Self| part.amounts.columns[at];
-            *wanted == 0 || *wanted <= free(column(capacity), column(self), [column(a), column(b)])
-        }) && (need.devices == 0
-            || need.devices <= free(capacity.devices, self.devices, [a.devices, b.devices]))
-            && need.want.counts.iter().all(|(at, wanted)| {
-                let count = |part: &Self| part.amounts.count(*at);
-                *wanted <= free(count(capacity), count(self), [count(a), count(b)])
-            })
+    for end in device_ends.into_iter().flatten() {
+        taken.devices += 1;
+        if let Some(end) = end {
+            ends.push((end, Part { devices: 1, ..Part::default() }));
+        }
     }
-
-    fn row(&self) -> Row {
-        let [cpu, memory, disk, network] = self.amounts.columns;
-        [cpu, memory, disk, network, self.devices]
-    }
-
-    fn add(&mut self, need: &Need, times: i64) {
-        self.amounts.add(&need.want, times);
-        self.devices += need.devices * times;
-    }
-}
-
-fn row(want: &Want, devices: i64) -> Row {
-    let [cpu, memory, disk, network] = want.columns;
-    [cpu, memory, disk, network, devices]
-}
-
-/// Whole devices: a share may be of a device that nobody has touched.
-fn devices(gpu_millis: u64) -> i64 {
-    i64::try_from(gpu_millis.div_ceil(GPU_MILLIS_PER_DEVICE)).unwrap_or(i64::MAX / 2)
+    taken
 }
 
 /// When an allocation is gone, if that is known.
@@ -166,25 +129,26 @@ impl Profile {
         for (part, horizon) in later.iter_mut().zip(Horizon::ALL) {
             *part = Part::of(&state.kept_later(node, horizon), names);
         }
-        let step = Step {
-            from: now,
-            taken: Part::default(),
-            windows: Part::default(),
-            left: Default::default(),
-            is_reserved: false,
-            begins_window: false,
-        };
+        let mut ends = Vec::with_capacity(node.allocations.len() + 1);
+        let mut taken = taken(state, now, node, names, &mut ends);
+        ends.push((soon, Part::default()));
+        ends.sort_unstable_by_key(|(end, _)| *end);
+        *looks += ends.len() as u64;
+        let mut steps = Vec::with_capacity(ends.len() + 1);
+        steps.push(Step::new(now, taken.clone()));
+        for together in ends.chunk_by(|(a, _), (b, _)| a == b) {
+            together.iter().for_each(|(_, part)| taken.subtract(part));
+            steps.push(Step::new(together[0].0, taken.clone()));
+        }
         let mut profile = Self {
             node: node.id,
             capacity: Part::of(&node.spec.capacity, names),
             at_once: Part::of(&state.kept_at_once(node), names),
             soon,
             later,
-            steps: vec![step],
+            steps,
             most: [[i64::MIN; 5]; Horizon::COUNT],
         };
-        profile.split(soon);
-        profile.add_tasks(state, now, node, names, looks);
         for (window, held) in state.windows_of(node, now.after(AHEAD)) {
             profile.hold_window(&window, &Part::of(&held, names));
         }
@@ -212,36 +176,6 @@ impl Profile {
     /// Whether a task could start at any time, as far as one look tells.
     pub(super) fn could_hold(&self, need: &Need) -> bool {
         has(&self.most[need.horizon().index()], &need.least)
-    }
-
-    fn add_tasks(
-        &mut self,
-        state: &State,
-        now: Time,
-        node: &Node,
-        names: &mut CountNames,
-        looks: &mut u64,
-    ) {
-        let mut device_ends: Vec<Option<Option<Time>>> = vec![None; node.device_count()];
-        for id in &node.allocations {
-            let allocation = state.allocation(*id).expect("invariant: a node's allocation is live");
-            let ends = ends_at(state, allocation).map(|end| end.max(Time(now.0 + 1)));
-            for device in allocation.devices.iter() {
-                // A device is free when the last task on it has gone.
-                if let Some(known) = device_ends.get_mut(device as usize) {
-                    let last = known.map_or(ends, |known| Some(known?.max(ends?)));
-                    *known = Some(last);
-                }
-            }
-            let held = names.want(state.request_of(allocation), Horizon::FiveMinutes);
-            let until = self.until(ends);
-            self.steps[..until].iter_mut().for_each(|step| step.taken.amounts.add(&held, 1));
-            *looks += until as u64;
-        }
-        for ends in device_ends.into_iter().flatten() {
-            let until = self.until(ends);
-            self.steps[..until].iter_mut().for_each(|step| step.taken.devices += 1);
-        }
     }
 
     fn hold_window(&mut self, window: &Window, held: &Part) {
@@ -322,25 +256,61 @@ impl Profile {
 
     /// Whether a task could start at the time.
     pub(super) fn admits(&mut self, start: Time, need: &Need) -> bool {
-        if start < self.steps[0].from {
-            return false;
-        }
-        let first = self.split(start);
-        self.conflict(first, need).is_none()
+        self.admits_times(start, need, 1) == 1
     }
 
-    /// When a task could start first, up to `latest`. What was looked at is counted in `looks`.
-    pub(super) fn earliest(&self, need: &Need, latest: Time, looks: &mut u64) -> Option<Time> {
-        let mut first = 0;
-        while let Some(step) = self.steps.get(first).filter(|step| step.from <= latest) {
+    /// How many tasks, `limit` at most, could start together at the time.
+    pub(super) fn admits_times(&mut self, start: Time, need: &Need, limit: u32) -> u32 {
+        if limit == 0 || start < self.steps[0].from {
+            return 0;
+        }
+        let first = self.split(start);
+        let fits = |times: u32| self.conflict(first, &need.times(times)).is_none();
+        if fits(limit) {
+            return limit;
+        }
+        let (mut fit, mut too_many) = (0, limit);
+        while fit + 1 < too_many {
+            let middle = fit + (too_many - fit) / 2;
+            if fits(middle) {
+                fit = middle;
+            } else {
+                too_many = middle;
+            }
+        }
+        fit
+    }
+
+    /// When a task could start first, up to `latest`, if nothing like it could before `floor`, which is brought forward to
+    /// where that is known of. What was looked at is counted in `looks`.
+    pub(super) fn earliest(
+        &self,
+        need: &Need,
+        floor: &mut Time,
+        latest: Time,
+        looks: &mut u64,
+    ) -> Option<Time> {
+        let mut first = self.steps.partition_point(|step| step.from < *floor);
+        let mut is_floor = true;
+        while let Some(step) = self.steps.get(first) {
+            if is_floor {
+                *floor = step.from;
+            }
+            if step.from > latest {
+                return None;
+            }
             let found = self.conflict(first, need);
             let seen = found.unwrap_or(first) - first + 1;
             *looks += u64::try_from(seen).unwrap_or(u64::MAX);
-            match found {
-                // Whatever starts up to there would be in the way there.
-                Some(conflict) => first = conflict + 1,
-                None => return Some(step.from),
-            }
+            let Some(conflict) = found else { return Some(step.from) };
+            // What is like it but ends sooner may be in no one's way.
+            is_floor &=
+                conflict == first || self.steps[conflict].from < step.from.after(need.alone);
+            // Whatever starts up to there would be in the way there.
+            first = conflict + 1;
+        }
+        if is_floor {
+            *floor = Time(u64::MAX);
         }
         None
     }
@@ -366,7 +336,8 @@ impl Profile {
     }
 
     /// Keeps room for `times` tasks from the start on.
-    pub(super) fn reserve(&mut self, start: Time, need: &Need, times: i64) {
+    pub(super) fn reserve(&mut self, start: Time, need: &Need, times: u32) {
+        let times = i64::from(times);
         let is_later = start > self.steps[0].from;
         let first = self.split(start);
         let until = self.until(need.bound.map(|bound| start.after(bound)));

@@ -6,9 +6,11 @@
 use std::cmp::Reverse;
 
 use super::{
-    LOOKS, Layout, candidates::Candidate, first_opening, lay_out, order::Order, profile::Profile,
+    candidates::Candidate,
+    layout::{End, Floors, Laying, Layout},
+    order::Order,
+    waiting::TASKS,
 };
-use crate::model::Time;
 
 /// How often the best order is mended, and how much of what it leaves out goes forward each time.
 const REPAIRS: usize = 16;
@@ -17,15 +19,17 @@ const FORWARD: usize = 8;
 /// The part of all looks that may be spent on finding what fits nowhere.
 const HOPELESS: u64 = 5;
 
-/// Where work is laid out, and what was looked at so far.
 pub(super) struct Search<'a> {
     pub(super) timed: Vec<Candidate<'a>>,
-    pub(super) now: Time,
-    /// With what waits in the queue laid out.
-    pub(super) profiles: Vec<Profile>,
-    pub(super) queued: Layout,
-    pub(super) scale: [u64; 5],
-    pub(super) looks: u64,
+    /// With what waits in the queue laid out. What is looked at is counted here.
+    pub(super) base: Laying,
+}
+
+/// What an order comes to.
+struct Try {
+    layout: Layout,
+    /// Of which some task found no room.
+    left_out: Vec<usize>,
 }
 
 impl Search<'_> {
@@ -33,31 +37,32 @@ impl Search<'_> {
     pub(super) fn run(&mut self) -> Layout {
         self.drop_hopeless();
         if self.timed.is_empty() {
-            return self.queued.clone();
+            return self.base.layout.clone();
         }
-        let each = LOOKS.saturating_sub(self.looks) / (Order::ALL.len() as u64 + 1);
-        let tries: Vec<(Vec<usize>, Layout)> = Order::ALL
+        let most = self.base.most;
+        let each = most.saturating_sub(self.base.looks) / (Order::ALL.len() as u64 + 1);
+        let tries: Vec<(Vec<usize>, Try)> = Order::ALL
             .into_iter()
             .map(|rule| {
                 let order = self.ordered(rule);
-                let layout = self.lay_out(&order, self.looks + each);
-                (order, layout)
+                let tried = self.lay_out(&order, self.base.looks + each);
+                (order, tried)
             })
             .collect();
         // Of those that are worth as much the first.
-        let best = tries.into_iter().rev().max_by_key(|(_, layout)| layout.worth);
-        let (mut order, mut best) = best.expect("invariant: there are rules");
-        let mut left_out = best.left_out.clone();
-        let took = (self.looks / (Order::ALL.len() as u64)).min(each);
+        let best = tries.into_iter().rev().max_by_key(|(_, tried)| tried.layout.worth);
+        let (mut order, Try { layout: mut best, mut left_out }) =
+            best.expect("invariant: there are rules");
+        let took = (self.base.looks / (Order::ALL.len() as u64)).min(each);
         for _ in 0..REPAIRS {
-            if left_out.is_empty() || self.looks + took > LOOKS {
+            if left_out.is_empty() || self.base.looks + took > most {
                 break;
             }
             self.mend(&mut order, &left_out);
-            let layout = self.lay_out(&order, LOOKS);
-            left_out.clone_from(&layout.left_out);
-            if layout.worth > best.worth {
-                best = layout;
+            let tried = self.lay_out(&order, most);
+            left_out = tried.left_out;
+            if tried.layout.worth > best.worth {
+                best = tried.layout;
             }
         }
         best
@@ -65,10 +70,11 @@ impl Search<'_> {
 
     /// Forgets what fits nowhere beside what waits in the queue: it fits in no order.
     fn drop_hopeless(&mut self) {
-        let Self { timed, profiles, scale, looks, .. } = self;
-        let limit = *looks + LOOKS.saturating_sub(*looks) / HOPELESS;
+        let Self { timed, base } = self;
+        let limit = base.looks + base.most.saturating_sub(base.looks) / HOPELESS;
+        let mut none = Floors::default();
         timed.retain(|candidate| {
-            *looks >= limit || first_opening(candidate, profiles, scale, looks).is_some()
+            base.looks >= limit || base.first_opening(candidate, &mut none).is_some()
         });
     }
 
@@ -76,18 +82,28 @@ impl Search<'_> {
         let mut order: Vec<usize> = (0..self.timed.len()).collect();
         order.sort_by_cached_key(|at| {
             let Candidate { job, claim, .. } = &self.timed[*at];
-            let urgency = claim.as_ref().map(|claim| rule.urgency(claim, self.now));
+            let urgency = claim.as_ref().map(|claim| rule.urgency(claim, self.base.now));
             (Reverse((job.spec.priority, urgency)), job.id)
         });
         order
     }
 
-    fn lay_out(&mut self, order: &[usize], limit: u64) -> Layout {
-        let (mut profiles, mut layout) = (self.profiles.clone(), self.queued.clone());
-        layout.left_out.clear();
-        let looks = (&mut self.looks, limit);
-        lay_out(&self.timed, order, self.now, &mut profiles, &self.scale, looks, &mut layout);
-        layout
+    fn lay_out(&mut self, order: &[usize], limit: u64) -> Try {
+        let mut laying = Laying { limit, ..self.base.clone() };
+        let mut left_out = Vec::new();
+        for at in order {
+            if laying.is_spent() {
+                break;
+            }
+            let candidate = &self.timed[*at];
+            let tasks = candidate.job.counts.pending.min(TASKS);
+            let laid = laying.lay(candidate, tasks, &mut Floors::default());
+            if laid.end == End::NoRoom {
+                left_out.push(*at);
+            }
+        }
+        self.base.looks = laying.looks;
+        Try { layout: laying.layout, left_out }
     }
 
     /// Moves what was left out forward among work of its priority.

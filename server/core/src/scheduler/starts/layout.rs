@@ -1,0 +1,168 @@
+//! Jobs laid out one after the other over what nodes have free from now on, each where it starts first.
+
+use std::collections::BTreeMap;
+
+use super::{
+    candidates::Candidate,
+    order::worth,
+    profile::{Opening, Profile},
+};
+use crate::model::{JobId, Millis, NodeId, PlannedStart, Time};
+
+/// Starts that are planned at a time.
+const PLANNED: usize = 256;
+
+/// A start is moved forward only if it comes so much sooner.
+const WORTH_MOVING: Millis = Millis::MINUTE;
+
+#[derive(Clone, Default)]
+pub(super) struct Layout {
+    /// Tasks that start now.
+    pub(super) starts: BTreeMap<(JobId, NodeId), u32>,
+    pub(super) planned: BTreeMap<JobId, PlannedStart>,
+    pub(super) worth: u128,
+}
+
+/// A layout that is being made.
+#[derive(Clone)]
+pub(super) struct Laying {
+    pub(super) now: Time,
+    /// By what each resource is measured, whole devices last.
+    pub(super) scale: [u64; 5],
+    /// With what is laid out already.
+    pub(super) profiles: Vec<Profile>,
+    pub(super) layout: Layout,
+    /// What was looked at so far.
+    pub(super) looks: u64,
+    /// Nothing more is laid out when so much has been looked at.
+    pub(super) limit: u64,
+    /// What the round may look at in all.
+    pub(super) most: u64,
+}
+
+/// Before which times nothing like a job could start, by profile. That what is laid out only takes room away lets it be
+/// learned from one job to the next. Where it is not kept, nothing is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Floors(Vec<Time>);
+
+/// What became of a job's tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Laid {
+    /// So many start now or are planned.
+    pub(super) tasks: u32,
+    pub(super) end: End,
+}
+
+/// Why no more of a job's tasks were laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum End {
+    /// These were all.
+    #[default]
+    All,
+    /// The next ones start later: that is as far as is planned.
+    Later,
+    /// There is no room in time.
+    NoRoom,
+    /// Enough was looked at.
+    Spent,
+}
+
+impl Laying {
+    /// Nothing is known yet.
+    pub(super) fn floors(&self) -> Floors {
+        Floors(vec![self.now; self.profiles.len()])
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.looks >= self.limit
+    }
+
+    /// Lays up to `tasks` tasks of a job out.
+    pub(super) fn lay(
+        &mut self,
+        candidate: &Candidate<'_>,
+        tasks: u32,
+        floors: &mut Floors,
+    ) -> Laid {
+        let mut laid = Laid::default();
+        while laid.tasks < tasks {
+            if self.is_spent() {
+                return Laid { end: End::Spent, ..laid };
+            }
+            let Some(opening) = self.first_opening(candidate, floors) else {
+                return Laid { end: End::NoRoom, ..laid };
+            };
+            let is_later = opening.start > self.now;
+            if is_later && self.layout.planned.len() >= PLANNED {
+                return Laid { end: End::Later, ..laid };
+            }
+            let opening = if is_later { self.keep(candidate, opening) } else { opening };
+            let (profile, need) = (&mut self.profiles[opening.at], &candidate.need);
+            // The next ones go there too, until it is full: this one makes it the fullest.
+            profile.reserve(opening.start, need, 1);
+            let more = profile.admits_times(opening.start, need, tasks - laid.tasks - 1);
+            if more > 0 {
+                profile.reserve(opening.start, need, more);
+            }
+            let more = more + 1;
+            if let Some(claim) = &candidate.claim {
+                self.layout.worth += worth(claim, self.now, opening.start) * u128::from(more);
+            }
+            laid.tasks += more;
+            let (job, node, start) = (candidate.job.id, opening.node, opening.start);
+            if is_later {
+                self.layout.planned.insert(job, PlannedStart { start, node, tasks: more });
+                return Laid { end: End::Later, ..laid };
+            }
+            *self.layout.starts.entry((job, node)).or_default() += more;
+        }
+        laid
+    }
+
+    /// Where a task of the job could start first; of several such nodes the one that is left the fullest.
+    pub(super) fn first_opening(
+        &mut self,
+        candidate: &Candidate<'_>,
+        floors: &mut Floors,
+    ) -> Option<Opening> {
+        let mut best: Option<Opening> = None;
+        for (at, profile) in self.profiles.iter().enumerate() {
+            if !candidate.allowed[at] {
+                continue;
+            }
+            let latest = best.map_or(candidate.latest, |best| best.start);
+            let (need, looks) = (&candidate.need, &mut self.looks);
+            let mut floor = floors.0.get(at).copied().unwrap_or(self.now);
+            let start = profile.earliest(need, &mut floor, latest, looks);
+            if let Some(known) = floors.0.get_mut(at) {
+                *known = floor;
+            }
+            let Some(start) = start else { continue };
+            let opening = profile.opening(at, start, need, &self.scale, &mut self.looks);
+            if best.is_none_or(|best| opening < best) {
+                best = Some(opening);
+            }
+        }
+        best
+    }
+
+    /// What was planned before, unless it cannot be any more or another start comes much sooner.
+    fn keep(&mut self, candidate: &Candidate<'_>, opening: Opening) -> Opening {
+        let Some(planned) = candidate.planned.filter(|planned| planned.start > self.now) else {
+            return opening;
+        };
+        let sooner = opening.start.after(WORTH_MOVING) < planned.start;
+        let Some(at) = self.profiles.iter().position(|profile| profile.node == planned.node) else {
+            return opening;
+        };
+        let holds = !sooner
+            && candidate.allowed[at]
+            && planned.start <= candidate.latest
+            && self.profiles[at].admits(planned.start, &candidate.need);
+        if holds {
+            Opening { start: planned.start, node: planned.node, at, ..opening }
+        } else {
+            opening
+        }
+    }
+}
