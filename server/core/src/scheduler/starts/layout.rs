@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
+    Effort,
     candidates::Candidate,
     order::worth,
     profile::{Opening, Profile},
 };
 use crate::model::{JobId, Millis, NodeId, PlannedStart, Time};
-
-/// Starts that are planned at a time.
-const PLANNED: usize = 256;
 
 /// A start is moved forward only if it comes so much sooner.
 const WORTH_MOVING: Millis = Millis::MINUTE;
@@ -36,8 +34,8 @@ pub(super) struct Laying {
     pub(super) looks: u64,
     /// Nothing more is laid out when so much has been looked at.
     pub(super) limit: u64,
-    /// What the round may look at in all.
-    pub(super) most: u64,
+    /// What the round may cost in all.
+    pub(super) effort: Effort,
 }
 
 /// Before which times nothing like a job could start, by profile. That what is laid out only takes room away lets it be
@@ -93,7 +91,7 @@ impl Laying {
                 return Laid { end: End::NoRoom, ..laid };
             };
             let is_later = opening.start > self.now;
-            if is_later && self.layout.planned.len() >= PLANNED {
+            if is_later && self.layout.planned.len() >= self.effort.planned {
                 return Laid { end: End::Later, ..laid };
             }
             let opening = if is_later { self.keep(candidate, opening) } else { opening };

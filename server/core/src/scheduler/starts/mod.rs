@@ -61,17 +61,21 @@ struct Effort {
     looks: u64,
     /// Nodes that are looked at besides those with planned starts.
     nodes: usize,
+    /// Jobs of the queue that are given a planned start or found to have none, those aside that had one before.
+    heads: usize,
+    /// Starts that are planned at a time.
+    planned: usize,
 }
 
 impl Default for Effort {
     /// About a twentieth of a second.
     fn default() -> Self {
-        Self { looks: 3_000_000, nodes: 512 }
+        Self { looks: 3_000_000, nodes: 512, heads: 64, planned: 256 }
     }
 }
 
 /// What one round of many may cost in a look ahead.
-const EFFORT_AHEAD: Effort = Effort { looks: 400_000, nodes: 64 };
+const EFFORT_AHEAD: Effort = Effort { looks: 400_000, nodes: 64, heads: 16, planned: 32 };
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Starts {
@@ -186,7 +190,7 @@ impl Scheduler {
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
         let mut looks = 0;
-        let most = self.starts.effort.looks;
+        let effort = self.starts.effort;
         let profiles = self.profiles(state, now, coming, &mut looks);
         let mut laying = Laying {
             now,
@@ -194,8 +198,8 @@ impl Scheduler {
             profiles,
             layout: Layout::default(),
             looks,
-            limit: looks + most.saturating_sub(looks) / (Order::ALL.len() as u64 + 1),
-            most,
+            limit: looks + effort.looks.saturating_sub(looks) / (Order::ALL.len() as u64 + 1),
+            effort,
         };
         self.lay_out_waiting(state, &mut laying);
         let timed = self.timed_candidates(state, &mut laying);

@@ -39,7 +39,7 @@ impl Search<'_> {
         if self.timed.is_empty() {
             return self.base.layout.clone();
         }
-        let most = self.base.most;
+        let most = self.base.effort.looks;
         let each = most.saturating_sub(self.base.looks) / (Order::ALL.len() as u64 + 1);
         let tries: Vec<(Vec<usize>, Try)> = Order::ALL
             .into_iter()
@@ -71,7 +71,7 @@ impl Search<'_> {
     /// Forgets what fits nowhere beside what waits in the queue: it fits in no order.
     fn drop_hopeless(&mut self) {
         let Self { timed, base } = self;
-        let limit = base.looks + base.most.saturating_sub(base.looks) / HOPELESS;
+        let limit = base.looks + base.effort.looks.saturating_sub(base.looks) / HOPELESS;
         let mut none = Floors::default();
         timed.retain(|candidate| {
             base.looks >= limit || base.first_opening(candidate, &mut none).is_some()

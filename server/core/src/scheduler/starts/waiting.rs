@@ -13,9 +13,6 @@ use crate::{
     state::State,
 };
 
-/// Jobs that are given a planned start or found to have none, those aside that had one before.
-const HEADS: usize = 64;
-
 /// Tasks of one job that one round lays out.
 pub(super) const TASKS: u32 = 64;
 
@@ -44,7 +41,7 @@ impl Scheduler {
             let job = job_of(id);
             let kind = (lanes[&id], job.spec.min_runtime, job.spec.max_runtime);
             let was_planned = state.planned_start(id).is_some();
-            if !was_planned && (heads == HEADS || full.contains(&kind)) {
+            if !was_planned && (heads == laying.effort.heads || full.contains(&kind)) {
                 turns.done(job);
                 continue;
             }
