@@ -70,6 +70,11 @@ fn why(c: &mut Criterion) {
             let mut turns = jobs.iter().cycle();
             b.iter(|| reasons.explain(engine.state(), turns.next().expect("some wait")));
         });
+        group.bench_function(format!("{label}/advise"), |b| {
+            let mut fork = engine.fork();
+            let job = jobs(engine.state())[0];
+            b.iter(|| fork.advise(job.tenant, black_box(&job.spec)));
+        });
         let (mix, mut seed) = (Mix::new(), 100);
         group.bench_function(format!("{label}/again_after_1000_jobs"), |b| {
             b.iter_custom(|questions| {

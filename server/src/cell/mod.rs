@@ -16,7 +16,6 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
-    engine::Fork,
     forecaster::Memories,
     model::{Job, NodeId, Revision, Time},
     scheduler::{Explanation, PendingReason},
@@ -26,7 +25,6 @@ use tokio::{sync::oneshot, time::timeout};
 
 pub use error::{CellError, FeedError};
 
-pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
@@ -38,6 +36,7 @@ use crate::{
     telemetry::Metrics,
     view::{Progress, View},
 };
+pub use crate::{driver::SharedFork, feed::Subscription};
 
 /// A running cell; cheap to clone.
 #[derive(Clone, Debug)]
@@ -143,7 +142,7 @@ impl Cell {
         &self,
         min_revision: Revision,
         limit: Duration,
-    ) -> Result<Arc<Fork>, CellError> {
+    ) -> Result<Arc<SharedFork>, CellError> {
         let fork = async {
             self.reach(min_revision).await?;
             let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };

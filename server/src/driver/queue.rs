@@ -12,13 +12,12 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
-    engine::Fork,
     model::Revision,
     rejection::Rejection,
 };
 use tokio::sync::{Semaphore, oneshot};
 
-use super::forks;
+use super::forks::{self, SharedFork};
 use crate::cell::CellError;
 
 /// What a command comes to.
@@ -140,7 +139,7 @@ impl Queue {
     pub(crate) fn ask_for_fork(
         &self,
         min_revision: Revision,
-    ) -> Result<oneshot::Receiver<Arc<Fork>>, Refused> {
+    ) -> Result<oneshot::Receiver<Arc<SharedFork>>, Refused> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);

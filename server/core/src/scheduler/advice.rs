@@ -206,7 +206,7 @@ impl Parts {
 /// What tasks could have on a node.
 struct Reach {
     free: Resources,
-    /// What is left on each device that may be lent.
+    /// What is left on each device that may be lent, if any is asked for.
     devices: Vec<u64>,
     /// Tasks that anybody could want there.
     most: u64,
@@ -216,7 +216,9 @@ impl Reach {
     fn of(node: &Node, spec: &JobSpec) -> Self {
         let horizon = spec.horizon();
         let free = node.lendable(horizon).saturating_sub(&node.lent);
-        Self { free, devices: devices_left(node, horizon), most: u64::from(spec.count) }
+        let wants_devices = spec.request.gpu_millis > 0;
+        let devices = if wants_devices { devices_left(node, horizon) } else { Vec::new() };
+        Self { free, devices, most: u64::from(spec.count) }
     }
 
     /// How often the amount fits.

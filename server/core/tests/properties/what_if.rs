@@ -26,8 +26,9 @@ impl Run {
         assert_eq!(foretold.replies, replies);
     }
 
-    /// Whatever a waiting job is advised to ask for instead is placed at once when it is asked for.
+    /// Whatever a waiting job is advised to ask for instead is placed at once when it is asked for. One copy advises all.
     pub(super) fn check_advice(&self) {
+        let mut adviser = self.engine.fork();
         for id in self.naive.waiting() {
             let job = self.folded.job(id).expect("a job");
             if !job.is_ready() {
@@ -36,7 +37,7 @@ impl Run {
             let mut spec = JobSpec { count: job.counts.pending, ..(*job.spec).clone() };
             // What it waited for has come about, and may be forgotten.
             spec.change_extras(|extras| extras.dependencies.clear());
-            for advice in self.engine.fork().advise(job.tenant, &spec) {
+            for advice in adviser.advise(job.tenant, &spec) {
                 self.check_one(job, &spec, &advice);
             }
         }
