@@ -71,7 +71,7 @@ fn main() {
         let begun = Instant::now();
         run(&mut engine, requests);
         beside.push(micros(begun.elapsed()));
-        pages.push(engine.state().pages_changed(fork.state()) as f64);
+        pages.push(engine.pages_changed(&fork) as f64);
     }
     let (taking, alone, beside) = (median(taking), median(alone), median(beside));
     let pages = median(pages);

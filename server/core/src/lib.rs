@@ -19,6 +19,7 @@ pub mod forecast;
 pub mod forecaster;
 pub mod model;
 pub mod outlook;
+mod paged;
 pub mod planner;
 pub mod quote;
 pub mod rejection;

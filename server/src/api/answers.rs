@@ -23,10 +23,7 @@ use super::{
     job,
     status::ApiError,
 };
-use crate::{
-    advice,
-    cell::{Cell, SharedFork},
-};
+use crate::{advice, cell::Cell};
 
 /// Tasks of a job beyond which it is not worked out what to ask for instead: each guess would place all of them.
 const ADVISED_TASKS: u32 = 10_000;
@@ -50,11 +47,7 @@ impl Why {
         Ok(violations.check(why)?)
     }
 
-    pub(super) fn answer(
-        &self,
-        cell: &Cell,
-        fork: &SharedFork,
-    ) -> Result<ExplainJobResponse, ApiError> {
+    pub(super) fn answer(&self, cell: &Cell, fork: &Fork) -> Result<ExplainJobResponse, ApiError> {
         let state = fork.state();
         let job = job::find(state, &self.tenant, &self.name)?;
         let mut found = convert::job(state, job);
@@ -103,11 +96,11 @@ fn waiting(job: &Job) -> JobSpec {
     JobSpec { count: job.counts.pending, ..(*job.spec).clone() }
 }
 
-fn suggestions(fork: &SharedFork, tenant: TenantId, spec: &JobSpec) -> Vec<Suggestion> {
+fn suggestions(fork: &Fork, tenant: TenantId, spec: &JobSpec) -> Vec<Suggestion> {
     if spec.count > ADVISED_TASKS {
         return Vec::new();
     }
-    let advised = fork.advise(tenant, spec);
+    let advised = fork.clone().advise(tenant, spec);
     let suggestion = |advised: offpeak_core::scheduler::Advice| Suggestion {
         message: advice::words(&advised.change, spec),
         spec: Some(convert::job_spec(&advised.change.apply(spec))),
@@ -195,13 +188,9 @@ impl Plan {
         Ok(Self { request: convert::accept(submission)? })
     }
 
-    pub(super) fn answer(
-        self,
-        cell: &Cell,
-        fork: &SharedFork,
-    ) -> Result<PlanJobResponse, ApiError> {
+    pub(super) fn answer(self, cell: &Cell, fork: &Fork) -> Result<PlanJobResponse, ApiError> {
         let revision = fork.state().revision().0;
-        let mut after = Fork::clone(fork);
+        let mut after = fork.clone();
         let Step { replies, batch } = after.step(vec![self.request]);
         let outcome = replies.into_iter().next().expect("invariant: one reply a request")?;
         let Detail::Job { id, name } = outcome.detail else {
@@ -266,8 +255,8 @@ fn count(number: usize) -> u32 {
 /// Answers on a thread of its own: a look at all nodes is too long for one that serves connections.
 pub(super) async fn aside<T: Send + 'static>(
     cell: &Cell,
-    fork: Arc<SharedFork>,
-    answer: impl FnOnce(&Cell, &SharedFork) -> Result<T, ApiError> + Send + 'static,
+    fork: Arc<Fork>,
+    answer: impl FnOnce(&Cell, &Fork) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let cell = cell.clone();
     tokio::task::spawn_blocking(move || answer(&cell, &fork)).await.map_err(ApiError::from)?

@@ -16,6 +16,7 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
+    engine::Fork,
     forecaster::Memories,
     model::{Job, NodeId, Revision, Time},
     scheduler::{Explanation, PendingReason},
@@ -25,6 +26,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 pub use error::{CellError, FeedError};
 
+pub use crate::feed::Subscription;
 use crate::{
     clock::Clock,
     driver::{
@@ -36,7 +38,6 @@ use crate::{
     telemetry::Metrics,
     view::{Progress, View},
 };
-pub use crate::{driver::SharedFork, feed::Subscription};
 
 /// A running cell; cheap to clone.
 #[derive(Clone, Debug)]
@@ -142,7 +143,7 @@ impl Cell {
         &self,
         min_revision: Revision,
         limit: Duration,
-    ) -> Result<Arc<SharedFork>, CellError> {
+    ) -> Result<Arc<Fork>, CellError> {
         let fork = async {
             self.reach(min_revision).await?;
             let min_revision = if min_revision.0 > 0 { min_revision } else { self.newest() };

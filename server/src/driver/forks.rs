@@ -1,13 +1,11 @@
 use std::{
-    ops::Deref,
-    sync::{Arc, Mutex, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use offpeak_core::{
     engine::{Engine, Fork},
-    model::{JobSpec, Revision, TenantId},
-    scheduler::Advice,
+    model::Revision,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -21,52 +19,21 @@ const PAGE_COPY: Duration = Duration::from_micros(5);
 /// Once a fork is older than this, paid for, and nobody waits for one, it is dropped.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// A copy of the engine that serves all who ask until it is time for the next.
-#[derive(Debug)]
-pub struct SharedFork {
-    fork: Fork,
-    /// A copy of it for those who ask for advice, which changes what it works with, though not what it may answer.
-    adviser: OnceLock<Mutex<Fork>>,
-}
-
-impl SharedFork {
-    fn of(engine: &Engine) -> Self {
-        Self { fork: engine.fork(), adviser: OnceLock::new() }
-    }
-
-    /// As [`Fork::advise`].
-    pub(crate) fn advise(&self, tenant: TenantId, spec: &JobSpec) -> Vec<Advice> {
-        let adviser = self.adviser.get_or_init(|| Mutex::new(self.fork.clone()));
-        match adviser.lock() {
-            Ok(mut adviser) => adviser.advise(tenant, spec),
-            // Another question broke off in the middle.
-            Err(_) => self.fork.clone().advise(tenant, spec),
-        }
-    }
-}
-
-impl Deref for SharedFork {
-    type Target = Fork;
-
-    fn deref(&self) -> &Fork {
-        &self.fork
-    }
-}
-
 /// Who gets a copy of the engine, of this revision or a later one.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(super) min_revision: Revision,
-    pub(super) answer: oneshot::Sender<Arc<SharedFork>>,
+    pub(super) answer: oneshot::Sender<Arc<Fork>>,
     /// Is given back when the waiter is dropped.
     pub(super) _room: OwnedSemaphorePermit,
 }
 
-/// Copies of the engine, for whoever asks what would come of a command.
+/// Copies of the engine, for whoever asks what would come of a command. One serves all who ask until it is time for the
+/// next.
 #[derive(Debug)]
 pub(super) struct Forks {
     waiters: Vec<Waiter>,
-    newest: Option<Arc<SharedFork>>,
+    newest: Option<Arc<Fork>>,
     /// The engine has gone on since.
     outdated: bool,
     taken: Instant,
@@ -108,7 +75,7 @@ impl Forks {
         }
         if (self.newest.is_none() || self.outdated) && self.is_paid(engine) {
             let started = Instant::now();
-            self.newest = Some(Arc::new(SharedFork::of(engine)));
+            self.newest = Some(Arc::new(engine.fork()));
             self.outdated = false;
             self.taken = Instant::now();
             self.spent = self.taken.duration_since(started);
@@ -130,7 +97,7 @@ impl Forks {
             return false;
         }
         if let Some(fork) = &self.newest {
-            let pages = engine.state().pages_changed(fork.state());
+            let pages = engine.pages_changed(fork);
             let copies = PAGE_COPY.saturating_mul(u32::try_from(pages).unwrap_or(u32::MAX));
             self.spent += started.elapsed();
             self.next = self.taken + (self.spent + copies).saturating_mul(PART_OF_TIME);

@@ -41,7 +41,6 @@ use std::{
 use offpeak_core::{engine::Engine, forecaster::Forecaster, state::State};
 
 pub use fatal::{FatalError, OnFatal, exit_on_fatal};
-pub use forks::SharedFork;
 
 pub(crate) use checkpoints::Ask;
 

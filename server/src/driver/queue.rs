@@ -12,12 +12,13 @@ use std::{
 
 use offpeak_core::{
     command::{Outcome, Request},
+    engine::Fork,
     model::Revision,
     rejection::Rejection,
 };
 use tokio::sync::{Semaphore, oneshot};
 
-use super::forks::{self, SharedFork};
+use super::forks;
 use crate::cell::CellError;
 
 /// What a command comes to.
@@ -139,7 +140,7 @@ impl Queue {
     pub(crate) fn ask_for_fork(
         &self,
         min_revision: Revision,
-    ) -> Result<oneshot::Receiver<Arc<SharedFork>>, Refused> {
+    ) -> Result<oneshot::Receiver<Arc<Fork>>, Refused> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(Refused::Closed);

@@ -10,7 +10,7 @@ use std::{
 
 use offpeak_core::{
     command::{Command, Request},
-    engine::Ahead,
+    engine::{Ahead, Fork},
     event::Event,
     model::{Job, JobId, Quote},
     quote::quotes,
@@ -18,7 +18,6 @@ use offpeak_core::{
 };
 
 use super::{
-    forks::SharedFork,
     planner::rest,
     queue::{Queue, Refused},
 };
@@ -177,7 +176,7 @@ impl Quoter {
         Ok(Some(found.into_iter().map(|(id, foreseen)| (id, foreseen.quote)).collect()))
     }
 
-    fn fork(&self) -> Result<Arc<SharedFork>, Refused> {
+    fn fork(&self) -> Result<Arc<Fork>, Refused> {
         let min_revision = self.view.read(State::revision);
         loop {
             match self.queue.ask_for_fork(min_revision) {

@@ -43,6 +43,14 @@ impl Engine {
             },
         }
     }
+
+    /// How many pages are not those of a copy that was taken before: about as many had to be copied since then because the
+    /// copy shares them.
+    #[must_use]
+    pub fn pages_changed(&self, earlier: &Fork) -> usize {
+        let Self { state, scheduler, .. } = &earlier.engine;
+        self.state.pages_changed(state) + self.scheduler.pages_changed(scheduler)
+    }
 }
 
 impl Fork {

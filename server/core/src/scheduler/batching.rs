@@ -145,7 +145,7 @@ fn stated(
     let mut by_likeness: HashMap<Alike, usize, FxBuildHasher> = HashMap::default();
     let mut nodes: Vec<Vec<NodeId>> = Vec::new();
     let mut alike: Vec<Alike> = Vec::new();
-    for (id, room) in (0..).map(NodeId).zip(&index.rooms) {
+    for (id, room) in (0..).map(NodeId).zip(index.rooms.iter()) {
         let Some(room) = room.as_ref().filter(|room| room.open) else { continue };
         let used = state.node(id).is_some_and(|node| !node.allocations.is_empty());
         let key = (room.kind, room.slack_over(horizon).0, used);
@@ -176,7 +176,7 @@ fn stated(
     let mut allowed = Vec::with_capacity(shapes.len() * alike.len());
     for (shape, _) in shapes {
         let Index { shapes, kinds, .. } = &mut *index;
-        let shape = shapes[shape.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        let shape = shapes.used_mut(*shape);
         let asked =
             alike.iter().map(|(kind, ..)| shape.allowed.ask(kinds, *kind, &shape.key.constraints));
         allowed.extend(asked);

@@ -3,7 +3,9 @@
 //! Shapes follow the list of classes that came to have members, each at its own pace. In a fleet where hardly two nodes
 //! are alike, amounts are rounded down, so that classes stay few; whoever picks a member then looks at it.
 
-use hashbrown::HashMap;
+use std::{hash::BuildHasher, mem, sync::Arc};
+
+use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 use super::{
@@ -12,7 +14,10 @@ use super::{
     kind::KindId,
     room::Room,
 };
-use crate::model::{Horizon, NodeId};
+use crate::{
+    model::{Horizon, NodeId},
+    paged::Paged,
+};
 
 /// Classes with members beyond which amounts are rounded further, as a part of the members, and at least.
 const MEMBERS_PER_CLASS: usize = 4;
@@ -24,37 +29,40 @@ const COARSEST: u32 = 5;
 /// Members of a class that are looked at for one that fits.
 const LOOKS: usize = 8;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ClassKey {
-    kind: KindId,
-    /// Absent where all horizons are alike.
-    horizon: Option<Horizon>,
-    /// Of the longer horizons, those over which most of the slack stays.
-    lasts: u8,
-    slack: Amounts,
-    shares: Box<[u16]>,
-    whole: u16,
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Class {
     pub(super) kind: KindId,
+    /// Absent where all horizons are alike.
     horizon: Option<Horizon>,
     /// Over how many longer horizons most of the slack stays.
     lasts: u8,
+    has_gpus: bool,
+    whole: u16,
     /// No member has more: where amounts are rounded, more than some have.
     most: Amounts,
     /// What is left of the shared devices, ascending.
-    shares: Box<[u16]>,
-    whole: u16,
-    has_gpus: bool,
+    shares: Arc<[u16]>,
     members: Vec<NodeId>,
+}
+
+/// What the members of a class have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ClassKey<'a> {
+    kind: KindId,
+    horizon: Option<Horizon>,
+    lasts: u8,
+    whole: u16,
+    most: &'a Amounts,
+    shares: &'a [u16],
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Classes {
-    by_key: HashMap<ClassKey, u32, FxBuildHasher>,
-    all: Vec<Class>,
+    /// Positions in `all`.
+    by_key: HashTable<u32>,
+    all: Paged<Class>,
+    /// Where the shares of a node are sorted.
+    shares: Vec<u16>,
     /// How many have members.
     live: usize,
     /// How many members all of them have.
@@ -94,6 +102,11 @@ impl Score {
 }
 
 impl Class {
+    fn key(&self) -> ClassKey<'_> {
+        let Self { kind, horizon, lasts, whole, most, shares, .. } = self;
+        ClassKey { kind: *kind, horizon: *horizon, lasts: *lasts, whole: *whole, most, shares }
+    }
+
     /// Whether it tells what its members have over the horizon.
     pub(super) fn is_for(&self, horizon: Horizon) -> bool {
         self.horizon.is_none_or(|own| own == horizon)
@@ -134,6 +147,10 @@ impl Class {
 }
 
 impl Classes {
+    pub(super) fn pages_changed(&self, earlier: &Self) -> usize {
+        self.all.pages_changed(&earlier.all)
+    }
+
     pub(super) fn get(&self, class: u32) -> &Class {
         &self.all[class as usize]
     }
@@ -153,29 +170,25 @@ impl Classes {
     ) -> (u32, u32) {
         let kept = horizon.and_then(|horizon| room.besides(horizon));
         let kept_devices = kept.map_or(0, |kept| kept.devices);
-        let mut shares: Vec<u16> = room.slack_gpus.shares(kept_devices).collect();
+        let mut shares = mem::take(&mut self.shares);
+        shares.clear();
+        shares.extend(room.slack_gpus.shares(kept_devices));
         shares.sort_unstable();
-        let (slack, most) = match kept {
-            None => self.rounded(&room.slack),
-            Some(kept) => self.rounded(&room.slack.without(&kept.amounts)),
+        let most = match kept {
+            None => self.rounded_up(room.slack.clone()),
+            Some(kept) => self.rounded_up(room.slack.without(&kept.amounts)),
         };
         let whole = room.slack_gpus.whole(kept_devices);
         let lasts = horizon.map_or(0, |horizon| lasts(room, horizon));
-        let key = ClassKey { kind: room.kind, horizon, lasts, slack, shares: shares.into(), whole };
-        let next = position(self.all.len());
-        let class = *self.by_key.entry(key).or_insert_with_key(|key| {
-            self.all.push(Class {
-                kind: room.kind,
-                horizon,
-                lasts,
-                most,
-                shares: key.shares.clone(),
-                whole,
-                has_gpus: !room.gpus.is_empty(),
-                members: Vec::new(),
-            });
-            next
+        let key = ClassKey { kind: room.kind, horizon, lasts, whole, most: &most, shares: &shares };
+        let at = hash(&key);
+        let known = self.by_key.find(at, |class| self.all[*class as usize].key() == key).copied();
+        let class = known.unwrap_or_else(|| {
+            let (kind, has_gpus) = (room.kind, !room.gpus.is_empty());
+            let (shares, members) = (shares.as_slice().into(), Vec::new());
+            self.add(at, Class { kind, horizon, lasts, has_gpus, whole, most, shares, members })
         });
+        self.shares = shares;
         self.members += 1;
         let members = &mut self.all[class as usize].members;
         members.push(node);
@@ -187,6 +200,14 @@ impl Classes {
         (class, place)
     }
 
+    fn add(&mut self, hash_of_key: u64, class: Class) -> u32 {
+        let next = position(self.all.len());
+        self.all.push(class);
+        let all = &self.all;
+        self.by_key.insert_unique(hash_of_key, next, |class| hash(&all[*class as usize].key()));
+        next
+    }
+
     /// Takes a node out; the node that moves to its place is returned with it.
     pub(super) fn leave(&mut self, class: u32, place: u32) -> Option<NodeId> {
         self.members -= 1;
@@ -196,15 +217,14 @@ impl Classes {
         members.get(place as usize).copied()
     }
 
-    fn rounded(&self, slack: &Amounts) -> (Amounts, Amounts) {
-        let (mut down, mut most) = (slack.clone(), slack.clone());
+    /// The most that is taken for the same as this.
+    fn rounded_up(&self, mut slack: Amounts) -> Amounts {
         if self.grain > 0 {
             for (column, bits) in [(0, 8 + self.grain), (1, 30 + self.grain)] {
-                down.columns[column] = slack.columns[column] >> bits << bits;
-                most.columns[column] = down.columns[column] + (1 << bits) - 1;
+                slack.columns[column] |= (1 << bits) - 1;
             }
         }
-        (down, most)
+        slack
     }
 
     /// Whether it is time to begin anew: too many are empty, or too many are not. The caller lets all nodes join
@@ -235,7 +255,7 @@ impl Classes {
 
     /// Classes with members.
     pub(super) fn live(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(&self.all).filter(|(_, class)| !class.members.is_empty()).map(|(at, _)| at)
+        (0..).zip(self.all.iter()).filter(|(_, class)| !class.members.is_empty()).map(|(at, _)| at)
     }
 
     /// Forgets what is so old that whoever has not seen it had better look at all classes.
@@ -250,6 +270,10 @@ impl Classes {
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
+}
+
+fn hash(key: &ClassKey<'_>) -> u64 {
+    FxBuildHasher.hash_one(key)
 }
 
 /// Over how many longer horizons more than half of a node's slack stays.

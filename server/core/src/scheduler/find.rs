@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use super::{
     gpus::GpuWant,
     index::Index,
-    kind::ZoneId,
+    kind::{Kinds, ZoneId},
     shape::{Shape, ShapeId},
 };
 use crate::model::{DeviceSet, NodeId};
@@ -42,8 +42,7 @@ impl Index {
 
     fn take_promised(&mut self, id: ShapeId, limit: u32) -> Option<Spot> {
         loop {
-            let shape = self.shapes[id.0 as usize].as_mut();
-            let shape = shape.expect("invariant: a shape in use is kept");
+            let shape = self.shapes.used_mut(id);
             if shape.promises == 0 {
                 shape.promised.clear();
                 return None;
@@ -74,7 +73,7 @@ impl Index {
 
     /// Takes room beside what is promised on a node that has some.
     pub(super) fn take(&mut self, id: ShapeId, node: NodeId, limit: u32) -> Spot {
-        let shape = self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept");
+        let shape = self.shapes.used(id);
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: a candidate is there");
         let count = room.times_in_slack(&shape.want, limit);
         let devices = room.take(&shape.want, count);
@@ -84,7 +83,7 @@ impl Index {
 
     /// Gives back what a plan took. To those that wait nothing has grown.
     pub(super) fn untake(&mut self, id: ShapeId, spot: &Spot) {
-        let shape = self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept");
+        let shape = self.shapes.used(id);
         let room = self.rooms[spot.node.0 as usize].as_mut().expect("invariant: it was taken from");
         for _ in 0..spot.count {
             room.give(&shape.want, spot.devices);
@@ -99,7 +98,7 @@ impl Index {
         zone: ZoneId,
     ) -> Option<(super::classes::Score, NodeId)> {
         self.follow(id);
-        let shape = self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        let shape = self.shapes.used_mut(id);
         let want = &shape.want;
         let (_, ranking) = shape.rankings.iter_mut().find(|(known, _)| *known == zone)?;
         while let Some(Reverse((score, class))) = ranking.peek() {
@@ -120,29 +119,33 @@ impl Index {
     fn follow(&mut self, id: ShapeId) {
         self.uses += 1;
         let Self { shapes, classes, kinds, uses, .. } = self;
-        let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+        let shape = shapes.used_mut(id);
         shape.used = *uses;
         let entries: usize = shape.rankings.iter().map(|(_, ranking)| ranking.len()).sum();
         let crowded = entries > 2 * classes.len() + 64;
-        let consider = |shape: &mut Shape, at: u32| {
-            let class = classes.get(at);
+        let news = shape.followed.filter(|_| !crowded).and_then(|followed| classes.since(followed));
+        let all: Vec<u32>;
+        let classes_to_rank = match news {
+            Some(news) => news,
+            None => {
+                shape.reset();
+                all = classes.live().collect();
+                &all
+            }
+        };
+        let zonal = shape.key.spreads_over_zones();
+        let kinds: &Kinds = kinds;
+        for at in classes_to_rank {
+            let class = classes.get(*at);
             if !class.is_for(shape.want.horizon)
                 || !class.may_fit(&shape.want)
                 || !shape.allowed.ask(kinds, class.kind, &shape.key.constraints)
             {
-                return;
+                continue;
             }
-            let zonal = shape.key.spreads_over_zones();
             let zone = if zonal { kinds.zone_of(class.kind) } else { ZoneId::default() };
             let score = class.score(&shape.want);
-            shape.ranking(zone).push(Reverse((score, at)));
-        };
-        let news = shape.followed.filter(|_| !crowded).and_then(|followed| classes.since(followed));
-        if let Some(news) = news {
-            news.iter().for_each(|at| consider(shape, *at));
-        } else {
-            shape.reset();
-            classes.live().for_each(|at| consider(shape, at));
+            shape.ranking(zone).push(Reverse((score, *at)));
         }
         shape.followed = Some(classes.end());
         classes.trim();
@@ -180,12 +183,11 @@ impl Index {
             let promise =
                 room.and_then(|room| room.promises.iter().position(|p| p.shape == larger));
             let (Some(room), Some(promise)) = (room, promise) else {
-                let larger = shapes[larger.0 as usize].as_mut();
-                larger.expect("invariant: it is kept").promised.remove(at);
+                shapes.used_mut(larger).promised.remove(at);
                 continue;
             };
             looks += 1;
-            let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
+            let shape = shapes.used_mut(id);
             let allowed = shape.allowed.ask(kinds, room.kind, &shape.key.constraints);
             if allowed && (room.is_level() || self.fits_if_broken(id, node, promise)) {
                 return Some((node, promise));
@@ -211,7 +213,7 @@ impl Index {
         let covers = |large: &Shape| {
             large.key.job.is_none() && large.want.covers(&small.want) && large.want != small.want
         };
-        let larger = self.all_shapes().filter(|(_, large)| covers(large));
+        let larger = self.shapes.iter().filter(|(_, large)| covers(large));
         let mut larger: Vec<(u64, ShapeId)> = larger.map(|(id, large)| (large.worth, id)).collect();
         larger.sort_unstable();
         let larger = larger.into_iter().map(|(_, id)| id).collect();
@@ -231,10 +233,11 @@ impl Index {
         for step in 0..count {
             let at = (self.scan_from + step) % count;
             let Self { rooms, briefs, shapes, kinds, .. } = &mut *self;
-            let shape = shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept");
-            if !briefs[at].may_fit(&shape.want)
-                || !shape.allowed.ask(kinds, briefs[at].kind(), &shape.key.constraints)
-            {
+            if !briefs[at].may_fit(&shapes.used(id).want) {
+                continue;
+            }
+            let shape = shapes.used_mut(id);
+            if !shape.allowed.ask(kinds, briefs[at].kind(), &shape.key.constraints) {
                 continue;
             }
             let node = NodeId(u32::try_from(at).expect("invariant: fewer than 2^32"));
@@ -295,8 +298,7 @@ impl Index {
 
     pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it promised");
-        let shape = self.shapes[room.promises[at].shape.0 as usize].as_mut();
-        let shape = shape.expect("invariant: a shape with promises is kept");
+        let shape = self.shapes.used_mut(room.promises[at].shape);
         room.break_promise(at, &shape.want);
         shape.promises -= 1;
     }

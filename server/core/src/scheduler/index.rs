@@ -11,9 +11,6 @@ use std::{
     sync::Arc,
 };
 
-use hashbrown::HashMap;
-use rustc_hash::FxBuildHasher;
-
 use super::{
     amounts::{CountNames, Want},
     changes::{Changes, Cursor},
@@ -21,9 +18,11 @@ use super::{
     kind::{Kinds, ZoneId},
     room::{Brief, Promise, Room},
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
+    shapes::Shapes,
 };
 use crate::{
     model::{DeviceSet, Horizon, JobSpec, NodeId},
+    paged::Paged,
     state::State,
 };
 
@@ -32,14 +31,12 @@ const IDLE_SHAPES_KEPT: usize = 2_048;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    pub(super) rooms: Vec<Option<Room>>,
+    pub(super) rooms: Paged<Option<Room>>,
     pub(super) briefs: Vec<Brief>,
-    pub(super) kinds: Kinds,
+    pub(super) kinds: Arc<Kinds>,
     pub(super) names: CountNames,
     pub(super) classes: Classes,
-    pub(super) shapes: Vec<Option<Box<Shape>>>,
-    by_key: HashMap<ShapeKey, ShapeId, FxBuildHasher>,
-    free_shapes: Vec<ShapeId>,
+    pub(super) shapes: Shapes,
     /// How many shapes were dropped whose places may be taken by others since.
     pub(super) dropped_shapes: u64,
     /// Changes when shapes come or their worth changes.
@@ -64,42 +61,36 @@ impl Index {
     }
 
     pub(super) fn shape(&self, id: ShapeId) -> &Shape {
-        self.shapes[id.0 as usize].as_ref().expect("invariant: a shape in use is kept")
+        self.shapes.used(id)
     }
 
     pub(super) fn shape_mut(&mut self, id: ShapeId) -> &mut Shape {
-        self.shapes[id.0 as usize].as_mut().expect("invariant: a shape in use is kept")
+        self.shapes.used_mut(id)
+    }
+
+    /// How many pages are not those of an earlier copy.
+    pub(super) fn pages_changed(&self, earlier: &Self) -> usize {
+        self.rooms.pages_changed(&earlier.rooms) + self.classes.pages_changed(&earlier.classes)
     }
 
     /// The shape of this key, made if there is none.
     pub(super) fn shape_of(&mut self, key: KeyRef<'_>) -> ShapeId {
-        if let Some(id) = self.by_key.get(&key) {
-            return *id;
+        if let Some(id) = self.shapes.find(key) {
+            return id;
         }
         let key = ShapeKey::from(key);
-        let id = self.free_shapes.pop().unwrap_or_else(|| {
-            self.shapes.push(None);
-            ShapeId(u32::try_from(self.shapes.len() - 1).expect("invariant: fewer than 2^32"))
-        });
         let want = self.names.want(&key.request, key.horizon);
         let known = mem::replace(&mut self.horizons[key.horizon.index()], true);
         if !known && self.rooms.iter().flatten().any(|room| !room.is_level()) {
             self.classify_anew();
         }
-        self.by_key.insert(key.clone(), id);
         self.shapes_version += u32::from(key.job.is_none());
-        self.shapes[id.0 as usize] = Some(Box::new(Shape::new(key, want)));
-        id
+        self.shapes.add(Shape::new(key, want))
     }
 
     /// The shape of this key, if there is one.
     pub(super) fn known_shape(&self, key: KeyRef<'_>) -> Option<ShapeId> {
-        self.by_key.get(&key).copied()
-    }
-
-    pub(super) fn all_shapes(&self) -> impl Iterator<Item = (ShapeId, &Shape)> {
-        let shapes = (0..).map(ShapeId).zip(&self.shapes);
-        shapes.filter_map(|(id, shape)| Some((id, &**shape.as_ref()?)))
+        self.shapes.find(key)
     }
 
     /// Called when no lane holds the shape any more: a job's own shape goes, others stay for a while.
@@ -107,8 +98,8 @@ impl Index {
         if self.shape(id).key.job.is_some() {
             self.drop_shape(id);
         }
-        if self.by_key.len() > 2 * IDLE_SHAPES_KEPT {
-            let idle = self.all_shapes().filter(|(_, shape)| !shape.waits && shape.promises == 0);
+        if self.shapes.len() > 2 * IDLE_SHAPES_KEPT {
+            let idle = self.shapes.iter().filter(|(_, shape)| !shape.waits && shape.promises == 0);
             let mut idle: Vec<(u64, ShapeId)> = idle.map(|(id, shape)| (shape.used, id)).collect();
             idle.sort_unstable();
             let surplus = idle.len().saturating_sub(IDLE_SHAPES_KEPT);
@@ -117,12 +108,10 @@ impl Index {
     }
 
     fn drop_shape(&mut self, id: ShapeId) {
-        if let Some(shape) = self.shapes[id.0 as usize].take() {
+        if let Some(shape) = self.shapes.remove(id) {
             let solo = shape.key.job.is_some();
             self.dropped_shapes += u64::from(!solo);
             self.shapes_version += u32::from(!solo);
-            self.by_key.remove(&shape.key);
-            self.free_shapes.push(id);
         }
     }
 
@@ -134,7 +123,7 @@ impl Index {
     pub(super) fn refresh(&mut self, state: &State, node: NodeId) {
         let index = node.0 as usize;
         if self.rooms.len() <= index {
-            self.rooms.resize(index + 1, None);
+            self.rooms.grow_to(index + 1);
             self.briefs.resize(index + 1, Brief::default());
         }
         let now = self.room_now(state, node);
@@ -168,7 +157,7 @@ impl Index {
     fn keep_promises(&mut self, now: Option<Room>, before: Option<Room>) -> Option<Room> {
         let mut now = now;
         for promise in before.into_iter().flat_map(|before| before.promises) {
-            let Some(shape) = &mut self.shapes[promise.shape.0 as usize] else { continue };
+            let Some(shape) = self.shapes.get_mut(promise.shape) else { continue };
             let kept = now.as_mut().is_some_and(|room| {
                 room.open
                     && shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
@@ -187,7 +176,8 @@ impl Index {
     fn room_now(&mut self, state: &State, node: NodeId) -> Option<Room> {
         let node = state.node(node)?;
         let known = self.room(node.id).filter(|room| Arc::ptr_eq(&room.spec, &node.spec));
-        let kind = known.map(|room| room.kind).unwrap_or_else(|| self.kinds.of(&node.spec));
+        let kind =
+            known.map(|room| room.kind).unwrap_or_else(|| Kinds::of(&mut self.kinds, &node.spec));
         let open = node.is_open() && !self.is_held(node.id) && !state.is_preempting(node);
         Some(Room::of(node, kind, open, &mut self.names))
     }
@@ -240,7 +230,7 @@ impl Index {
         }
         room.give(&ended.want, ended.devices);
         let shape = ended.shape.filter(|_| self.promising);
-        let like = shape.and_then(|id| Some((id, self.shapes[id.0 as usize].as_mut()?)));
+        let like = shape.and_then(|id| Some((id, self.shapes.get_mut(id)?)));
         let promised = like.is_some_and(|(id, shape)| {
             // It may have come before the node's description ruled it out.
             let promise = Promise { shape: id, devices: ended.devices };
@@ -290,7 +280,7 @@ impl Index {
 
     fn classify_anew(&mut self) {
         self.classes.restart();
-        for (node, room) in (0..).map(NodeId).zip(&mut self.rooms) {
+        for (node, room) in (0..).map(NodeId).zip(self.rooms.iter_mut()) {
             let Some(room) = room else { continue };
             room.classes = Default::default();
             join(&mut self.classes, node, room, self.horizons);
@@ -307,7 +297,7 @@ impl Index {
 
     /// Shapes whose jobs' other tasks decide where the next may go.
     pub(super) fn spreading_shapes(&self) -> Vec<ShapeId> {
-        let spreading = self.all_shapes().filter(|(_, shape)| shape.key.spreads());
+        let spreading = self.shapes.iter().filter(|(_, shape)| shape.key.spreads());
         spreading.map(|(id, _)| id).collect()
     }
 
@@ -319,7 +309,7 @@ impl Index {
 
     /// Wakes a shape whatever its nodes say. Whether it was parked.
     pub(super) fn wake(&mut self, id: ShapeId) -> bool {
-        let shape = self.shapes.get_mut(id.0 as usize).and_then(Option::as_mut);
+        let shape = self.shapes.get_mut(id);
         shape.is_some_and(|shape| shape.parked.take().is_some())
     }
 
@@ -336,8 +326,7 @@ impl Index {
             return woken;
         }
         for id in parked {
-            let shape = self.shapes[id.0 as usize].as_mut();
-            let shape = shape.expect("invariant: a parked shape is kept");
+            let shape = self.shapes.used_mut(*id);
             if let Some(since) = shape.parked.filter(|since| *since < end) {
                 let mut takes = |shape: &mut Shape, node: NodeId| {
                     let Some(room) = self.rooms[node.0 as usize].as_ref() else { return false };

@@ -1,5 +1,7 @@
 //! Nodes whose descriptions are alike to every filter: what a shape may use is asked once a kind, not once a node.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -38,7 +40,8 @@ pub(super) struct Kinds {
 pub(super) struct Allowed(Vec<Option<bool>>);
 
 impl Kinds {
-    pub(super) fn of(&mut self, spec: &NodeSpec) -> KindId {
+    /// The kind of a node; only one that is new is written down.
+    pub(super) fn of(shared: &mut Arc<Self>, spec: &NodeSpec) -> KindId {
         let key = KindKey {
             region: spec.region.clone(),
             zone: spec.zone.clone(),
@@ -46,18 +49,19 @@ impl Kinds {
             labels: spec.labels.clone(),
             taints: spec.taints.clone(),
         };
-        if let Some(id) = self.by_key.get(&key) {
+        if let Some(id) = shared.by_key.get(&key) {
             return *id;
         }
-        let id = KindId(u32::try_from(self.specs.len()).expect("invariant: fewer than 2^32"));
+        let kinds = Arc::make_mut(shared);
+        let id = KindId(u32::try_from(kinds.specs.len()).expect("invariant: fewer than 2^32"));
         let zone = (key.region.clone(), key.zone.clone());
-        let at = self.zones.iter().position(|known| *known == zone).unwrap_or_else(|| {
-            self.zones.push(zone);
-            self.zones.len() - 1
+        let at = kinds.zones.iter().position(|known| *known == zone).unwrap_or_else(|| {
+            kinds.zones.push(zone);
+            kinds.zones.len() - 1
         });
-        self.zone_of.push(ZoneId(u32::try_from(at).expect("invariant: fewer than 2^32")));
-        self.specs.push(spec.clone());
-        self.by_key.insert(key, id);
+        kinds.zone_of.push(ZoneId(u32::try_from(at).expect("invariant: fewer than 2^32")));
+        kinds.specs.push(spec.clone());
+        kinds.by_key.insert(key, id);
         id
     }
 

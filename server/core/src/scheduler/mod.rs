@@ -34,6 +34,7 @@ mod queue;
 mod reason;
 mod room;
 mod shape;
+mod shapes;
 mod shares;
 mod spread;
 mod starts;
@@ -171,6 +172,11 @@ impl Scheduler {
         scheduler.owed = owed::Owed::of(state);
         scheduler.hold_all_planned(state);
         scheduler
+    }
+
+    /// How many pages of its index are not those of an earlier copy.
+    pub(crate) fn pages_changed(&self, earlier: &Self) -> usize {
+        self.index.pages_changed(&earlier.index)
     }
 
     /// Follows an event that has been applied to the state.

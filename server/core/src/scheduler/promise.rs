@@ -78,7 +78,7 @@ impl Scheduler {
     /// Open nodes, those that are alike together.
     fn sites(&mut self) -> Vec<Vec<NodeId>> {
         let index = &self.index;
-        let open = (0..).map(NodeId).zip(&index.rooms);
+        let open = (0..).map(NodeId).zip(index.rooms.iter());
         let open: Vec<(NodeId, &Room)> = open
             .filter_map(|(node, room)| Some((node, room.as_ref().filter(|r| r.open)?)))
             .collect();
@@ -186,7 +186,7 @@ fn likeness(room: &Room) -> Alike {
 impl Index {
     /// How many promises hold.
     fn promised(&self) -> u64 {
-        self.all_shapes().map(|(_, shape)| shape.promises as u64).sum()
+        self.shapes.iter().map(|(_, shape)| shape.promises as u64).sum()
     }
 
     /// Breaks what the node promises and promises this instead.
@@ -198,7 +198,7 @@ impl Index {
             self.break_promise(node, last);
         }
         for (shape_id, devices) in wanted {
-            let Some(shape) = self.shapes[shape_id.0 as usize].as_mut() else { continue };
+            let Some(shape) = self.shapes.get_mut(*shape_id) else { continue };
             let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it is open");
             let promise = Promise { shape: *shape_id, devices: *devices };
             if shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
@@ -255,7 +255,7 @@ impl Dimensions {
         let mut demands: Vec<Demand> = Vec::with_capacity(shapes.len());
         for (id, _) in shapes {
             let Index { shapes, kinds: known, .. } = &mut *index;
-            let shape = shapes[id.0 as usize].as_mut().expect("invariant: it was just made");
+            let shape = shapes.used_mut(*id);
             let want = &shape.want;
             let kinds = (0..kinds).map(|kind| KindId(u32::try_from(kind).unwrap_or(u32::MAX)));
             let (allowed, constraints) = (&mut shape.allowed, &shape.key.constraints);

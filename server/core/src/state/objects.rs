@@ -47,8 +47,7 @@ impl State {
 
     /// How many pages of its tables are not those of an earlier copy: about as many had to be copied since then because the
     /// copy shares them.
-    #[must_use]
-    pub fn pages_changed(&self, earlier: &Self) -> usize {
+    pub(crate) fn pages_changed(&self, earlier: &Self) -> usize {
         self.nodes.pages_changed(&earlier.nodes).count()
             + self.jobs.pages_changed(&earlier.jobs).count()
             + self.allocations.pages_changed(&earlier.allocations).count()
