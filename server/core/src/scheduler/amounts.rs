@@ -29,7 +29,7 @@ pub(super) struct Want {
 }
 
 impl CountNames {
-    fn column(&mut self, name: &Name) -> usize {
+    pub(super) fn column(&mut self, name: &Name) -> usize {
         if let Some(at) = self.0.iter().position(|known| known == name) {
             return at;
         }

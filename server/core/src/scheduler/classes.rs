@@ -258,6 +258,11 @@ impl Classes {
         (0..).zip(self.all.iter()).filter(|(_, class)| !class.members.is_empty()).map(|(at, _)| at)
     }
 
+    /// The kinds of all members, some more than once.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = KindId> {
+        self.live().map(|class| self.get(class).kind)
+    }
+
     /// Forgets what is so old that whoever has not seen it had better look at all classes.
     pub(super) fn trim(&mut self) {
         if self.log.len() > 4 * self.all.len() + 1024 {

@@ -66,7 +66,7 @@ impl Index {
                 count += 1;
             }
             shape.promises -= count as usize;
-            self.briefs[node.0 as usize] = room.brief();
+            self.briefs.set(node.0 as usize, Some(room));
             return Some(Spot { node, count, devices });
         }
     }
@@ -230,29 +230,23 @@ impl Index {
         let mut best: Option<(u64, NodeId, Vec<usize>)> = None;
         let mut compared = 0;
         let count = self.rooms.len();
-        for step in 0..count {
-            let at = (self.scan_from + step) % count;
-            let Self { rooms, briefs, shapes, kinds, .. } = &mut *self;
-            if !briefs[at].may_fit(&shapes.used(id).want) {
-                continue;
-            }
-            let shape = shapes.used_mut(id);
-            if !shape.allowed.ask(kinds, briefs[at].kind(), &shape.key.constraints) {
-                continue;
-            }
-            let node = NodeId(u32::try_from(at).expect("invariant: fewer than 2^32"));
-            let room = rooms[at].as_ref().expect("invariant: it has a brief");
-            if !room.fits_free(&shape.want) || among.is_some_and(|among| !among(node)) {
-                continue;
-            }
-            let least = best.as_ref().map(|(least, ..)| *least);
-            if let Some((worth, broken)) = self.harm(id, node, least) {
-                best = Some((worth, node, broken));
-            }
-            compared += 1;
-            if compared == COMPARED || best.as_ref().is_some_and(|(worth, ..)| *worth == 0) {
-                self.scan_from = at + 1;
-                break;
+        let begin = self.scan_from % count.max(1);
+        'rooms: for (mut from, end) in [(begin, count), (0, begin)] {
+            while let Some(at) = self.next_free(id, from, end) {
+                from = at + 1;
+                let node = NodeId(u32::try_from(at).expect("invariant: fewer than 2^32"));
+                if among.is_some_and(|among| !among(node)) {
+                    continue;
+                }
+                let least = best.as_ref().map(|(least, ..)| *least);
+                if let Some((worth, broken)) = self.harm(id, node, least) {
+                    best = Some((worth, node, broken));
+                }
+                compared += 1;
+                if compared == COMPARED || best.as_ref().is_some_and(|(worth, ..)| *worth == 0) {
+                    self.scan_from = from;
+                    break 'rooms;
+                }
             }
         }
         let (_, node, mut broken) = best?;
@@ -262,6 +256,21 @@ impl Index {
         }
         self.reclassify(node);
         Some(node)
+    }
+
+    /// The first room from `from` on, before `end`, that one task fits once promises are broken.
+    fn next_free(&mut self, id: ShapeId, mut from: usize, end: usize) -> Option<usize> {
+        let Self { rooms, briefs, shapes, kinds, .. } = self;
+        let shape = shapes.used_mut(id);
+        loop {
+            let (at, kind) = briefs.next_that_may_fit(from, end, &shape.want)?;
+            let room = rooms[at].as_ref().expect("invariant: it has a brief");
+            if shape.allowed.ask(kinds, kind, &shape.key.constraints) && room.fits_free(&shape.want)
+            {
+                return Some(at);
+            }
+            from = at + 1;
+        }
     }
 
     /// The promises of a node that must be broken for one task, and what they are worth, if that is less than `least`.

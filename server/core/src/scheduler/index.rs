@@ -13,10 +13,11 @@ use std::{
 
 use super::{
     amounts::{CountNames, Want},
+    briefs::Briefs,
     changes::{Changes, Cursor},
     classes::Classes,
     kind::{Kinds, ZoneId},
-    room::{Brief, Promise, Room},
+    room::{Promise, Room},
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
     shapes::Shapes,
 };
@@ -32,7 +33,7 @@ const IDLE_SHAPES_KEPT: usize = 2_048;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     pub(super) rooms: Paged<Option<Room>>,
-    pub(super) briefs: Vec<Brief>,
+    pub(super) briefs: Briefs,
     pub(super) kinds: Arc<Kinds>,
     pub(super) names: CountNames,
     pub(super) classes: Classes,
@@ -124,7 +125,7 @@ impl Index {
         let index = node.0 as usize;
         if self.rooms.len() <= index {
             self.rooms.grow_to(index + 1);
-            self.briefs.resize(index + 1, Brief::default());
+            self.briefs.grow_to(index + 1);
         }
         let now = self.room_now(state, node);
         if let (Some(now), Some(before)) = (&now, &self.rooms[index])
@@ -139,7 +140,7 @@ impl Index {
             (now, _) => now.is_some(),
         };
         let now = self.keep_promises(now, before);
-        self.briefs[index] = now.as_ref().map(Room::brief).unwrap_or_default();
+        self.briefs.set(index, now.as_ref());
         self.rooms[index] = now;
         self.join_class(node);
         if grew {
@@ -186,7 +187,9 @@ impl Index {
     pub(super) fn is_true(&mut self, state: &State, node: NodeId) -> bool {
         let now = self.room_now(state, node);
         match (self.room(node), &now) {
-            (Some(room), Some(now)) => room.matches(now),
+            (Some(room), Some(now)) => {
+                room.matches(now) && self.briefs.is_true(node.0 as usize, room)
+            }
             (None, None) => true,
             _ => false,
         }
@@ -243,7 +246,7 @@ impl Index {
             kept
         });
         if promised {
-            self.briefs[node.0 as usize] = room.brief();
+            self.briefs.set(node.0 as usize, Some(room));
         } else {
             self.reclassify(node);
         }
@@ -254,8 +257,7 @@ impl Index {
     pub(super) fn reclassify(&mut self, node: NodeId) {
         self.leave_class(node);
         self.join_class(node);
-        let room = self.rooms[node.0 as usize].as_ref();
-        self.briefs[node.0 as usize] = room.map(Room::brief).unwrap_or_default();
+        self.briefs.set(node.0 as usize, self.rooms[node.0 as usize].as_ref());
     }
 
     pub(super) fn leave_class(&mut self, node: NodeId) {

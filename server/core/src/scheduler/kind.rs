@@ -69,6 +69,10 @@ impl Kinds {
         self.specs.len()
     }
 
+    pub(super) fn spec(&self, kind: KindId) -> &NodeSpec {
+        &self.specs[kind.0 as usize]
+    }
+
     pub(super) fn zone_of(&self, kind: KindId) -> ZoneId {
         self.zone_of[kind.0 as usize]
     }

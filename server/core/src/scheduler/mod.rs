@@ -14,6 +14,7 @@ mod amounts;
 mod batch;
 mod batching;
 mod before;
+mod briefs;
 mod changes;
 mod check;
 mod claims;

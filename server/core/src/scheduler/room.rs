@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     amounts::{Amounts, CountNames, Want},
-    gpus::{GpuWant, Gpus, WHOLE},
+    gpus::{GpuWant, Gpus},
     kind::KindId,
     shape::ShapeId,
 };
@@ -47,18 +47,6 @@ pub(super) struct Room {
     pub(super) classes: [Option<(u32, u32)>; Horizon::COUNT],
     /// Out of its class for a while: the job that is being placed may have no more here.
     pub(super) sidelined: bool,
-}
-
-/// What a scan of all rooms looks at first.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Brief {
-    cpu_millis: i64,
-    memory_bytes: i64,
-    kind: KindId,
-    /// The most that is left on one device that may be shared.
-    share: u16,
-    whole: u16,
-    open: bool,
 }
 
 impl Room {
@@ -273,19 +261,6 @@ impl Room {
             }
         })
     }
-
-    pub(super) fn brief(&self) -> Brief {
-        let whole = self.gpus.whole(0);
-        let share = if whole > 0 { WHOLE } else { self.gpus.shares(0).max().unwrap_or(0) };
-        Brief {
-            cpu_millis: self.free.columns[0],
-            memory_bytes: self.free.columns[1],
-            kind: self.kind,
-            share,
-            whole,
-            open: self.open,
-        }
-    }
 }
 
 impl Besides {
@@ -295,23 +270,5 @@ impl Besides {
         let lendable = |horizon| node.lendable_devices(horizon);
         let devices = lendable(Horizon::FiveMinutes).saturating_sub(lendable(horizon));
         Self { amounts, devices: u16::try_from(devices).unwrap_or(u16::MAX) }
-    }
-}
-
-impl Brief {
-    /// Whether it is worth a look at the room itself.
-    pub(super) fn may_fit(&self, want: &Want) -> bool {
-        self.open
-            && (want.columns[0] <= self.cpu_millis || want.columns[0] == 0)
-            && (want.columns[1] <= self.memory_bytes || want.columns[1] == 0)
-            && match want.gpus {
-                GpuWant::None => true,
-                GpuWant::Share(millis) => self.share >= millis,
-                GpuWant::Whole(count) => self.whole >= count,
-            }
-    }
-
-    pub(super) fn kind(&self) -> KindId {
-        self.kind
     }
 }
