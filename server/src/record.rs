@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use offpeak_core::{
     event::{Batch, Event},
-    model::{AllocationRef, JobId, Name, NodeId, NodeSpec, TenantId},
+    model::{AllocationRef, Early, JobId, Name, NodeId, NodeSpec, TenantId},
     state::State,
 };
 
@@ -160,7 +160,13 @@ impl Mentioned {
             | Event::NoticeGiven { at, .. }
             | Event::AdvisoryGiven { at, .. }
             | Event::NoticeWithdrawn { at }
-            | Event::TaskEvicted { at, .. } => self.add_allocation(at),
+            | Event::TaskEvicted { at, early: None | Some(Early::Released), .. } => {
+                self.add_allocation(at);
+            }
+            Event::TaskEvicted { at, early: Some(Early::Moved(node)), .. } => {
+                self.add_allocation(at);
+                self.nodes.push(*node);
+            }
             Event::PolicyChanged(_)
             | Event::PriceBookChanged { .. }
             | Event::DemandPriced { .. }

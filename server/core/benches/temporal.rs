@@ -276,6 +276,7 @@ impl<'d> Play<'d> {
             gang: false,
             labels: Labels::new(),
             notice: None,
+            on_notice: Default::default(),
             extras: Default::default(),
         };
         progress.submissions += 1;

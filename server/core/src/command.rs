@@ -193,6 +193,7 @@ pub struct JobPatch {
     pub count: Option<u32>,
     pub priority: Option<Priority>,
     pub max_runtime: Option<Option<Millis>>,
+    pub on_notice: Option<crate::model::OnNotice>,
     pub labels: Option<Labels>,
     pub annotations: Option<Annotations>,
 }
@@ -228,6 +229,8 @@ pub enum TaskOutcome {
     Succeeded,
     /// It ended otherwise.
     Failed,
+    /// It is under notice, has saved its work and may go now.
+    Released,
 }
 
 /// The answer to an accepted command.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::{
     command::Outcome,
     model::{
-        Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, EvictionReason,
-        JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, PlannedStart, Policy, Preemptor, PriceBook, Quote, Revision, TaskEnd, TaskIndex,
-        TenantId, TenantSpec, Time, Windows,
+        Allocation, AllocationId, AllocationRef, BudgetLevel, Curb, DeviceSet, Early,
+        EvictionReason, JobId, JobSpec, JobState, LoadSample, Name, NodeBounds, NodeId, NodeMode,
+        NodeSpec, Notice, OwnerSpec, PlannedStart, Policy, Preemptor, PriceBook, Quote, Revision,
+        TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Windows,
     },
 };
 
@@ -260,6 +260,8 @@ pub enum Event {
         at: AllocationRef,
         /// Why.
         reason: EvictionReason,
+        /// How it came to go before its notice ended, if it did.
+        early: Option<Early>,
     },
     /// The last task of a job ended.
     JobEnded {
@@ -348,12 +350,16 @@ pub struct Commit {
 impl Event {
     /// That an allocation is taken back: its task is pending again, unless its job was cancelled.
     #[must_use]
-    pub fn taken_back(allocation: &Allocation, reason: EvictionReason) -> Self {
+    pub fn taken_back(
+        allocation: &Allocation,
+        reason: EvictionReason,
+        early: Option<Early>,
+    ) -> Self {
         let at = allocation.at;
         if allocation.is_cancelled() {
             return Self::TaskEnded { at, end: TaskEnd::Cancelled, message: Arc::default() };
         }
-        Self::TaskEvicted { at, reason }
+        Self::TaskEvicted { at, reason, early }
     }
 
     /// The owner whose description or windows it changes.

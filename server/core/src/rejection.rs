@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::model::{
-    MAX_AMOUNT, MAX_TENANT_DEPTH, Millis, Name, Period, Priority, QuotaExcess, Revision,
+    AllocationId, MAX_AMOUNT, MAX_TENANT_DEPTH, Millis, Name, Period, Priority, QuotaExcess,
+    Revision,
 };
 
 /// Why a command was refused. Nothing of it was done.
@@ -229,6 +230,20 @@ pub enum Rejection {
         tenant: Name,
         /// The job asked for.
         dependency: Name,
+    },
+    /// A task is released before its notice ends, and has none.
+    #[error(
+        "allocation {0} is not under notice: a task can be released only while one is announced"
+    )]
+    NotUnderNotice(AllocationId),
+    /// Tasks under notice are to move one by one, and may not.
+    #[error(
+        "on_notice cannot be MOVE {}: only STAY is accepted",
+        if *.gang { "for a gang, which goes as a whole" } else { "beside complete_by, as such work is laid out anew" }
+    )]
+    CannotMove {
+        /// They are a gang; otherwise they must be complete by a time.
+        gang: bool,
     },
     /// Tasks may not run as long as they must be left alone.
     #[error("max_runtime must not be less than min_runtime, which is {} ms", .min_runtime.0)]

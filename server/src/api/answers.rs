@@ -2,7 +2,7 @@
 //!
 //! Both are asked of a fork of the engine, and the answers name its revision.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use offpeak::v1::{
     ExplainJobRequest, ExplainJobResponse, NodeFit, PlanJobRequest, PlanJobResponse,
@@ -12,7 +12,7 @@ use offpeak_core::{
     command::Detail,
     engine::{Fork, Step},
     event::Event,
-    model::{Job, JobSpec, Name, TenantId},
+    model::{AllocationId, Early, Job, JobSpec, Name, NodeId, TenantId},
     rejection::Rejection,
     scheduler::{Blocker, Explanation, blockers_on},
     state::State,
@@ -207,7 +207,7 @@ impl Plan {
             revision,
             name: name.to_string(),
             placements: placements(state, job, &batch.events),
-            evictions: batch.events.iter().filter_map(|event| eviction(state, event)).collect(),
+            evictions: evictions(state, &batch.events),
             pending: job.counts.pending + job.counts.delayed,
             pending_reasons: job::told(&reasons, &convert::job(state, job).waits_for),
             suggestions,
@@ -235,9 +235,23 @@ fn placements(state: &State, job: &Job, events: &[Event]) -> Vec<PlannedPlacemen
     own.flatten().map(placement).collect()
 }
 
-fn eviction(state: &State, event: &Event) -> Option<PlannedEviction> {
+fn evictions(state: &State, events: &[Event]) -> Vec<PlannedEviction> {
+    let moved = events.iter().filter_map(|event| match event {
+        Event::TaskEvicted { at, early: Some(Early::Moved(node)), .. } => Some((at.id, *node)),
+        _ => None,
+    });
+    let moved: BTreeMap<AllocationId, NodeId> = moved.collect();
+    events.iter().filter_map(|event| eviction(state, event, &moved)).collect()
+}
+
+fn eviction(
+    state: &State,
+    event: &Event,
+    moved: &BTreeMap<AllocationId, NodeId>,
+) -> Option<PlannedEviction> {
     let Event::NoticeGiven { at, notice, by } = event else { return None };
     let job = state.job(at.job)?;
+    let moved_to = moved.get(&at.id).and_then(|node| state.node(*node));
     Some(PlannedEviction {
         allocation_id: at.id.0,
         tenant: state.tenant(job.tenant)?.spec.name.to_string(),
@@ -245,6 +259,7 @@ fn eviction(state: &State, event: &Event) -> Option<PlannedEviction> {
         task: at.task.0,
         node: state.node(at.node)?.spec.name.to_string(),
         notice: Some(convert::notice(*notice, by.as_deref())),
+        moved_to: moved_to.map(|node| node.spec.name.to_string()).unwrap_or_default(),
     })
 }
 

@@ -9,7 +9,9 @@ use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
     billing::{KeptBook, KeptFactor},
     event::{Commit, Event, Placement},
-    model::{AllocationRef, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Quote, TenantId},
+    model::{
+        AllocationRef, Early, JobId, JobState, LoadSample, Name, NodeId, NodeMode, Quote, TenantId,
+    },
 };
 
 use super::{
@@ -376,7 +378,13 @@ impl Renderer<'_> {
             }
             Event::NoticeWithdrawn { at } => self.place(*at)?.notice_withdrawn(),
             Event::AdvisoryGiven { at, expected_by } => self.place(*at)?.advised(*expected_by),
-            Event::TaskEvicted { at, reason } => self.place(*at)?.evicted(*reason),
+            Event::TaskEvicted { at, reason, early } => {
+                let moved_to = early.and_then(|early| match early {
+                    Early::Moved(node) => Some(self.node(node)),
+                    Early::Released => None,
+                });
+                self.place(*at)?.evicted(*reason, *early == Some(Early::Released), moved_to)
+            }
             _ => return None,
         })
     }

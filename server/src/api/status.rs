@@ -341,6 +341,10 @@ fn unfit(rejection: Rejection, message: &str) -> Answer {
             return Answer::precondition("TOO_MANY_PRICE_BOOKS", "the price book", message)
                 .with("kept", kept);
         }
+        Rejection::NotUnderNotice(id) => {
+            return Answer::precondition("NOT_UNDER_NOTICE", id, message).with("allocation_id", id);
+        }
+        Rejection::CannotMove { .. } => ("CANNOT_MOVE", "job.spec.on_notice"),
         Rejection::JobCancelled { job, .. } => {
             return Answer::precondition("JOB_CANCELLED", job, message);
         }

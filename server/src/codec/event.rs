@@ -6,8 +6,8 @@ use offpeak_core::{
     billing::{KeptBook, KeptFactor},
     event::Event,
     model::{
-        AllocationId, AllocationRef, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec, Notice,
-        OwnerSpec, PlannedStart, Revision, TaskIndex, TenantId, TenantSpec, Time,
+        AllocationId, AllocationRef, Early, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec,
+        Notice, OwnerSpec, PlannedStart, Revision, TaskIndex, TenantId, TenantSpec, Time,
     },
 };
 
@@ -128,9 +128,15 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::StartPlanned(planned_to_message(*job, planned))
         }
         Event::StartUnplanned { job } => EventKind::StartUnplanned(job.0),
-        Event::TaskEvicted { at, reason } => {
+        Event::TaskEvicted { at, reason, early } => {
             let reason = reason_code(*reason);
-            EventKind::TaskEvicted(format::TaskEvicted { at: at.into(), reason })
+            let (released, moved_to) = match early {
+                None => (false, None),
+                Some(Early::Released) => (true, None),
+                Some(Early::Moved(node)) => (false, Some(node.0)),
+            };
+            let at = at.into();
+            EventKind::TaskEvicted(format::TaskEvicted { at, reason, released, moved_to })
         }
         Event::JobEnded { id, state } => {
             EventKind::JobEnded(format::JobEnded { id: id.0, state: state_code(*state) })
@@ -266,7 +272,9 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
         }
         EventKind::StartUnplanned(job) => Event::StartUnplanned { job: JobId(job) },
         EventKind::TaskEvicted(task) => {
-            Event::TaskEvicted { at: task.at.into(), reason: reason(task.reason)? }
+            let moved = task.moved_to.map(|node| Early::Moved(NodeId(node)));
+            let early = moved.or(task.released.then_some(Early::Released));
+            Event::TaskEvicted { at: task.at.into(), reason: reason(task.reason)?, early }
         }
         EventKind::JobEnded(job) => Event::JobEnded { id: JobId(job.id), state: state(job.state)? },
         EventKind::JobForgotten(job) => job_forgotten(&job, names)?,

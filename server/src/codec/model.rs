@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use offpeak_core::model::{
-    Constraints, Counts, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec, Policy,
-    Priority, Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration,
+    Constraints, Counts, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec, OnNotice,
+    Policy, Priority, Quota, Resources, SelectorOperator, Spread, Taint, TenantSpec, Time,
+    Toleration,
 };
 
 use super::{
@@ -193,6 +194,7 @@ impl From<&JobSpec> for format::JobSpec {
             gang: spec.gang,
             labels: labels(&spec.labels),
             notice_ms: spec.notice.map(|span| span.0),
+            moves: spec.on_notice == OnNotice::Move,
             extras: spec.extras.as_deref().map(Into::into),
         }
     }
@@ -215,6 +217,7 @@ impl TryFrom<format::JobSpec> for JobSpec {
             gang: message.gang,
             labels: labels_back(&message.labels)?,
             notice: message.notice_ms.map(Millis),
+            on_notice: if message.moves { OnNotice::Move } else { OnNotice::Stay },
             extras: message.extras.map(TryInto::try_into).transpose()?.map(Arc::new),
         })
     }

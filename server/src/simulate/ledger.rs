@@ -120,7 +120,7 @@ impl Ledger {
                     }
                 }
                 Event::TaskEnded { at, end, .. } => self.left(at, ended(*end), mix),
-                Event::TaskEvicted { at, reason } => {
+                Event::TaskEvicted { at, reason, .. } => {
                     *self.evictions.entry(*reason).or_default() += 1;
                     self.left(at, Standing::Evicted(*reason), mix);
                 }

@@ -100,7 +100,7 @@ impl Lending {
                     let work = self.left(at, now, state);
                     self.useful += if *end == TaskEnd::Succeeded { work } else { 0 };
                 }
-                Event::TaskEvicted { at, reason } => {
+                Event::TaskEvicted { at, reason, .. } => {
                     self.lost += self.left(at, now, state);
                     self.with_notice += u64::from(*reason == EvictionReason::OwnerExpected);
                     self.at_once += u64::from(*reason == EvictionReason::OwnerReturned);

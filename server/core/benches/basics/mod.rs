@@ -36,6 +36,7 @@ pub(crate) fn spec(request: &Resources, count: u32) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        on_notice: Default::default(),
         extras: None,
     }
 }

@@ -39,7 +39,7 @@ impl Engine {
         let Some(notice) = allocation.notice.filter(|notice| notice.deadline <= self.now) else {
             return;
         };
-        self.emit(Event::taken_back(allocation, notice.reason));
+        self.emit(Event::taken_back(allocation, notice.reason, None));
     }
 
     fn timeout_due(&mut self, id: AllocationId) {

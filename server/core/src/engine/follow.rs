@@ -83,7 +83,7 @@ impl Engine {
             Event::TaskEnded { at, .. } => {
                 self.touch_job(at.job);
             }
-            Event::TaskEvicted { at, reason } => {
+            Event::TaskEvicted { at, reason, .. } => {
                 self.touch_job(at.job);
                 self.evicted.insert(at.job, *reason);
                 self.note_tried(at);
@@ -191,7 +191,7 @@ impl Engine {
         ids.sort_unstable();
         for id in ids {
             let allocation = self.state.allocation(id).expect("invariant: it is live");
-            self.emit(Event::taken_back(allocation, reason));
+            self.emit(Event::taken_back(allocation, reason, None));
         }
     }
 

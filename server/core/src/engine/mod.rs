@@ -38,14 +38,14 @@ use timers::Timers;
 
 use crate::{
     command::{Command, Outcome, Request},
-    event::{Batch, Commit, Event},
+    event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex, TenantId,
-        Time,
+        AllocationId, Early, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex,
+        TenantId, Time,
     },
     planner::Problem,
     rejection::Rejection,
-    scheduler::{Eviction, Plan, Scheduler},
+    scheduler::{Eviction, Move, Plan, Scheduler},
     state::{AHEAD, State, ended},
 };
 
@@ -248,9 +248,27 @@ impl Engine {
                 break;
             }
         }
+        if placed < PLACEMENTS_PER_STEP {
+            self.move_tasks();
+        }
         self.follow_up();
         self.commit();
         self.unfinished |= self.scheduler.has_claims_to_ask(&self.state);
+    }
+
+    /// Lets tasks under notice that are to move go where there is room that nobody waits for. What they leave is for the
+    /// next pass, at once.
+    fn move_tasks(&mut self) {
+        while let Some(Move { at, reason, node, devices }) =
+            self.scheduler.next_move(&self.state, self.now)
+        {
+            let early = Some(Early::Moved(node));
+            self.emit(Event::TaskEvicted { at, reason, early });
+            let (task, count, allocation) = (at.task, 1, self.state.next_ids().3);
+            let placements = vec![Placement { task, count, node, allocation, devices }];
+            self.emit(Event::TasksPlaced { job: at.job, placements });
+            self.unfinished = true;
+        }
     }
 
     /// Lets events happen.

@@ -98,7 +98,7 @@ impl Engine {
         let staying = kept.without(&self.state, |_| false);
         for victim in victims(&self.state, kept, staying) {
             let reason = EvictionReason::OwnerReturned;
-            self.emit(Event::taken_back(&victim, reason));
+            self.emit(Event::taken_back(&victim, reason, None));
         }
     }
 

@@ -83,6 +83,15 @@ pub enum EvictionReason {
     Cancelled,
 }
 
+/// How a task came to go before its notice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// Its executor released it.
+    Released,
+    /// Another node had room for it, on which it is placed in the same commit.
+    Moved(NodeId),
+}
+
 impl Notice {
     /// What becomes of a notice when another one is given: the earlier deadline counts, and what is cancelled stays so.
     #[must_use]

@@ -37,8 +37,20 @@ pub struct JobSpec {
     pub labels: Labels,
     /// How long before an eviction the notice comes.
     pub notice: Option<Millis>,
+    /// What becomes of a task meanwhile.
+    pub on_notice: OnNotice,
     /// What few jobs ask for.
     pub extras: Option<Arc<JobExtras>>,
+}
+
+/// What becomes of a task that is under notice, as long as that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnNotice {
+    /// It stays to the end, so that it can save its work.
+    #[default]
+    Stay,
+    /// It would begin anew elsewhere anyway, so it moves as soon as another node has room for it.
+    Move,
 }
 
 impl JobSpec {

@@ -30,7 +30,7 @@ mod tenant;
 mod time;
 
 pub use allocation::{
-    Allocation, AllocationRef, DeviceSet, EvictionReason, Notice, PreemptedFor, Preemptor,
+    Allocation, AllocationRef, DeviceSet, Early, EvictionReason, Notice, PreemptedFor, Preemptor,
 };
 pub use annotations::Annotations;
 pub use bounds::Bounds;
@@ -42,8 +42,8 @@ pub use extras::{Dependency, DependencyCondition, JobExtras, Payload};
 pub use horizon::{HeldBack, Horizon};
 pub use ids::{AllocationId, JobId, NodeId, Revision, SiteId, TaskIndex, TenantId};
 pub use job::{
-    Constraints, Job, JobSpec, JobState, LabelSelector, Priority, SelectorOperator, Spread, Task,
-    TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
+    Constraints, Job, JobSpec, JobState, LabelSelector, OnNotice, Priority, SelectorOperator,
+    Spread, Task, TaskCounts, TaskEnd, TaskPhase, Toleration, Topology,
 };
 pub(crate) use job_ids::JobIds;
 pub use name::{Label, Labels, Name, TextError};

@@ -7,6 +7,7 @@ impl Scheduler {
     /// What must be known before an event is applied.
     pub fn before(&mut self, state: &State, event: &Event) {
         self.owed.before(state, event);
+        self.moving.before(state, event);
         match event {
             Event::TaskEnded { at, .. }
             | Event::TaskEvicted { at, .. }

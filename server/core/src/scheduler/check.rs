@@ -21,6 +21,7 @@ impl Scheduler {
         assert_eq!(self.bounded, fresh.bounded, "what is bounded is counted");
         assert_eq!(self.owed.leaving, fresh.owed.leaving, "what is owed follows from notices");
         self.yielding.check(&fresh.yielding);
+        self.moving.check(&fresh.moving);
         self.starts.check(&fresh.starts);
         for job in state.jobs_from(crate::model::JobId(0)).map(|job| job.id) {
             let (kept, found) = (self.queue.lane_of(job), fresh.queue.lane_of(job));

@@ -309,6 +309,24 @@ impl Index {
         self.shape_mut(id).parked = Some(end);
     }
 
+    /// How far nodes have grown.
+    pub(super) fn growth(&self) -> Cursor {
+        self.grown.end()
+    }
+
+    /// Whether parked shapes have been asked about all growth.
+    pub(super) fn has_woken(&self) -> bool {
+        self.woken == self.grown.end()
+    }
+
+    /// Whether the node has room for a task of the shape, promised to others or not.
+    pub(super) fn could_take(&mut self, id: ShapeId, node: NodeId) -> bool {
+        let shape = self.shapes.used_mut(id);
+        let Some(room) = self.rooms[node.0 as usize].as_ref() else { return false };
+        shape.allowed.ask(&self.kinds, room.kind, &shape.key.constraints)
+            && room.fits_free(&shape.want)
+    }
+
     /// Wakes a shape whatever its nodes say. Whether it was parked.
     pub(super) fn wake(&mut self, id: ShapeId) -> bool {
         let shape = self.shapes.get_mut(id);

@@ -5,7 +5,7 @@
 //! `order.rs` by shares that `shares.rs` measures), filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank
 //! (`classes.rs`: nodes with equal slack are ranked as one), place (`find.rs` for one task, `place.rs` for a job,
 //! `batching.rs` for all that came at once), preempt (`preempt.rs`; `claims.rs` and `take_back.rs` for what is guaranteed).
-//! `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of rooms for tasks to
+//! `moving.rs` lets tasks under notice go to what room is left then. `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of rooms for tasks to
 //! come, `starts/` plans what begins later, and `wake.rs` lets parked work back in. All of it is derived from the state and
 //! can be built anew from it. `explain.rs` and `advice.rs` answer questions.
 
@@ -26,6 +26,7 @@ mod future;
 mod gpus;
 mod index;
 mod kind;
+mod moving;
 mod order;
 mod owed;
 mod place;
@@ -52,6 +53,7 @@ pub use advice::{Advice, Change};
 use before::is_bounded;
 pub use explain::{Explanation, Reasons, blockers_on};
 use index::{Ended, Index};
+pub use moving::Move;
 use queue::{Lane, Queue};
 pub use reason::{Blocker, PendingReason};
 use shape::KeyRef;
@@ -144,6 +146,7 @@ pub struct Scheduler {
     /// What the task held whose end is being applied.
     ended: Option<Ended>,
     yielding: yielding::Yielding,
+    moving: moving::Moving,
     starts: starts::Starts,
     /// Live allocations of jobs with a `max_runtime`: when they are gone is known.
     bounded: u64,
@@ -166,6 +169,7 @@ impl Scheduler {
                 scheduler.count_running(state, allocation.at.job, true);
             } else {
                 scheduler.leaving += 1;
+                scheduler.moving.add(state, allocation, now);
             }
             scheduler.yielding.follow(allocation.at.id, allocation.notice);
             scheduler.bounded += u64::from(is_bounded(state, allocation.at.job));
@@ -184,6 +188,7 @@ impl Scheduler {
     pub fn after(&mut self, state: &State, event: &Event) {
         self.starts.follow(event, state.now());
         self.follow(state, event);
+        self.follow_movers(state, event);
         self.hold_planned(state, event);
     }
 

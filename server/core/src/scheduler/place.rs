@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     event::Placement,
-    model::{AllocationId, Job, Name, NodeId, TaskIndex},
+    model::{AllocationId, Job, Name, Node, NodeId, TaskIndex},
     state::State,
 };
 
@@ -28,7 +28,7 @@ pub(super) fn place(
     let placed = if job.spec.constraints.spreads.is_empty() {
         take_anywhere(index, shape, wanted, &mut spots)
     } else {
-        Spreading::new(index, state, shape, job).take(wanted, &mut spots)
+        Spreading::new(index, shape, Spread::of(state, job)).take(wanted, &mut spots)
     };
     if gang && placed < wanted {
         spots.iter().rev().for_each(|spot| index.untake(shape, spot));
@@ -77,6 +77,28 @@ pub(super) fn placements(job: &Job, spots: &[Spot], mut next: AllocationId) -> V
     placements
 }
 
+/// Takes room for one placed task of the job as if it had left its node already. It may be room on that very node.
+pub(super) fn take_elsewhere(
+    index: &mut Index,
+    state: &State,
+    shape: ShapeId,
+    job: &Job,
+    from: NodeId,
+) -> Option<Spot> {
+    if job.spec.constraints.spreads.is_empty() {
+        return index.take_best(shape, 1);
+    }
+    let mut spread = Spread::of(state, job);
+    spread.remove_in(state, from);
+    let mut spreading = Spreading::new(index, shape, spread);
+    // Once it has left, there may be room where it was: then its zone counts as the emptier one that it is.
+    let stays_open = state.node(from).is_some_and(Node::is_open);
+    spreading.left = index_zone(spreading.index, from).filter(|_| stays_open);
+    let mut spots = Vec::new();
+    spreading.take(1, &mut spots);
+    spots.pop()
+}
+
 /// A job whose tasks are spread, while it is being placed. Nodes of which it may have no more are out of the classes.
 struct Spreading<'a> {
     index: &'a mut Index,
@@ -86,15 +108,17 @@ struct Spreading<'a> {
     best: Vec<Option<Option<(Score, NodeId)>>>,
     over_zones: bool,
     sidelined: Vec<NodeId>,
+    /// A zone that counts as one with room.
+    left: Option<(Name, Name)>,
 }
 
 impl<'a> Spreading<'a> {
-    fn new(index: &'a mut Index, state: &State, shape: ShapeId, job: &Job) -> Self {
+    fn new(index: &'a mut Index, shape: ShapeId, spread: Spread) -> Self {
         let over_zones = index.shape(shape).key.spreads_over_zones();
         let zones = if over_zones { index.kinds.zone_count() } else { 1 };
-        let spread = Spread::of(state, job);
         let best = vec![None; zones];
-        let mut spreading = Self { index, shape, spread, best, over_zones, sidelined: Vec::new() };
+        let (sidelined, left) = (Vec::new(), None);
+        let mut spreading = Self { index, shape, spread, best, over_zones, sidelined, left };
         let full: Vec<NodeId> = spreading.spread.full_nodes().collect();
         full.into_iter().for_each(|node| spreading.sideline(node));
         spreading
@@ -105,8 +129,8 @@ impl<'a> Spreading<'a> {
         while placed < wanted {
             let Some((zone, node, room)) = self.choose() else { break };
             let spot = self.index.take(self.shape, node, room.min(wanted - placed));
-            let name = self.index.zone_of(node).map(|zone| self.index.kinds.zone(zone).clone());
-            self.spread.add(node, name.expect("invariant: it has a room"), spot.count);
+            let name = index_zone(self.index, node).expect("invariant: it has a room");
+            self.spread.add(node, name, spot.count);
             if self.spread.node_room(node) == 0 {
                 self.sideline(node);
             }
@@ -140,7 +164,8 @@ impl<'a> Spreading<'a> {
                 open.push((zone, name, score, node));
             }
         }
-        let emptiest = open.iter().map(|(_, name, ..)| self.spread.in_zone(name)).min()?;
+        let zones = open.iter().map(|(_, name, ..)| name).chain(&self.left);
+        let emptiest = zones.map(|name| self.spread.in_zone(name)).min()?;
         let rooms = open.into_iter().map(|(zone, name, score, node)| {
             (score, node, zone, self.spread.room(node, &name, emptiest))
         });
@@ -175,6 +200,10 @@ impl<'a> Spreading<'a> {
         let node = self.index.break_any(self.shape, Some(&among))?;
         Some((Score::LAST, node))
     }
+}
+
+fn index_zone(index: &Index, node: NodeId) -> Option<(Name, Name)> {
+    index.zone_of(node).map(|zone| index.kinds.zone(zone).clone())
 }
 
 fn zone_id(zone: usize) -> ZoneId {

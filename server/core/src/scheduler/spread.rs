@@ -50,6 +50,16 @@ impl Spread {
         *self.zones.entry(zone).or_default() += count;
     }
 
+    /// Takes one task away that is on a node of the state.
+    pub(super) fn remove_in(&mut self, state: &State, node: NodeId) {
+        let spec = &state.node(node).expect("invariant: a node with tasks is there").spec;
+        let zone = (spec.region.clone(), spec.zone.clone());
+        let counts = [self.nodes.get_mut(&node), self.zones.get_mut(&zone)];
+        for count in counts.into_iter().flatten() {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     pub(super) fn in_zone(&self, zone: &(Name, Name)) -> u32 {
         self.zones.get(zone).copied().unwrap_or(0)
     }

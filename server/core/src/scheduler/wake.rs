@@ -28,6 +28,7 @@ impl Scheduler {
             self.unmeasured.extend(state.tenants().map(|tenant| tenant.id));
         }
         self.attempts_left = ATTEMPTS_PER_PASS;
+        self.wake_movers(now);
         for shape in mem::take(&mut self.postponed) {
             self.wake_shape(state, shape);
         }
@@ -106,7 +107,8 @@ impl Scheduler {
         if self.promises_void || self.let_go || !self.postponed.is_empty() {
             return Some(Time(0));
         }
-        self.retries.first().map(|(time, _)| *time)
+        let retry = self.retries.first().map(|(time, _)| *time);
+        retry.into_iter().chain(self.moving.next_wakeup()).min()
     }
 
     /// Jobs of the shape for which something could be preempted, with as many tasks as one plan makes room for, the

@@ -99,7 +99,7 @@ mod tests {
         let events = [
             Event::TaskStarted { at: at(1) },
             Event::TaskEnded { at: at(2), end, message },
-            Event::TaskEvicted { at: at(3), reason: EvictionReason::NodeLost },
+            Event::TaskEvicted { at: at(3), reason: EvictionReason::NodeLost, early: None },
             Event::TaskDelayed { at: at(4), end, message: "".into(), until: Time(0) },
         ];
         assert_eq!(ended(&events).map(|id| id.0).collect::<Vec<_>>(), [2, 3, 4]);

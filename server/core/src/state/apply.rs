@@ -122,7 +122,7 @@ impl State {
             Event::NoticeWithdrawn { at } => self.give_notice(at, None, None),
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
-            Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::TaskEvicted { at, reason, .. } => self.evict(at, *reason),
             Event::StartPlanned { job, planned } => self.plan_start(*job, *planned),
             Event::StartUnplanned { job } => self.unplan_start(*job),
             Event::JobEnded { id, state } => self.end_job(*id, *state),

@@ -255,6 +255,7 @@ fn task(cpu_millis: u64, count: u32) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        on_notice: Default::default(),
         extras: None,
     }
 }

@@ -10,6 +10,7 @@ mod gpus;
 mod grown;
 mod horizons;
 mod jobs;
+mod moving;
 mod nodes;
 mod owner;
 mod preemption;

@@ -113,6 +113,7 @@ fn job(tenant: usize, count: u32, cpu: u64, priority: i32, min_runtime: Millis) 
         gang: false,
         labels: Default::default(),
         notice: None,
+        on_notice: Default::default(),
         extras: Default::default(),
     };
     Command::SubmitJob { tenant: name("t", tenant), name: Name::default(), spec: Arc::new(spec) }

@@ -112,6 +112,11 @@ impl Run {
             self.step(Vec::new());
             if self.engine.next_wakeup().is_none_or(|due| due > self.now) {
                 self.naive.check_work_is_conserved();
+                // Movers are looked at again within a second of whatever happens.
+                let soon = self.now.after(Millis::SECOND);
+                if self.engine.next_wakeup().is_none_or(|due| due > soon) {
+                    self.naive.check_movers_have_moved();
+                }
                 self.check_fresh_engine();
                 return;
             }

@@ -9,10 +9,11 @@ use std::{
 use offpeak_core::{
     event::{Batch, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, EvictionReason,
-        Horizon, JobId, JobSpec, JobState, LabelSelector, Millis, Name, NodeId, NodeMode, NodeSpec,
-        Notice, OwnerSpec, PlannedStart, Policy, PreemptedFor, Preemptor, Priority, Resources,
-        SelectorOperator, Spread, TaskEnd, TenantId, TenantSpec, Time, Topology, Windows,
+        AllocationId, AllocationRef, Bounds, BudgetLevel, DeviceSet, Dimension, Early,
+        EvictionReason, Horizon, JobId, JobSpec, JobState, LabelSelector, Millis, Name, NodeId,
+        NodeMode, NodeSpec, Notice, OnNotice, OwnerSpec, PlannedStart, Policy, PreemptedFor,
+        Preemptor, Priority, Resources, SelectorOperator, Spread, TaskEnd, TaskIndex, TenantId,
+        TenantSpec, Time, Topology, Windows,
     },
 };
 
@@ -79,6 +80,8 @@ pub(super) struct Naive {
     /// Nodes whose load was reported in the newest batch, and that were not changed since.
     reported: BTreeSet<NodeId>,
     pub(super) planned: BTreeMap<JobId, PlannedStart>,
+    /// A task that has just left for another node, on which it is to be placed next.
+    moved: Option<(JobId, TaskIndex, NodeId)>,
 }
 
 pub(super) fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
@@ -140,6 +143,14 @@ impl Naive {
     }
 
     fn event(&mut self, event: &Event) {
+        if let Some((moved, task, node)) = self.moved.take() {
+            let Event::TasksPlaced { job, placements } = event else {
+                panic!("it arrives: {event:?}")
+            };
+            let [only] = placements.as_slice() else { panic!("alone") };
+            let arrives = (*job, only.task, only.count, only.node);
+            assert_eq!(arrives, (moved, task, 1, node), "where it was to go");
+        }
         match event {
             Event::PolicyChanged(policy) => self.policy = policy.clone(),
             Event::NodeRegistered { id, spec } => {
@@ -299,7 +310,12 @@ impl Naive {
                     reason => panic!("{reason:?} is never withdrawn"),
                 }
             }
-            Event::TaskEvicted { at, reason } => self.evict(at, *reason),
+            Event::TaskEvicted { at, reason, early } => {
+                if let Some(Early::Moved(node)) = early {
+                    self.check_move(at, *node);
+                }
+                self.evict(at, *reason, *early);
+            }
             Event::JobsQuoted { quotes } => {
                 for (id, _) in quotes {
                     let job = self.job(*id);
@@ -439,7 +455,7 @@ impl Naive {
         allocation
     }
 
-    fn evict(&mut self, at: &AllocationRef, reason: EvictionReason) {
+    fn evict(&mut self, at: &AllocationRef, reason: EvictionReason, early: Option<Early>) {
         let lost = self.nodes[&at.node].lost;
         let owner_fits = self.owner_has_its_load(at.node);
         let allocation = self.release(at, Task::Pending);
@@ -450,7 +466,7 @@ impl Naive {
         }
         let announced = allocation
             .notice
-            .is_some_and(|notice| notice.reason == reason && notice.deadline <= self.now);
+            .is_some_and(|n| n.reason == reason && (n.deadline <= self.now || early.is_some()));
         let at_once = match reason {
             EvictionReason::NodeLost => lost,
             EvictionReason::NodeRemoved => true,
@@ -461,6 +477,57 @@ impl Naive {
             announced || at_once,
             "an eviction comes at a notice's deadline: {at:?} {reason:?}"
         );
+    }
+
+    /// Only who is to move does, for the right reasons, and to no room that anybody waits for.
+    fn check_move(&mut self, at: &AllocationRef, node: NodeId) {
+        let (job, allocation) = (&self.jobs[&at.job], &self.allocations[&at.id]);
+        let notice = allocation.notice.expect("it is under notice");
+        assert_ne!(node, at.node, "it goes elsewhere");
+        assert_eq!(job.spec.on_notice, OnNotice::Move, "it is to move");
+        let stays = [EvictionReason::Cancelled, EvictionReason::OverBudget];
+        assert!(!stays.contains(&notice.reason), "{:?} has no other place", notice.reason);
+        let from = allocation.started.unwrap_or(allocation.placed);
+        let ends = job.spec.max_runtime.map(|max| from.after(max));
+        assert!(ends.is_none_or(|ends| ends > notice.deadline), "it would have ended by itself");
+        let used = self.troubles.get(&(at.job, at.task.0)).map_or(0, |trouble| trouble.evictions);
+        let limit = job.spec.retry().and_then(|retry| retry.evictions);
+        assert!(limit.is_none_or(|limit| used < limit), "it may be evicted once more");
+        for (id, other) in &self.jobs {
+            let comes = self.waits_openly(*id, other) && !other.spec.gang;
+            assert!(!comes || !self.open_to(*id).contains(&node), "job {id} waits for {node}");
+        }
+        self.moved = Some((at.job, at.task, node));
+    }
+
+    /// When nothing is due, no mover is left where it is although another node has room for it.
+    pub(super) fn check_movers_have_moved(&self) {
+        if self.waiting_gang().is_some() {
+            return;
+        }
+        for allocation in self.allocations.values() {
+            let at = allocation.at;
+            let job = &self.jobs[&at.job];
+            let Some(notice) = allocation.notice else { continue };
+            let from = allocation.started.unwrap_or(allocation.placed);
+            let ends = job.spec.max_runtime.map(|max| from.after(max));
+            let limit = job.spec.retry().and_then(|retry| retry.evictions);
+            let used = self.troubles.get(&(at.job, at.task.0)).map_or(0, |t| t.evictions);
+            let stays = job.spec.on_notice == OnNotice::Stay
+                || [EvictionReason::Cancelled, EvictionReason::OverBudget].contains(&notice.reason)
+                || ends.is_some_and(|ends| ends <= notice.deadline)
+                || limit.is_some_and(|limit| used >= limit)
+                || job.spec.deadline.is_some_and(|deadline| deadline <= self.now)
+                || !job.spec.constraints.spreads.is_empty()
+                || self.is_stopped(at.job);
+            // A node with room beside a task that must leave it would be the next one's too.
+            if stays || self.fits(at.job, at.node) {
+                continue;
+            }
+            let kept = |node: &NodeId| self.planned.values().any(|planned| planned.node == *node);
+            let mut open = self.nodes.keys().filter(|node| !kept(node));
+            assert!(!open.any(|node| self.fits(at.job, *node)), "{at:?} stays and could move");
+        }
     }
 
     /// Whether what is lent leaves room for what is held back.
@@ -617,7 +684,7 @@ impl Naive {
         self.last_allocation += 1;
         let id = AllocationId(self.last_allocation);
         self.job(job).tasks[task] = Task::Placed(id);
-        let task = offpeak_core::model::TaskIndex(u32::try_from(task).expect("small"));
+        let task = TaskIndex(u32::try_from(task).expect("small"));
         let at = AllocationRef { id, job, task, node };
         let (placed, started, notice, taker) = (self.now, None, None, None);
         self.allocations.insert(id, Allocation { at, devices, placed, started, notice, taker });
@@ -799,16 +866,20 @@ impl Naive {
         gangs.map(|(_, job)| job.spec.priority).max()
     }
 
+    /// Whether it waits in the queue, and for no gang for which room is being made, nor as one that room is kept from.
+    fn waits_openly(&self, id: JobId, job: &Job) -> bool {
+        let held_up = self.waiting_gang().is_some_and(|above| job.spec.priority <= above);
+        let together = job.spec.gang || !job.spec.constraints.spreads.is_empty();
+        let timed = job.spec.complete_by.is_some() && !together;
+        let counted_on = together && !self.planned.is_empty();
+        job.is_queued() && !held_up && !timed && !counted_on && !self.is_stopped(id)
+    }
+
     /// Nothing that could be placed waits, but for work below a gang for which room is being made.
     pub(super) fn check_work_is_conserved(&self) {
         self.check_delays_end();
-        let above = self.waiting_gang();
         for (id, job) in &self.jobs {
-            let held_up = above.is_some_and(|above| job.spec.priority <= above);
-            let together = job.spec.gang || !job.spec.constraints.spreads.is_empty();
-            let timed = job.spec.complete_by.is_some() && !together;
-            let counted_on = together && !self.planned.is_empty();
-            if !job.is_queued() || held_up || timed || counted_on || self.is_stopped(*id) {
+            if !self.waits_openly(*id, job) {
                 continue;
             }
             if !job.spec.gang {
@@ -865,6 +936,13 @@ impl Naive {
                 assert!(kept <= room, "the owner of node {id} gets its {dimension}");
             }
         }
+    }
+
+    /// An allocation under notice.
+    pub(super) fn pick_noticed(&self, pick: usize) -> Option<AllocationId> {
+        let noticed = self.allocations.iter().filter(|(_, allocation)| allocation.notice.is_some());
+        let ids: Vec<&AllocationId> = noticed.map(|(id, _)| id).collect();
+        ids.get(pick % ids.len().max(1)).map(|id| **id)
     }
 
     /// A live allocation, the `pick`th of all.

@@ -10,9 +10,9 @@ use offpeak_core::{
     model::{
         Annotations, Bounds, Budget, CalendarEntry, Constraints, Dependency, DependencyCondition,
         Dimension, HeldShare, Horizon, JobExtras, JobId, JobSpec, Label, LabelSelector, Millis,
-        Name, NodeBounds, NodeSpec, Period, Policy, Priority, Quota, Resources, RetryPolicy,
-        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
-        Window, Windows,
+        Name, NodeBounds, NodeSpec, OnNotice, Period, Policy, Priority, Quota, Resources,
+        RetryPolicy, SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology,
+        WallTime, When, Window, Windows,
     },
     state::State,
 };
@@ -44,6 +44,7 @@ pub(super) struct Wish {
     times: u8,
     grown: u8,
     complete: u8,
+    moves: bool,
 }
 
 /// A window: when it begins and ends, in seconds from an hour ago, how much it holds back, and where.
@@ -82,6 +83,8 @@ pub(super) enum Op {
     Change(usize, i32, u8),
     Cancel(usize, u8),
     Report(Vec<(usize, u8)>),
+    /// Release a task that is under notice, or another one if none is.
+    Release(usize),
     Margin(u32),
     Calendar(u8, Vec<Stretch>),
     Renew(u8),
@@ -96,10 +99,24 @@ fn machine() -> impl Strategy<Value = Machine> {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let what = (1..6_u32, 1..5_u64, 0..4_u64, 0..8_u8, 0..4_i32);
-    let when = (0..12_u8, 0..12_u8);
+    let when = (0..12_u8, 0..12_u8, any::<bool>());
     (what, prop::bool::weighted(0.2), 0..12_u8, 0..16_u8, when, any::<u8>()).prop_map(
-        |((count, cpu, memory, gpu, priority), gang, spread, place, (times, complete), grown)| {
-            Wish { count, cpu, memory, gpu, priority, gang, spread, place, times, grown, complete }
+        |((count, cpu, memory, gpu, priority), gang, spread, place, when, grown)| {
+            let (times, complete, moves) = when;
+            Wish {
+                count,
+                cpu,
+                memory,
+                gpu,
+                priority,
+                gang,
+                spread,
+                place,
+                times,
+                grown,
+                complete,
+                moves,
+            }
         },
     )
 }
@@ -132,6 +149,7 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
         }),
         2 => (any::<usize>(), 0..4_u8).prop_map(|(job, grace)| Op::Cancel(job, grace)),
         6 => vec((any::<usize>(), 0..4_u8), 1..4).prop_map(Op::Report),
+        3 => any::<usize>().prop_map(Op::Release),
         1 => (0..400_u32).prop_map(Op::Margin),
         4 => Just(Op::Plan),
         3 => Just(Op::Quote),
@@ -303,6 +321,11 @@ impl Wish {
             gang: self.gang,
             labels: Default::default(),
             notice: seconds(self.times & 8 > 0, u64::from(self.times & 1) * 300),
+            on_notice: if self.moves && !self.gang && self.complete >= 3 {
+                OnNotice::Move
+            } else {
+                OnNotice::Stay
+            },
             extras: self.extras(),
         }
     }
@@ -385,10 +408,14 @@ impl Op {
             Self::Change(job, priority, max) => pick(state, *job)
                 .map(|(tenant, target)| {
                     let choices = [None, Some(None), Some(Some(900)), Some(Some(90_000))];
+                    // What is not to move is refused, which is fine.
+                    let on_notice = [None, None, Some(OnNotice::Move), Some(OnNotice::Stay)];
+                    let on_notice = on_notice[usize::from(*max)];
                     let max = choices[usize::from(*max)];
                     let patch = JobPatch {
                         priority: Some(Priority(*priority)),
                         max_runtime: max.map(|max| max.map(|seconds| Millis(seconds * 1000))),
+                        on_notice,
                         ..JobPatch::default()
                     };
                     Command::UpdateJob { tenant, target, patch }
@@ -408,6 +435,9 @@ impl Op {
                     .filter_map(|(task, outcome)| report(naive, *task, *outcome))
                     .collect(),
             )],
+            Self::Release(pick) => {
+                vec![Command::ReportTasks(release(naive, *pick).into_iter().collect())]
+            }
             Self::Forecast(node, bounds) => {
                 let found = state.node_named(name("n", *node).as_str()).map(|node| node.id);
                 let dimensions = [Dimension::Cpu, Dimension::Memory, Dimension::Gpu];
@@ -502,4 +532,10 @@ fn report(naive: &Naive, task: usize, outcome: u8) -> Option<TaskReport> {
         _ => TaskOutcome::Succeeded,
     };
     Some(TaskReport { allocation: naive.pick_allocation(task)?, outcome, message: "".into() })
+}
+
+/// Of a task under notice, or of another one if none is.
+fn release(naive: &Naive, pick: usize) -> Option<TaskReport> {
+    let allocation = naive.pick_noticed(pick).or_else(|| naive.pick_allocation(pick))?;
+    Some(TaskReport { allocation, outcome: TaskOutcome::Released, message: "".into() })
 }

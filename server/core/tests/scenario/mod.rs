@@ -107,10 +107,11 @@ impl World {
                 }
                 self.say(&line);
             }
-            "start" | "succeed" | "fail" => {
+            "start" | "succeed" | "fail" | "release" => {
                 let outcome = match verb {
                     "start" => TaskOutcome::Started,
                     "succeed" => TaskOutcome::Succeeded,
+                    "release" => TaskOutcome::Released,
                     _ => TaskOutcome::Failed,
                 };
                 let report = |task: &str| TaskReport {

@@ -10,8 +10,9 @@ use offpeak_core::{
     model::{
         Annotations, CalendarEntry, Constraints, Counts, Dependency, DependencyCondition,
         HeldShare, JobExtras, JobId, JobSpec, Label, LabelSelector, Labels, Millis, Name, NodeSpec,
-        Policy, Priority, Quota, Resources, RetryPolicy, Revision, Risk, SelectorOperator, Spread,
-        Taint, TenantSpec, Time, Toleration, Topology, WallTime, When, Window, Windows,
+        OnNotice, Policy, Priority, Quota, Resources, RetryPolicy, Revision, Risk,
+        SelectorOperator, Spread, Taint, TenantSpec, Time, Toleration, Topology, WallTime, When,
+        Window, Windows,
     },
 };
 
@@ -70,7 +71,7 @@ struct Words<'a> {
     has_inner: bool,
 }
 
-const FLAGS: [&str; 3] = ["gang", "force", "dry"];
+const FLAGS: [&str; 5] = ["gang", "force", "dry", "move", "stay"];
 
 impl<'a> Words<'a> {
     fn of(words: impl Iterator<Item = &'a str>) -> Self {
@@ -265,8 +266,14 @@ fn job(words: &Words<'_>, start: Time) -> JobSpec {
         gang: words.get("gang").is_some(),
         labels: labels(words),
         notice: words.get("notice").map(span),
+        on_notice: on_notice(words).unwrap_or_default(),
         extras: extras(words),
     }
+}
+
+fn on_notice(words: &Words<'_>) -> Option<OnNotice> {
+    let moves = words.get("move").map(|_| OnNotice::Move);
+    moves.or_else(|| words.get("stay").map(|_| OnNotice::Stay))
 }
 
 fn extras(words: &Words<'_>) -> Option<Arc<JobExtras>> {
@@ -421,6 +428,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                 count: words.get("count").map(number),
                 priority: words.get("priority").map(|text| Priority(number(text))),
                 max_runtime: words.get("max").map(|max| (max != "none").then(|| span(max))),
+                on_notice: on_notice(&words),
                 ..JobPatch::default()
             },
         },

@@ -6,8 +6,8 @@ use offpeak_core::{
     command::Detail,
     event::{Event, Placement},
     model::{
-        AllocationRef, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner, PreemptedFor,
-        Preemptor, Quote, Resources, Scorecard, TaskIndex, Time,
+        AllocationRef, Early, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner,
+        PreemptedFor, Preemptor, Quote, Resources, Scorecard, TaskIndex, Time,
     },
     scheduler::PendingReason,
     state::{QuoteRecord, State},
@@ -267,8 +267,13 @@ impl Printer<'_> {
                 )
             }
             Event::NoticeWithdrawn { at } => format!("withdrawn {}", self.task(at)),
-            Event::TaskEvicted { at, reason } => {
-                format!("evicted {} from {} {reason:?}", self.task(at), self.node(at.node))
+            Event::TaskEvicted { at, reason, early } => {
+                let early = match early {
+                    Some(Early::Released) => ", released".to_owned(),
+                    Some(Early::Moved(node)) => format!(", moved to {}", self.node(*node)),
+                    None => String::new(),
+                };
+                format!("evicted {} from {} {reason:?}{early}", self.task(at), self.node(at.node))
             }
             Event::StartPlanned { job, planned } => format!(
                 "planned {} of {} on {} at {}",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offpeak::v1;
 use offpeak_core::{
     command::{Command, JobPatch, TaskOutcome, TaskReport},
-    model::{AllocationId, JobSpec, Millis, Priority, Resources, Time},
+    model::{AllocationId, JobSpec, Millis, OnNotice, Priority, Resources, Time},
 };
 
 use super::{
@@ -30,8 +30,14 @@ const MAX_NOTICE: Millis = Millis(10 * Millis::MINUTE.0);
 /// The longest message of a report in bytes.
 const MAX_MESSAGE_BYTES: usize = 1_024;
 /// What may be changed of a job.
-const JOB_PATHS: [&str; 5] =
-    ["spec.count", "spec.priority", "spec.max_runtime", "spec.labels", "spec.annotations"];
+const JOB_PATHS: [&str; 6] = [
+    "spec.count",
+    "spec.priority",
+    "spec.max_runtime",
+    "spec.on_notice",
+    "spec.labels",
+    "spec.annotations",
+];
 
 mutation!(SubmitJobRequest, "SubmitJob", submit);
 mutation!(UpdateJobRequest, "UpdateJob", update);
@@ -77,6 +83,7 @@ fn spec(violations: &mut Violations, at: &At<'_>, message: &v1::JobSpec) -> JobS
         gang: message.gang,
         labels: label_map(violations, &at.field("labels"), &message.labels),
         notice: notice(violations, &at.field("notice"), message.notice),
+        on_notice: on_notice(violations, at, message, true),
         extras: extras(violations, at, message),
     }
 }
@@ -145,6 +152,32 @@ fn notice(
     Some(notice)
 }
 
+/// What becomes of tasks under notice; `whole` says that the rest of the description stands beside it.
+fn on_notice(
+    violations: &mut Violations,
+    at: &At<'_>,
+    message: &v1::JobSpec,
+    whole: bool,
+) -> OnNotice {
+    let field = at.field("on_notice");
+    let given = Some(message.on_notice).filter(|number| *number != 0);
+    let found = given.and_then(|number| enumeration(violations, &field, number));
+    if found != Some(v1::OnNotice::Move) {
+        return OnNotice::Stay;
+    }
+    if whole && message.gang {
+        violations.refuse(
+            &field,
+            "cannot be MOVE for a gang, which goes as a whole; leave one of the two out",
+        );
+    }
+    if whole && message.complete_by.is_some() {
+        let why = "such work is laid out anew when it is evicted";
+        violations.refuse(&field, format_args!("cannot be MOVE beside complete_by: {why}"));
+    }
+    OnNotice::Move
+}
+
 fn update(message: &v1::UpdateJobRequest, violations: &mut Violations) -> Command {
     let root = At::Root;
     let at = root.field("job");
@@ -189,6 +222,7 @@ fn patch_job(
         "spec.max_runtime" => {
             patch.max_runtime = Some(max_runtime(violations, &at.field("max_runtime"), spec));
         }
+        "spec.on_notice" => patch.on_notice = Some(on_notice(violations, at, spec, false)),
         "spec.labels" => {
             patch.labels = Some(label_map(violations, &at.field("labels"), &spec.labels));
         }
@@ -233,6 +267,7 @@ fn task_report(violations: &mut Violations, at: &At<'_>, report: &v1::TaskReport
     let outcome = match enumeration(violations, &at.field("outcome"), report.outcome) {
         Some(v1::TaskOutcome::Succeeded) => TaskOutcome::Succeeded,
         Some(v1::TaskOutcome::Failed) => TaskOutcome::Failed,
+        Some(v1::TaskOutcome::Released) => TaskOutcome::Released,
         Some(v1::TaskOutcome::Started | v1::TaskOutcome::Unspecified) | None => {
             TaskOutcome::Started
         }

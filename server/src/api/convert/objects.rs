@@ -6,9 +6,9 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, PlannedStart,
-        PreemptedFor, Preemptor, Quota, Quote, Resources, SelectorOperator, TaskEnd, TaskIndex,
-        TaskPhase, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, OnNotice,
+        PlannedStart, PreemptedFor, Preemptor, Quota, Quote, Resources, SelectorOperator, TaskEnd,
+        TaskIndex, TaskPhase, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -264,10 +264,19 @@ pub(crate) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         gang: spec.gang,
         labels: labels(&spec.labels),
         notice: spec.notice.map(span),
+        on_notice: on_notice(spec.on_notice).into(),
         retry: spec.retry().map(retry_policy),
         dependencies: spec.dependencies().iter().map(dependency).collect(),
         payload: spec.payload().map(|payload| payload_message(payload, str::to_owned)),
         annotations: annotation_map(&spec.annotations()),
+    }
+}
+
+/// What is the default is not told, so that descriptions of jobs that do not care stay as they were.
+fn on_notice(on_notice: OnNotice) -> v1::OnNotice {
+    match on_notice {
+        OnNotice::Stay => v1::OnNotice::Unspecified,
+        OnNotice::Move => v1::OnNotice::Move,
     }
 }
 

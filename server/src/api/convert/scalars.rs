@@ -266,5 +266,6 @@ named!(NodeState { Ready, Cordoned, Draining, Lost, Removed });
 named!(JobState { Pending, Running, Succeeded, Failed, Cancelled });
 named!(SelectorOperator { In, NotIn, Exists, NotExists });
 named!(SpreadTopology { Node, Zone });
-named!(TaskOutcome { Started, Succeeded, Failed });
+named!(TaskOutcome { Started, Succeeded, Failed, Released });
+named!(OnNotice { Stay, Move });
 named!(Weekday { Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday });

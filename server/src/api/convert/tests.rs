@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use offpeak::v1;
 use offpeak_core::{
     command::{Command, Request},
-    model::{Label, MAX_AMOUNT, Millis, Name, OwnerSpec, SelectorOperator},
+    model::{Label, MAX_AMOUNT, Millis, Name, OnNotice, OwnerSpec, SelectorOperator},
 };
 use prost_types::{Duration, FieldMask, Timestamp};
 
@@ -182,6 +182,30 @@ fn priorities_times_and_notices_have_bounds() {
         spec.max_runtime = seconds(9);
     });
     refuses(crossed, "job.spec.max_runtime", "min_runtime");
+}
+
+#[test]
+fn what_becomes_of_tasks_under_notice_goes_with_the_rest_of_the_job() {
+    let moves = v1::OnNotice::Move.into();
+    let taken = |message| match accept::<v1::SubmitJobRequest>(message).expect("accepted").command {
+        Command::SubmitJob { spec, .. } => spec.on_notice,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(taken(spec(|spec| spec.on_notice = moves)), OnNotice::Move);
+    assert_eq!(taken(spec(|_| {})), OnNotice::Stay);
+    refuses(
+        spec(|spec| spec.on_notice = 7),
+        "job.spec.on_notice",
+        "ON_NOTICE_STAY, ON_NOTICE_MOVE",
+    );
+    let gang = spec(|spec| (spec.on_notice, spec.gang) = (moves, true));
+    refuses(gang, "job.spec.on_notice", "gang");
+    let timed = spec(|spec| {
+        spec.on_notice = moves;
+        spec.max_runtime = seconds(60);
+        spec.complete_by = Some(Timestamp { seconds: 4_000_000_000, nanos: 0 });
+    });
+    refuses(timed, "job.spec.on_notice", "complete_by");
 }
 
 #[test]

@@ -66,8 +66,20 @@ impl Place<'_> {
         task_event!(self, AdvisoryGiven { expected_by: Some(timestamp(expected_by)) })
     }
 
-    pub(super) fn evicted(&self, reason: EvictionReason) -> Kind {
-        task_event!(self, TaskEvicted { reason: eviction_reason(reason).into() })
+    pub(super) fn evicted(
+        &self,
+        reason: EvictionReason,
+        released: bool,
+        moved_to: Option<&NodeName>,
+    ) -> Kind {
+        task_event!(
+            self,
+            TaskEvicted {
+                reason: eviction_reason(reason).into(),
+                released: released,
+                moved_to: moved_to.map(|node| node.name.to_string()).unwrap_or_default(),
+            }
+        )
     }
 }
 

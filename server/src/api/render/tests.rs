@@ -5,8 +5,8 @@ use offpeak_core::{
     command::{Detail, Outcome},
     event::{Commit, Event, Placement},
     model::{
-        AllocationId, AllocationRef, DeviceSet, EvictionReason, JobId, JobState, LoadSample, Name,
-        NodeId, NodeMode, Notice, OwnerSpec, Policy, Resources, Revision, TaskEnd, TaskIndex,
+        AllocationId, AllocationRef, DeviceSet, Early, EvictionReason, JobId, JobState, LoadSample,
+        Name, NodeId, NodeMode, Notice, OwnerSpec, Policy, Resources, Revision, TaskEnd, TaskIndex,
         TenantId, Time,
     },
 };
@@ -95,7 +95,7 @@ fn events() -> Vec<Event> {
         },
         Event::NoticeGiven { at: at(0, 0), notice, by: None },
         Event::NoticeWithdrawn { at: at(1, 1) },
-        Event::TaskEvicted { at: at(0, 1), reason: EvictionReason::Preempted },
+        Event::TaskEvicted { at: at(0, 1), reason: EvictionReason::Preempted, early: None },
         Event::JobEnded { id: JobId(0), state: JobState::Failed },
         Event::JobForgotten { id: JobId(1), tenant: name("t1"), name: name("j1") },
     ]
@@ -168,6 +168,20 @@ fn runs_are_narrowed_to_the_nodes_that_pass() {
     };
     assert_eq!((load.samples.len(), load.samples[0].node.as_str()), (1, "n1"));
     assert_eq!((placed.placements.len(), placed.placements[0].task), (1, 1));
+}
+
+#[test]
+fn an_eviction_tells_how_a_task_went_before_its_notice_ended() {
+    let evicted = |early| {
+        let event = Event::TaskEvicted { at: at(0, 1), reason: EvictionReason::Preempted, early };
+        match kinds(v1::WatchFilter::default(), &[event]).pop() {
+            Some(Kind::TaskEvicted(evicted)) => (evicted.released, evicted.moved_to),
+            other => panic!("an eviction: {other:?}"),
+        }
+    };
+    assert_eq!(evicted(None), (false, String::new()));
+    assert_eq!(evicted(Some(Early::Released)), (true, String::new()));
+    assert_eq!(evicted(Some(Early::Moved(NodeId(0)))), (false, "n0".to_owned()));
 }
 
 #[test]
@@ -255,6 +269,7 @@ fn a_submitted_job_is_shown_as_it_begins() {
         gang: false,
         labels: std::collections::BTreeMap::new(),
         notice: None,
+        on_notice: Default::default(),
         extras: None,
     };
     let submitted = Event::JobSubmitted {

@@ -38,6 +38,7 @@ fn rejections() -> Vec<(Rejection, Code, &'static str)> {
     let in_use = Rejection::TenantInUse { tenant: tenant.clone(), jobs: 1 };
     let reserved =
         Rejection::ReservationAboveCapacity { node: node.clone(), dimension: "d".into() };
+    let released = Rejection::NotUnderNotice(AllocationId(4));
     let lent = Rejection::NodeInUse { node: node.clone(), allocations: 1 };
     let ended = Rejection::JobEnded { tenant: tenant.clone(), job };
     vec![
@@ -59,6 +60,8 @@ fn rejections() -> Vec<(Rejection, Code, &'static str)> {
         (Rejection::DuplicateNode(node.clone()), Code::InvalidArgument, "DUPLICATE_NODE"),
         (Rejection::RequestOverflow { count: 2 }, Code::InvalidArgument, "REQUEST_OVERFLOW"),
         (Rejection::DeadlinePassed, Code::InvalidArgument, "DEADLINE_PASSED"),
+        (Rejection::CannotMove { gang: true }, Code::InvalidArgument, "CANNOT_MOVE"),
+        (released, Code::FailedPrecondition, "NOT_UNDER_NOTICE"),
         (Rejection::RuntimeUnknown, Code::InvalidArgument, "RUNTIME_UNKNOWN"),
         (Rejection::CannotComplete, Code::InvalidArgument, "CANNOT_COMPLETE"),
         (Rejection::GpuModelMismatch(node.clone()), Code::InvalidArgument, "GPU_MODEL_MISMATCH"),

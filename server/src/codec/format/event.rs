@@ -318,6 +318,10 @@ pub(crate) struct TaskEvicted {
     pub(crate) at: AllocationRef,
     #[prost(uint32, tag = "2")]
     pub(crate) reason: u32,
+    #[prost(bool, tag = "3")]
+    pub(crate) released: bool,
+    #[prost(uint32, optional, tag = "4")]
+    pub(crate) moved_to: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

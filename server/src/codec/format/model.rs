@@ -169,6 +169,9 @@ pub(crate) struct JobSpec {
     pub(crate) extras: Option<Extras>,
     #[prost(uint64, optional, tag = "11")]
     pub(crate) complete_by: Option<u64>,
+    /// Absent where tasks stay.
+    #[prost(bool, tag = "14")]
+    pub(crate) moves: bool,
 }
 
 /// Where tasks may go.

@@ -104,6 +104,7 @@ pub(crate) fn job_spec(count: u32, request: Resources) -> JobSpec {
         gang: false,
         labels: Labels::new(),
         notice: None,
+        on_notice: Default::default(),
         extras: None,
     }
 }
@@ -215,8 +216,8 @@ fn ends() -> Vec<Event> {
         given(at(3, 0, 3, 1), EvictionReason::NodeDrained),
         given(at(8, 1, 1, 0), EvictionReason::Preempted),
         Event::NoticeWithdrawn { at: at(8, 1, 1, 0) },
-        Event::TaskEvicted { at: at(6, 0, 8, 2), reason: EvictionReason::NodeLost },
-        Event::TaskEvicted { at: at(5, 0, 5, 1), reason: EvictionReason::NodeDrained },
+        Event::TaskEvicted { at: at(6, 0, 8, 2), reason: EvictionReason::NodeLost, early: None },
+        Event::TaskEvicted { at: at(5, 0, 5, 1), reason: EvictionReason::NodeDrained, early: None },
         Event::TasksPlaced { job: JobId(0), placements: vec![placement(5, 1, 0, 10)] },
         Event::TaskEnded { at: at(1, 0, 1, 0), end: TaskEnd::Succeeded, message: "".into() },
         Event::TaskEnded { at: at(4, 0, 4, 1), end: TaskEnd::Failed, message: "exit 1".into() },

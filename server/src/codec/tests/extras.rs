@@ -96,7 +96,7 @@ pub(super) fn waiting() -> Cell {
     let until = Time(1_700_000_200_000);
     cell.commit(vec![
         Event::TaskDelayed { at: placed(1, 0), end: TaskEnd::Failed, message: "".into(), until },
-        Event::TaskEvicted { at: placed(2, 1), reason },
+        Event::TaskEvicted { at: placed(2, 1), reason, early: None },
     ]);
     cell.state.check_invariants();
     cell

@@ -6,11 +6,12 @@ use offpeak_core::{
     command::{Detail, Outcome},
     event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension,
+        AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension, Early,
         EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
-        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, PlannedStart,
-        Policy, PreemptedFor, Preemptor, Priority, Quota, Resources, Revision, SelectorOperator,
-        Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time, Toleration, Topology,
+        LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OnNotice,
+        PlannedStart, Policy, PreemptedFor, Preemptor, Priority, Quota, Resources, Revision,
+        SelectorOperator, Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time,
+        Toleration, Topology,
     },
     state::{DemandKey, Profile},
 };
@@ -255,7 +256,11 @@ fn task_event() -> BoxedStrategy<Event> {
         at().prop_map(|at| Event::NoticeWithdrawn { at }),
         (at(), number())
             .prop_map(|(at, time)| Event::AdvisoryGiven { at, expected_by: Time(time) }),
-        (at(), reason()).prop_map(|(at, reason)| Event::TaskEvicted { at, reason }),
+        (at(), reason(), early()).prop_map(|(at, reason, early)| Event::TaskEvicted {
+            at,
+            reason,
+            early
+        }),
         (job_id(), number(), small_id(), any::<u32>()).prop_map(|(job, start, node, tasks)| {
             let planned = PlannedStart { start: Time(start), node: NodeId(node), tasks };
             Event::StartPlanned { job, planned }
@@ -263,6 +268,11 @@ fn task_event() -> BoxedStrategy<Event> {
         job_id().prop_map(|job| Event::StartUnplanned { job }),
     ]
     .boxed()
+}
+
+fn early() -> BoxedStrategy<Option<Early>> {
+    let moved = small_id().prop_map(|node| Early::Moved(NodeId(node)));
+    option::of(prop_oneof![Just(Early::Released), moved]).boxed()
 }
 
 fn placement() -> BoxedStrategy<Placement> {
@@ -371,9 +381,10 @@ fn tenant_spec() -> BoxedStrategy<TenantSpec> {
 fn job_spec() -> BoxedStrategy<JobSpec> {
     let numbers = (any::<u32>(), any::<i32>(), number(), any::<bool>());
     let optional = proptest::array::uniform4(option::of(number()));
-    (numbers, optional, resources(), constraints(), (labels(), extras::extras()))
+    let on_notice = select(vec![OnNotice::Stay, OnNotice::Move]);
+    (numbers, optional, resources(), constraints(), (labels(), extras::extras(), on_notice))
         .prop_map(|((count, priority, min_runtime, gang), optional, request, constraints, more)| {
-            let (labels, extras) = more;
+            let (labels, extras, on_notice) = more;
             let [max_runtime, deadline, notice, complete_by] = optional;
             JobSpec {
                 count,
@@ -387,6 +398,7 @@ fn job_spec() -> BoxedStrategy<JobSpec> {
                 gang,
                 labels,
                 notice: notice.map(Millis),
+                on_notice,
                 extras,
             }
         })

@@ -43,6 +43,7 @@ pub(super) fn submit_after(
         gang: false,
         labels: Labels::new(),
         notice: None,
+        on_notice: Default::default(),
         extras,
     };
     request(Command::SubmitJob { tenant: name("t"), name: name(job), spec: Arc::new(spec) })

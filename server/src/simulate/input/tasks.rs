@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use offpeak_core::model::{
-    Constraints, GPU_MILLIS_PER_DEVICE, JobSpec, Labels, Millis, Name, Priority, Time,
+    Constraints, GPU_MILLIS_PER_DEVICE, JobSpec, Labels, Millis, Name, OnNotice, Priority, Time,
 };
 
 use super::{
@@ -142,6 +142,7 @@ fn job(row: &mut Row<'_>) -> JobRow {
             gang: row.optional("gang", boolean).unwrap_or(false),
             labels: Labels::new(),
             notice: None,
+            on_notice: OnNotice::Stay,
             extras: None,
         },
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     check_revision, done,
-    job::{check_budget, check_priority, check_quota},
+    job::{check_budget, check_moves, check_priority, check_quota},
 };
 use crate::{
     command::{JobPatch, Target},
@@ -31,6 +31,7 @@ pub(super) fn update(
     if spec.priority != job.spec.priority {
         check_priority(state, tenant, spec.priority)?;
     }
+    check_moves(&spec)?;
     check_runtime(job, &spec)?;
     check_time(now, job, &spec)?;
     let mut events = Vec::new();
@@ -51,6 +52,7 @@ fn patched(old: &JobSpec, patch: JobPatch) -> JobSpec {
     let mut spec = old.clone();
     spec.priority = patch.priority.unwrap_or(spec.priority);
     spec.max_runtime = patch.max_runtime.unwrap_or(spec.max_runtime);
+    spec.on_notice = patch.on_notice.unwrap_or(spec.on_notice);
     spec.labels = patch.labels.unwrap_or(spec.labels);
     if let Some(annotations) = patch.annotations {
         spec.change_extras(|extras| extras.annotations = annotations);

@@ -8,8 +8,8 @@ use crate::{
     engine::Decision,
     event::Event,
     model::{
-        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, Priority, Quote, Resources, TaskIndex,
-        Tenant, Time,
+        BudgetLevel, Dependency, Job, JobId, JobSpec, Name, OnNotice, Priority, Quote, Resources,
+        TaskIndex, Tenant, Time,
     },
     rejection::Rejection,
     state::{OPEN, State},
@@ -49,6 +49,7 @@ pub(super) fn submit(
     if spec.latest_start().is_some_and(|latest| latest <= now) {
         return Err(Rejection::CannotComplete);
     }
+    check_moves(&spec)?;
     check_quota(state, tenant, &spec.request, spec.count)?;
     check_budget(tenant, now)?;
     let waits = if spec.dependencies().is_empty() {
@@ -102,6 +103,15 @@ fn free_name(tenant: &Tenant, id: JobId) -> Name {
         }
         candidate = candidate.next();
     }
+}
+
+/// Whether its tasks may do on notice what they are to do: only what is placed one by one, whenever there is room, moves.
+pub(super) fn check_moves(spec: &JobSpec) -> Result<(), Rejection> {
+    let can_move = !spec.gang && spec.complete_by.is_none();
+    if spec.on_notice == OnNotice::Move && !can_move {
+        return Err(Rejection::CannotMove { gang: spec.gang });
+    }
+    Ok(())
 }
 
 /// Whether work of the tenant may be of this priority, by its ceiling and those above it.

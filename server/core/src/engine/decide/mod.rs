@@ -49,7 +49,7 @@ pub(super) fn decide(
         Command::CancelJob { tenant, target, grace } => {
             change::cancel(state, now, &tenant, &target, grace)
         }
-        Command::ReportTasks(reports) => Ok(task::report(state, now, reports, room)),
+        Command::ReportTasks(reports) => task::report(state, now, reports, room),
         Command::SetPolicy(policy) => {
             let same = *state.policy() == policy;
             Ok(done(if same { Vec::new() } else { vec![Event::PolicyChanged(policy)] }))

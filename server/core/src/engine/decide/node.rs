@@ -196,7 +196,7 @@ pub(super) fn remove(state: &State, target: &Target, force: bool) -> Result<Deci
         .into_iter()
         .map(|id| {
             let allocation = state.allocation(id).expect("invariant: it is live");
-            Event::taken_back(allocation, EvictionReason::NodeRemoved)
+            Event::taken_back(allocation, EvictionReason::NodeRemoved, None)
         })
         .collect();
     let (name, region) = (node.spec.name.clone(), node.spec.region.clone());

@@ -6,7 +6,8 @@ use crate::{
     command::{Detail, TaskOutcome, TaskReport},
     engine::Decision,
     event::Event,
-    model::{Allocation, TaskEnd, Time},
+    model::{Allocation, Early, TaskEnd, Time},
+    rejection::Rejection,
     state::State,
 };
 
@@ -16,7 +17,7 @@ pub(super) fn report(
     now: Time,
     reports: Vec<TaskReport>,
     mut events: Vec<Event>,
-) -> Decision {
+) -> Result<Decision, Rejection> {
     let several = reports.len() > 1;
     let mut ignored = Vec::new();
     let mut started = BTreeSet::new();
@@ -39,13 +40,17 @@ pub(super) fn report(
                 Event::TaskEnded { at, end: TaskEnd::Succeeded, message: report.message }
             }
             TaskOutcome::Failed => failed(state, now, allocation, TaskEnd::Failed, report.message),
+            TaskOutcome::Released => {
+                let notice = allocation.notice.ok_or(Rejection::NotUnderNotice(id))?;
+                Event::taken_back(allocation, notice.reason, Some(Early::Released))
+            }
         };
         if several {
             ended.insert(id);
         }
         events.push(event);
     }
-    Decision { events, detail: Detail::Ignored(ignored) }
+    Ok(Decision { events, detail: Detail::Ignored(ignored) })
 }
 
 /// What becomes of a placed task that failed in this way: it is tried again later, or it ends. Where its job was

@@ -146,21 +146,25 @@ impl Starts {
 
     /// Whether an event may change what can start when.
     pub(super) fn follow(&mut self, event: &Event, now: Time) {
-        let says_nothing = matches!(
-            event,
-            Event::StartPlanned { .. }
-                | Event::StartUnplanned { .. }
-                | Event::JobsQuoted { .. }
-                | Event::AdvisoryGiven { .. }
-                | Event::RiskCurbed { .. }
-                | Event::RequestRemembered { .. }
-                | Event::RequestsForgotten { .. }
-                | Event::JobForgotten { .. }
-        );
-        if self.due.is_none() && !says_nothing {
+        if self.due.is_none() && !says_nothing(event) {
             self.due = Some(now.after(self.pause(now)).max(self.not_before));
         }
     }
+}
+
+/// Whether an event cannot change where there is room.
+pub(super) fn says_nothing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StartPlanned { .. }
+            | Event::StartUnplanned { .. }
+            | Event::JobsQuoted { .. }
+            | Event::AdvisoryGiven { .. }
+            | Event::RiskCurbed { .. }
+            | Event::RequestRemembered { .. }
+            | Event::RequestsForgotten { .. }
+            | Event::JobForgotten { .. }
+    )
 }
 
 impl Scheduler {
