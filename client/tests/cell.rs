@@ -2,6 +2,7 @@
 
 mod answers;
 mod ledger;
+mod moving;
 mod owners;
 mod tool;
 
@@ -419,6 +420,7 @@ async fn a_job_is_shown_with_what_it_waits_for() {
             Min runtime:  -
             Max runtime:  -
             Notice:       -
+            On notice:    stays
             Deadline:     -
             Complete by:  -
             Labels:       -

@@ -601,6 +601,7 @@ async fn a_job_says_what_it_waits_for() {
             Min runtime:  -
             Max runtime:  -
             Notice:       -
+            On notice:    stays
             Deadline:     -
             Complete by:  -
             Labels:       -

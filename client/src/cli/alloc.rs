@@ -24,7 +24,8 @@ Examples:
   offpeak alloc get 4711
   offpeak alloc payload 4711
   offpeak alloc report started 4711
-  offpeak alloc report failed 4711 --message 'out of memory'")]
+  offpeak alloc report failed 4711 --message 'out of memory'
+  offpeak alloc report released 4711")]
 pub(crate) enum Command {
     /// List live allocations, oldest first
     #[command(visible_alias = "ls")]
@@ -41,7 +42,7 @@ pub(crate) enum Command {
         #[arg(value_parser = parse_id)]
         id: u64,
     },
-    /// Say that tasks started, succeeded or failed
+    /// Say that tasks started, succeeded or failed, or that they may go before their notice ends
     Report(Report),
 }
 
@@ -85,6 +86,8 @@ pub(crate) enum Outcome {
     Started,
     Succeeded,
     Failed,
+    /// It is under notice, has saved its work and may go now
+    Released,
 }
 
 fn parse_id(text: &str) -> Result<u64, String> {
@@ -134,6 +137,7 @@ async fn report(report: &Report, client: &Client, session: &Session) -> Result<(
         Outcome::Started => (TaskOutcome::Started, "started"),
         Outcome::Succeeded => (TaskOutcome::Succeeded, "succeeded"),
         Outcome::Failed => (TaskOutcome::Failed, "failed"),
+        Outcome::Released => (TaskOutcome::Released, "released"),
     };
     let reports = report
         .ids

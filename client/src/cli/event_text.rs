@@ -1,6 +1,6 @@
 //! Events in one line each, for people.
 
-use offpeak::v1::{Event, JobUpdated, TasksPlaced, event::Kind};
+use offpeak::v1::{Event, JobUpdated, OnNotice, TasksPlaced, event::Kind};
 
 use super::{eta, human, job_show, money, price_demand};
 
@@ -128,7 +128,13 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         Some(Kind::TaskEvicted(event)) => {
             let reason = human::enum_word(event.reason().as_str_name(), "EVICTION_REASON_");
             let what = task(&event.tenant, &event.job, event.task, &event.node);
-            format!("{what} {reason}")
+            match event.moved_to.as_str() {
+                "" if event.released => {
+                    format!("{what} {reason}, released before its notice ended")
+                }
+                "" => format!("{what} {reason}"),
+                node => format!("{what} {reason}, moved to {node} before its notice ended"),
+            }
         }
         Some(Kind::JobEnded(event)) => {
             let state = job_show::state_word(event.state());
@@ -197,7 +203,8 @@ fn updated(event: &JobUpdated) -> String {
         Some(limit) => format!(", max runtime {}", human::wire_span(Some(limit))),
         None => String::new(),
     };
-    format!("{what}, priority {}{limit}", spec.priority)
+    let moves = if spec.on_notice() == OnNotice::Move { ", moves on notice" } else { "" };
+    format!("{what}, priority {}{limit}{moves}", spec.priority)
 }
 
 fn placed(event: &TasksPlaced, wide: bool) -> String {

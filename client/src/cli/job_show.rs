@@ -8,7 +8,7 @@ use offpeak::v1::{
 use prost_types::Timestamp;
 
 use super::{
-    human, job_extras,
+    human, job_extras, job_notice,
     output::Show,
     table::{Cell, Column, Tone, left, right},
 };
@@ -91,6 +91,7 @@ impl Show for Job {
             ("Min runtime", human::wire_span(spec.min_runtime.as_ref()).into()),
             ("Max runtime", human::wire_span(spec.max_runtime.as_ref()).into()),
             ("Notice", human::wire_span(spec.notice.as_ref()).into()),
+            ("On notice", job_notice::word(&spec).into()),
             ("Deadline", human::time(spec.deadline.as_ref()).into()),
             ("Complete by", human::time(spec.complete_by.as_ref()).into()),
             ("Labels", human::labels(&spec.labels).into()),

@@ -16,6 +16,7 @@ use super::{
     failure::{Failure, exit},
     human, input,
     job_extras::{Program, When},
+    job_notice::OnNotice,
     job_wait::{self, Goal},
     session::Session,
 };
@@ -131,6 +132,9 @@ struct Manner {
     /// How long before an eviction the notice comes
     #[arg(long, value_parser = human::parse_duration, value_name = "DURATION")]
     notice: Option<Duration>,
+    /// What becomes of a task under notice: it stays and saves its work, or moves as soon as another node has room
+    #[arg(long, value_enum, default_value_t = OnNotice::Stay, value_name = "WHAT")]
+    on_notice: OnNotice,
     /// A label of the job; may be repeated
     #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
     labels: Vec<(String, String)>,
@@ -230,6 +234,7 @@ impl Described {
             gang: manner.gang,
             labels: manner.labels.iter().cloned().collect(),
             notice: manner.notice.map(human::to_wire),
+            on_notice: manner.on_notice.to_wire(),
             annotations: manner.annotations.iter().cloned().collect(),
             ..JobSpec::default()
         };

@@ -10,6 +10,7 @@ use prost_types::FieldMask;
 use super::{
     failure::{Failure, exit},
     human, job,
+    job_notice::OnNotice,
     output::Show as _,
     session::Session,
 };
@@ -20,6 +21,7 @@ use super::{
 Examples:
   offpeak job update acme/train --count 16
   offpeak job update acme/train --priority 10 --max-runtime 6h
+  offpeak job update acme/train --on-notice move
   offpeak job update acme/train --max-runtime none --annotation ticket=OPS-17 --expected-revision 42")]
 pub(crate) struct Update {
     /// Its name
@@ -33,6 +35,9 @@ pub(crate) struct Update {
     /// A task that runs longer fails, counted from its start; none: no limit
     #[arg(long, value_parser = parse_limit, value_name = "DURATION")]
     max_runtime: Option<Limit>,
+    /// What becomes of a task under notice
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_notice: Option<OnNotice>,
     /// A label to set; KEY= with nothing behind takes it away; may be repeated
     #[arg(long = "label", short = 'l', value_parser = human::parse_pair, value_name = "KEY=VALUE")]
     labels: Vec<(String, String)>,
@@ -69,8 +74,9 @@ pub(crate) async fn run(
     }
     let (spec, paths) = update.changed(known);
     if paths.is_empty() {
-        return Err(Failure::new(exit::USAGE, "nothing to change was named".to_owned())
-            .hint("name one of --count, --priority, --max-runtime, --label, --annotation"));
+        return Err(Failure::new(exit::USAGE, "nothing to change was named".to_owned()).hint(
+            "name one of --count, --priority, --max-runtime, --on-notice, --label, --annotation",
+        ));
     }
     let job = Job { tenant, name, spec: Some(spec), ..Job::default() };
     let reference = job.reference();
@@ -96,8 +102,10 @@ impl Update {
         path(self.count.is_some(), "spec.count");
         path(self.priority.is_some(), "spec.priority");
         path(self.max_runtime.is_some(), "spec.max_runtime");
+        path(self.on_notice.is_some(), "spec.on_notice");
         path(!self.labels.is_empty(), "spec.labels");
         path(!self.annotations.is_empty(), "spec.annotations");
+        spec.on_notice = self.on_notice.map_or(0, OnNotice::to_wire);
         spec.count = self.count.unwrap_or(0);
         spec.priority = self.priority.unwrap_or(0);
         spec.max_runtime = self.max_runtime.and_then(|limit| limit.0).map(human::to_wire);

@@ -23,6 +23,7 @@ mod human;
 mod input;
 mod job;
 mod job_extras;
+mod job_notice;
 mod job_show;
 mod job_submit;
 mod job_update;

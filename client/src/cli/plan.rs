@@ -100,10 +100,11 @@ fn placement(placement: &PlannedPlacement) -> String {
 }
 
 fn eviction(eviction: &PlannedEviction) -> String {
-    let PlannedEviction { tenant, job, task, node, notice, .. } = eviction;
+    let PlannedEviction { tenant, job, task, node, notice, moved_to, .. } = eviction;
     let notice = notice.clone().unwrap_or_default();
     let reason = EvictionReason::try_from(notice.reason).unwrap_or_default();
     let reason = human::enum_word(reason.as_str_name(), "EVICTION_REASON_");
     let by = human::time(notice.deadline.as_ref());
-    format!("task {task} of {tenant}/{job} on {node} by {by}: {reason}")
+    let what = format!("task {task} of {tenant}/{job} on {node} by {by}: {reason}");
+    if moved_to.is_empty() { what } else { format!("{what}, moves to {moved_to} at once") }
 }

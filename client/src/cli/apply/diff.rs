@@ -5,7 +5,7 @@
 
 use offpeak::v1::{
     BudgetPeriod, CalendarEntry, Constraints, Dependency, DependencyCondition, HeldShare, JobSpec,
-    Node, Owner, Payload, Resources, RetryPolicy, Tenant, calendar_entry::Days,
+    Node, OnNotice, Owner, Payload, Resources, RetryPolicy, Tenant, calendar_entry::Days,
 };
 use prost_types::Duration;
 
@@ -110,9 +110,15 @@ pub(crate) fn changed_job_fields(old: &JobSpec, new: &JobSpec) -> Vec<String> {
         ("spec.count", old.count.max(1) != new.count.max(1)),
         ("spec.priority", old.priority != new.priority),
         ("spec.max_runtime", old.max_runtime != new.max_runtime),
+        ("spec.on_notice", moves(old) != moves(new)),
         ("spec.labels", old.labels != new.labels),
         ("spec.annotations", old.annotations != new.annotations),
     ])
+}
+
+/// Whether tasks move when they are under notice; they stay by default.
+fn moves(spec: &JobSpec) -> bool {
+    spec.on_notice() == OnNotice::Move
 }
 
 /// The fields of a job's description that differ and can never be changed.
