@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use offpeak_core::{
     command::{Detail, Outcome},
     event::{Event, Placement},
-    model::{AllocationRef, DeviceSet, EvictionReason, JobId, NodeId, TaskEnd, TaskIndex, Time},
+    model::{
+        AllocationRef, DeviceSet, Early, EvictionReason, JobId, NodeId, TaskEnd, TaskIndex, Time,
+    },
     rejection::Rejection,
 };
 
@@ -21,6 +23,8 @@ pub(super) struct Ledger {
     on_node: Vec<u32>,
     /// How often tasks were evicted, by reason.
     pub(super) evictions: BTreeMap<EvictionReason, u64>,
+    /// Those of them that moved before their notice ended.
+    pub(super) moved: u64,
 }
 
 /// What became of one row.
@@ -89,6 +93,7 @@ impl Ledger {
             peak: nothing,
             on_node: vec![0; nodes],
             evictions: BTreeMap::new(),
+            moved: 0,
         }
     }
 
@@ -120,7 +125,8 @@ impl Ledger {
                     }
                 }
                 Event::TaskEnded { at, end, .. } => self.left(at, ended(*end), mix),
-                Event::TaskEvicted { at, reason, .. } => {
+                Event::TaskEvicted { at, reason, early } => {
+                    self.moved += u64::from(matches!(early, Some(Early::Moved(_))));
                     *self.evictions.entry(*reason).or_default() += 1;
                     self.left(at, Standing::Evicted(*reason), mix);
                 }

@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) tasks: Tasks,
     /// How often tasks were evicted, by reason.
     pub(super) evictions: BTreeMap<&'static str, u64>,
+    /// Those of them that moved to another node before their notice ended.
+    pub(super) moved: u64,
     /// Only with owners' load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lending: Option<LendingReport>,
@@ -102,6 +104,7 @@ impl Report {
         let tasks = Tasks::of(end);
         Self {
             evictions: evictions(end),
+            moved: end.ledger.moved,
             lending: end.lending.take(),
             fairness: end.fairness.take(),
             quotes: end.quotes.take(),

@@ -70,6 +70,9 @@ fn reasons(report: &Report, text: &mut String) {
         for (reason, times) in &report.evictions {
             line(text, format_args!("  {reason:<24}{times:>12}"));
         }
+        if report.moved > 0 {
+            line(text, format_args!("  {:<24}{:>12}", "moved before the end", report.moved));
+        }
         text.push('\n');
     }
     if !report.pending_reasons.is_empty() {

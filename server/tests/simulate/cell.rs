@@ -83,6 +83,36 @@ fn an_owner_that_returns_takes_its_node_back() {
 }
 
 #[test]
+fn what_moves_before_its_notice_ends_is_told() {
+    let folder = |on_notice: &str| {
+        Folder::with(
+            "name,cpu_millis,memory_bytes,region\na,1000,1000,eu\nb,1000,1000,us\n",
+            &format!(
+                "name,submit_s,cpu_millis,memory_bytes,regions,priority,on_notice\n\
+                 low,0,1000,1,,,{on_notice}\n\
+                 high,60,1000,1,eu,5,\n"
+            ),
+        )
+    };
+    expect![[r#"
+        task,node,gpus,time_s,outcome,reason
+        low,b,,60,placed,
+        high,a,,60,placed,
+    "#]]
+    .assert_eq(&folder("move").decisions("--notice 30s"));
+    expect![[r#"
+        task,node,gpus,time_s,outcome,reason
+        low,b,,90,placed,
+        high,a,,90,placed,
+    "#]]
+    .assert_eq(&folder("stay").decisions("--notice 30s"));
+    let told = |json: serde_json::Value| (json["moved"].clone(), json["evictions"].clone());
+    let preempted = serde_json::json!({ "preempted": 1 });
+    assert_eq!(told(folder("move").json("")), (1.into(), preempted.clone()));
+    assert_eq!(told(folder("").json("")), (0.into(), preempted));
+}
+
+#[test]
 fn what_an_owner_says_beforehand_is_kept_free_in_time() {
     let folder = Folder::with(
         "name,cpu_millis,memory_bytes,owner\na,1000,1000,shop\n",

@@ -64,6 +64,7 @@ fn the_json_has_the_figures_of_the_run() {
     expect![[r#"
         {
           "evictions": {},
+          "moved": 0,
           "nodes": {
             "total": 2,
             "used": 1,

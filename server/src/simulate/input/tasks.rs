@@ -10,7 +10,7 @@ use super::{
 };
 use crate::tables::{InputError, Row, Table};
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "name",
     "submit_s",
     "cpu_millis",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 19] = [
     "deadline_s",
     "preemptible",
     "regions",
+    "on_notice",
 ];
 
 /// The tenant of yesterday's tasks.
@@ -119,6 +120,11 @@ fn job(row: &mut Row<'_>) -> JobRow {
     let priority = row.optional("priority", signed(-MAX_PRIORITY..=MAX_PRIORITY)).unwrap_or(0);
     let Runtimes { min: min_runtime, max: max_runtime, real: runtime } = runtimes(row);
     let submit = row.required("submit_s", seconds);
+    let gang = row.optional("gang", boolean).unwrap_or(false);
+    let on_notice = row.optional("on_notice", on_notice).unwrap_or_default();
+    if gang && on_notice == OnNotice::Move {
+        row.refuse("on_notice", "cannot be move for a gang, which goes as a whole");
+    }
     let constraints = Constraints {
         regions: row.optional("regions", names).unwrap_or_default(),
         gpu_models: row.optional("gpu_models", names).unwrap_or_default(),
@@ -139,10 +145,10 @@ fn job(row: &mut Row<'_>) -> JobRow {
             max_runtime,
             deadline: None,
             complete_by: None,
-            gang: row.optional("gang", boolean).unwrap_or(false),
+            gang,
             labels: Labels::new(),
             notice: None,
-            on_notice: OnNotice::Stay,
+            on_notice,
             extras: None,
         },
     };
@@ -150,6 +156,14 @@ fn job(row: &mut Row<'_>) -> JobRow {
         row.refuse_row("asks for nothing; some amount must be more than 0");
     }
     job
+}
+
+fn on_notice(text: &str) -> Result<OnNotice, String> {
+    match text {
+        "stay" => Ok(OnNotice::Stay),
+        "move" => Ok(OnNotice::Move),
+        _ => Err("is neither stay nor move".to_owned()),
+    }
 }
 
 fn default_tenant() -> Name {

@@ -111,6 +111,14 @@ fn every_fault_of_a_task_is_told_with_its_line_and_value() {
             tasks.csv:2: tenant: "history" is the tenant of the history; choose another name
             tasks.csv:3: max_runtime_s: "0" is not at least 0.001 seconds; leave it empty for no limit"#]],
     );
+    tasks_of(
+        "name,submit_s,count.slots,gang,on_notice\n\
+         a,5,1,true,move\n\
+         b,5,1,,go\n",
+        &expect![[r#"
+            tasks.csv:2: on_notice: "move" cannot be move for a gang, which goes as a whole
+            tasks.csv:3: on_notice: "go" is neither stay nor move"#]],
+    );
 }
 
 #[test]
