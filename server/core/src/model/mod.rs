@@ -59,7 +59,7 @@ pub use retry::{RetryPolicy, Tries};
 pub use risk::{Curb, Risk};
 pub use scorecard::{LendingRecord, Lent, Scorecard};
 pub use sketch::{Part, Sketch};
-pub(crate) use sketch::{remaining, scale};
+pub(crate) use sketch::{expectations, expected, remaining, scale};
 pub use spending::Spending;
 pub use start::PlannedStart;
 pub use tasks::Tasks;

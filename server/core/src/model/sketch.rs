@@ -131,6 +131,33 @@ pub(crate) fn remaining(sketch: &Sketch, age: Millis, part: Part) -> Millis {
     Millis(whole.map_or(age.0.max(1), |whole| whole.saturating_sub(age.0)))
 }
 
+/// How long something is expected to run in all: first what this part of its like stays below; once it has run longer, what
+/// this part of those stays below that ran longer, too; and so on, ascending, as far as anything is known. So what is expected
+/// is corrected when it is overrun and not before (Tsafrir, Etsion and Feitelson 2007). It is rounded up to a bucket, so
+/// that what is planned by it need not move for little.
+pub(crate) fn expectations(sketch: &Sketch, part: Part) -> Vec<Millis> {
+    let mut all = Vec::new();
+    let mut last = 0;
+    while let Some(next) = sketch.quantile_above(last, part) {
+        last = end(bucket_of(next));
+        all.push(Millis(last));
+    }
+    all
+}
+
+/// The first of them above `age`; where none is, twice as long and twice again.
+pub(crate) fn expected(expectations: &[Millis], age: Millis) -> Millis {
+    let above = expectations.partition_point(|expected| *expected <= age);
+    if let Some(expected) = expectations.get(above) {
+        return *expected;
+    }
+    let mut last = expectations.last().map_or(1, |last| last.0.max(1));
+    while last <= age.0 && last < u64::MAX {
+        last = last.saturating_mul(2);
+    }
+    Millis(last)
+}
+
 /// `amount * part / whole` without overflow.
 pub(crate) fn scale(amount: u64, part: u64, whole: u64) -> u64 {
     let scaled = u128::from(amount) * u128::from(part) / u128::from(whole.max(1));
@@ -161,7 +188,9 @@ fn end(bucket: u16) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUCKETS, Millis, Part, Sketch, begin, bucket_of, end, remaining};
+    use super::{
+        BUCKETS, Millis, Part, Sketch, begin, bucket_of, end, expectations, expected, remaining,
+    };
 
     fn of(values: impl IntoIterator<Item = u64>) -> Sketch {
         let mut sketch = Sketch::default();
@@ -195,6 +224,19 @@ mod tests {
         assert!((900..1_200).contains(&fresh.0), "{fresh:?}");
         assert!((90_000..105_000).contains(&old.0), "{old:?}");
         assert_eq!(remaining(&sketch, Millis(500_000), Part::HALF), Millis(500_000));
+    }
+
+    #[test]
+    fn what_is_expected_stays_until_it_is_overrun() {
+        let sketch = of([1_000; 95].into_iter().chain([100_000; 5]));
+        let all = expectations(&sketch, Part::percent(90));
+        let at = |age| expected(&all, Millis(age)).0;
+        assert!((1_000..1_200).contains(&at(0)), "{}", at(0));
+        assert_eq!(at(0), at(at(0) - 1));
+        assert!((100_000..120_000).contains(&at(at(0))), "{}", at(at(0)));
+        for age in [0, 999, 5_000, 1 << 20, 1 << 50, u64::MAX - 1] {
+            assert!(at(age) > age, "{age}: {}", at(age));
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner,
     RestoredTenant,
 };
-pub use run_times::{Alike, Known, Ran, RunTimes};
+pub use run_times::{Alike, Expectations, Known, Ran, RunTimes};
 
 use crate::{
     billing::Accounts,

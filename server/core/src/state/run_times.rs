@@ -1,11 +1,12 @@
 //! How long tasks ran: a sketch for the like of each job, folded from the ends of tasks.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
 
 use crate::model::{
-    Job, JobSpec, Millis, Part, Resources, Sketch, TaskEnd, TaskIndex, TenantId, Time, remaining,
+    Job, JobSpec, Millis, Part, Resources, Sketch, TaskEnd, TaskIndex, TenantId, Time,
+    expectations, expected, remaining,
 };
 
 /// Kinds of jobs that are kept at most; of those that ended tasks longest ago a quarter goes at once.
@@ -13,6 +14,13 @@ const KINDS: usize = 2_048;
 
 /// Ended tasks of which it takes so many to believe what they tell.
 const ENOUGH: u64 = 5;
+
+/// As many of one kind to plan starts by them: of fewer the last tenth says nothing.
+const ENOUGH_TO_PLAN: u64 = 10;
+
+/// The part of like tasks that are gone when a start is planned for it: with more of them it would slip less often and lie
+/// further ahead.
+const GONE: u8 = 90;
 
 /// What like jobs have in common: tenant, shape and the limit that the tenant set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +49,15 @@ pub struct Ran {
 pub struct RunTimes {
     /// Shared one by one: a copy of the map's page is no copy of the sketches.
     kinds: OrdMap<Alike, Arc<Ran>>,
+    /// How many kinds there are by which starts can be planned.
+    foreseen: usize,
+}
+
+impl Ran {
+    /// Whether starts can be planned by what is known of this kind. A limit that the tenant set needs no guess beside it.
+    fn foresees(&self, kind: &Alike) -> bool {
+        kind.max_runtime.is_none() && self.sketch.count() >= ENOUGH_TO_PLAN
+    }
 }
 
 impl Alike {
@@ -56,7 +73,10 @@ impl RunTimes {
     /// As kept in a checkpoint.
     #[must_use]
     pub fn restore(kinds: impl IntoIterator<Item = (Alike, Ran)>) -> Self {
-        Self { kinds: kinds.into_iter().map(|(kind, known)| (kind, Arc::new(known))).collect() }
+        let kinds = kinds.into_iter().map(|(kind, known)| (kind, Arc::new(known)));
+        let mut restored = Self { kinds: kinds.collect(), foreseen: 0 };
+        restored.foreseen = restored.count_foreseen();
+        restored
     }
 
     /// What is known of each kind of job.
@@ -81,9 +101,13 @@ impl RunTimes {
         if self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
             self.drop_oldest();
         }
+        let is_unlimited = kind.max_runtime.is_none();
         let known = Arc::make_mut(self.kinds.entry(kind).or_default());
+        let was_few = known.sketch.count() < ENOUGH_TO_PLAN;
         known.sketch.add(now.since(placed).0);
         known.last = now;
+        let is_enough = known.sketch.count() >= ENOUGH_TO_PLAN;
+        self.foreseen += usize::from(is_unlimited && was_few && is_enough);
     }
 
     fn drop_oldest(&mut self) {
@@ -93,6 +117,34 @@ impl RunTimes {
         for (_, kind) in &all[..KINDS / 4] {
             self.kinds.remove(kind);
         }
+        self.foreseen = self.count_foreseen();
+    }
+
+    fn count_foreseen(&self) -> usize {
+        self.kinds.iter().filter(|(kind, known)| known.foresees(kind)).count()
+    }
+
+    /// Whether it is known of any tasks without a limit when they can be expected to be gone.
+    #[must_use]
+    pub fn foresee_ends(&self) -> bool {
+        self.foreseen > 0
+    }
+
+    /// How long a task whose tenant set no limit is expected to run in all, as like jobs of the tenant tell, once it has run
+    /// for longer and longer: see [`expectations`]. None if too little is known of them. Nothing is ended by it.
+    fn expectations(&self, tenant: TenantId, spec: &JobSpec) -> Option<Vec<Millis>> {
+        let kind = Alike::of(tenant, spec);
+        let known = self.kinds.get(&kind).filter(|known| known.foresees(&kind))?;
+        Some(expectations(&known.sketch, Part::percent(GONE)))
+    }
+
+    /// How long a task of a job without a limit is expected to run that has yet to begin.
+    #[must_use]
+    pub fn expected(&self, tenant: TenantId, spec: &JobSpec) -> Option<Millis> {
+        if !self.foresee_ends() || spec.max_runtime.is_some() {
+            return None;
+        }
+        Some(expected(&self.expectations(tenant, spec)?, Millis(0)))
     }
 
     /// How long a task that has run for `age` goes on, if it ends where this part of its like did: as like jobs of the
@@ -121,10 +173,30 @@ impl RunTimes {
     }
 }
 
+/// How long tasks are expected to run, worked out for a kind of job when it is first asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Expectations {
+    kinds: BTreeMap<Alike, Option<Vec<Millis>>>,
+}
+
+impl Expectations {
+    /// How long a task that has run for `age` is expected to run in all.
+    #[must_use]
+    pub fn expected(&mut self, run_times: &RunTimes, job: &Job, age: Millis) -> Option<Millis> {
+        if !run_times.foresee_ends() || job.spec.max_runtime.is_some() {
+            return None;
+        }
+        let kind = Alike::of(job.tenant, &job.spec);
+        let work_out = || run_times.expectations(job.tenant, &job.spec);
+        let known = self.kinds.entry(kind).or_insert_with(work_out);
+        known.as_ref().map(|known| expected(known, age))
+    }
+}
+
 /// What is known of all jobs of a tenant, and of all there are: worked out when it is first asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    tenants: std::collections::BTreeMap<TenantId, Sketch>,
+    tenants: BTreeMap<TenantId, Sketch>,
     all: Option<Sketch>,
 }
 
