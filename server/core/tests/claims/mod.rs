@@ -3,6 +3,7 @@
 mod billing;
 mod budgets;
 mod constraints;
+mod expected;
 mod fairness;
 mod forecasts;
 mod gangs;

@@ -22,7 +22,7 @@ use offpeak_core::{
     scheduler::Reasons,
     state::State,
 };
-use ops::{Op, ops};
+use ops::{Op, of_known_kinds, ops};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 /// Steps that may follow each other at one time.
@@ -171,6 +171,7 @@ proptest! {
 
 /// Fewer, because what is rare elsewhere is in each of them.
 const DEMAND_CASES: u32 = 32;
+const KNOWN_CASES: u32 = 64;
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -181,6 +182,18 @@ proptest! {
     #[test]
     fn what_demand_makes_of_prices_is_charged(ops in ops(true), seed in any::<u8>()) {
         run(&following_demand(&ops, seed));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(KNOWN_CASES)
+    })]
+
+    #[test]
+    fn what_is_only_expected_to_end_is_planned_by_and_never_relied_upon(ops in ops(true)) {
+        run(&of_known_kinds(&ops));
     }
 }
 

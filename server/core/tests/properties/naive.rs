@@ -36,7 +36,7 @@ pub(super) enum Task {
 
 #[derive(Clone)]
 pub(super) struct Job {
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     pub(super) spec: Arc<JobSpec>,
     pub(super) tasks: Vec<Task>,
     ended: Option<JobState>,
@@ -82,6 +82,8 @@ pub(super) struct Naive {
     pub(super) planned: BTreeMap<JobId, PlannedStart>,
     /// A task that has just left for another node, on which it is to be placed next.
     moved: Option<(JobId, TaskIndex, NodeId)>,
+    /// How long tasks ran that ended by themselves, of like jobs without a limit: tenant, request and size of the gang.
+    pub(super) ran: BTreeMap<(TenantId, Resources, u32), Vec<Millis>>,
 }
 
 pub(super) fn amount(resources: &Resources, dimension: &Dimension) -> u64 {
@@ -248,6 +250,7 @@ impl Naive {
             }
             Event::TaskEnded { at, end, .. } => {
                 let allocation = self.release(at, Task::Ended);
+                self.see(&allocation, *end);
                 if *end == TaskEnd::TimedOut {
                     let limit = self.jobs[&at.job].spec.max_runtime.expect("a limit");
                     let from = allocation.started.unwrap_or(allocation.placed);

@@ -177,6 +177,54 @@ pub(super) fn ops(restarts: bool) -> impl Strategy<Value = Vec<Op>> {
     })
 }
 
+/// Few kinds of work, mostly without a limit and of which enough has ended before the operations begin that its like is
+/// expected to be gone some time.
+pub(super) fn of_known_kinds(ops: &[Op]) -> Vec<Op> {
+    const KINDS: u64 = 3;
+    let plain = Wish {
+        count: 5,
+        cpu: 1,
+        memory: 1,
+        gpu: 0,
+        priority: 0,
+        gang: false,
+        spread: u8::MAX,
+        place: u8::MAX,
+        times: 0,
+        grown: 4,
+        complete: u8::MAX,
+        moves: false,
+    };
+    let machine = Machine { cpu: 8, memory: 8, gpus: 0, zone: 0, special: 0 };
+    let mut all: Vec<Op> = vec![Op::Nodes((0..6).map(|node| (node, machine.clone())).collect())];
+    all.extend([Op::Tenant(0, 0), Op::Tenant(1, 0)]);
+    for round in 0..2 * KINDS {
+        let wish = Wish { cpu: 1 + round % KINDS, ..plain.clone() };
+        all.push(Op::Submits(vec![(0, wish.clone()), (1, wish)]));
+        let seconds = 100 * u32::try_from(round).expect("few");
+        for half in 1..=2 {
+            all.push(Op::Wait(half * 60 + seconds));
+            all.push(Op::Report((0..5).map(|task| (task, 2)).collect()));
+        }
+    }
+    let known = |wish: &Wish| Wish {
+        cpu: 1 + (wish.cpu - 1) % (KINDS + 1),
+        memory: 1,
+        gpu: if wish.gpu == 7 { 7 } else { 0 },
+        times: if wish.times < 8 { 0 } else { wish.times },
+        complete: if wish.complete == 0 { 0 } else { u8::MAX },
+        ..wish.clone()
+    };
+    all.extend(ops.iter().map(|op| match op {
+        Op::Submit(tenant, wish) => Op::Submit(tenant % 2, known(wish)),
+        Op::Submits(jobs) => {
+            Op::Submits(jobs.iter().map(|(tenant, wish)| (tenant % 2, known(wish))).collect())
+        }
+        op => op.clone(),
+    }));
+    all
+}
+
 fn name(kind: &str, number: u8) -> Name {
     Name::parse(&format!("{kind}{number}")).expect("a name")
 }

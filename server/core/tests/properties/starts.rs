@@ -2,7 +2,8 @@
 //! put it fits at every moment.
 
 use offpeak_core::model::{
-    DeviceSet, Dimension, Horizon, JobId, Millis, NodeId, NodeMode, PlannedStart, Time,
+    DeviceSet, Dimension, Horizon, JobId, Millis, NodeId, NodeMode, PlannedStart, Resources,
+    TaskEnd, TenantId, Time,
 };
 
 use super::naive::{Allocation, Naive, Task, allows, amount};
@@ -34,18 +35,52 @@ impl Naive {
         }
     }
 
+    fn kind_of(&self, job: JobId) -> (TenantId, Resources, u32) {
+        let job = &self.jobs[&job];
+        let size = if job.spec.gang { job.spec.count.ilog2() + 1 } else { 0 };
+        (job.tenant, job.spec.request.clone(), size)
+    }
+
+    /// Takes in how long a task ran that nobody limits. Of a gang the first one tells.
+    pub(super) fn see(&mut self, allocation: &Allocation, end: TaskEnd) {
+        let spec = &self.jobs[&allocation.at.job].spec;
+        let tells = matches!(end, TaskEnd::Succeeded | TaskEnd::Failed | TaskEnd::TimedOut);
+        if tells && spec.max_runtime.is_none() && !(spec.gang && allocation.at.task.0 > 0) {
+            let (kind, ran) = (self.kind_of(allocation.at.job), self.now.since(allocation.placed));
+            let all = self.ran.entry(kind).or_default();
+            all.insert(all.partition_point(|other| *other < ran), ran);
+        }
+    }
+
+    /// Before when nobody may expect an allocation to be gone of which nothing is known: nine in ten of its like, ten at
+    /// least, were gone by then.
+    fn expected(&self, allocation: &Allocation) -> Option<Time> {
+        let run = self.expected_run(allocation.at.job)?;
+        Some(allocation.placed.after(run).max(self.now.after(Millis(1))))
+    }
+
+    fn expected_run(&self, job: JobId) -> Option<Millis> {
+        let all = self.ran.get(&self.kind_of(job)).filter(|all| all.len() >= 10)?;
+        all.get((all.len() * 9 / 10).min(all.len() - 1)).copied()
+    }
+
     /// When an allocation will be gone, as far as is known.
-    fn gone(&self, allocation: &Allocation) -> Time {
+    fn gone(&self, allocation: &Allocation) -> Option<Time> {
         let max = self.jobs[&allocation.at.job].spec.max_runtime;
         let from = allocation.started.unwrap_or(allocation.placed);
         let bound = max.map(|max| from.after(max));
         let notice = allocation.notice.map(|notice| notice.deadline);
-        bound.into_iter().chain(notice).min().unwrap_or(Time(u64::MAX))
+        bound.into_iter().chain(notice).min()
     }
 
-    /// What is held at a later time of what is held now; of GPUs whole devices.
-    fn still_lent(&self, node: NodeId, at: Time, dimension: &Dimension) -> u64 {
-        let there = self.on(node).filter(|allocation| self.gone(allocation) > at);
+    /// What is held at a later time of what is held now; of GPUs whole devices. Some of it may be `expected` to have gone.
+    fn still_lent(&self, node: NodeId, at: Time, dimension: &Dimension, expected: bool) -> u64 {
+        let gone = |allocation: &Allocation| {
+            let expected = || self.expected(allocation).filter(|_| expected);
+            self.gone(allocation).or_else(expected)
+        };
+        let there =
+            self.on(node).filter(|allocation| gone(allocation).is_none_or(|gone| gone > at));
         if *dimension == Dimension::Gpu {
             let all = there.flat_map(|allocation| allocation.devices.iter());
             let all: std::collections::BTreeSet<u32> = all.collect();
@@ -120,7 +155,7 @@ impl Naive {
                     self.kept_later(node, spec.horizon(), dimension)
                 };
                 let kept = kept.max(self.in_windows_at(node, at, dimension));
-                let lent = self.still_lent(node, at, dimension);
+                let lent = self.still_lent(node, at, dimension, false);
                 wanted == 0 || lent + wanted + kept <= amount(&known.spec.capacity, dimension)
             })
         })
@@ -135,7 +170,8 @@ impl Naive {
                 let others = self.planned.iter().filter(|(_, other)| other.node == planned.node);
                 let then = others.filter(|(other, there)| {
                     let max = self.jobs[*other].spec.max_runtime;
-                    let until = max.map_or(Time(u64::MAX), |max| there.start.after(max));
+                    let run = max.or_else(|| self.expected_run(**other));
+                    let until = run.map_or(Time(u64::MAX), |run| there.start.after(run));
                     there.start <= planned.start && planned.start < until
                 });
                 let wanted = then.map(|(other, there)| {
@@ -143,7 +179,7 @@ impl Naive {
                     each * u64::from(there.tasks)
                 });
                 let taken = wanted.sum::<u64>()
-                    + self.still_lent(planned.node, planned.start, &dimension)
+                    + self.still_lent(planned.node, planned.start, &dimension, true)
                     + self.in_windows_at(planned.node, planned.start, &dimension);
                 let asked = amount(&spec.request, &dimension);
                 assert!(

@@ -71,7 +71,12 @@ impl Scheduler {
         }
         laying.looks += laying.profiles.len() as u64;
         let latest = spec.latest_start();
-        let need = Need::of(spec, &mut self.index.names);
+        let planned = state.planned_start(job.id);
+        let expected = state.run_times().expected(job.tenant, spec);
+        let need = Need {
+            trusts: laying.expecting > 0 || planned.is_some(),
+            ..Need::of(spec, expected, &mut self.index.names)
+        };
         let allowed = laying.profiles.iter().map(|profile| {
             profile.could_hold(&need) && {
                 let node = state.node(profile.node).expect("invariant: it was just seen");
@@ -89,7 +94,7 @@ impl Scheduler {
                 run: spec.runtime(),
                 latest: latest.max(laying.now),
             }),
-            planned: state.planned_start(job.id),
+            planned,
             allowed,
         })
     }

@@ -36,12 +36,14 @@ pub(super) struct Laying {
     pub(super) limit: u64,
     /// What the round may cost in all.
     pub(super) effort: Effort,
+    /// So many more starts may be planned where only what is expected makes room for them.
+    pub(super) expecting: usize,
 }
 
 /// Before which times nothing like a job could start, by profile. That what is laid out only takes room away lets it be
-/// learned from one job to the next. Where it is not kept, nothing is known.
+/// learned from one job to the next. Apart for jobs that may start on what is expected. Where it is not kept, nothing is known.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Floors(Vec<Time>);
+pub(super) struct Floors([Vec<Time>; 2]);
 
 /// What became of a job's tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +70,8 @@ pub(super) enum End {
 impl Laying {
     /// Nothing is known yet.
     pub(super) fn floors(&self) -> Floors {
-        Floors(vec![self.now; self.profiles.len()])
+        let none = vec![self.now; self.profiles.len()];
+        Floors([none.clone(), none])
     }
 
     pub(super) fn is_spent(&self) -> bool {
@@ -78,7 +81,7 @@ impl Laying {
     /// Lays up to `tasks` tasks of a job out.
     pub(super) fn lay(
         &mut self,
-        candidate: &Candidate<'_>,
+        candidate: &mut Candidate<'_>,
         tasks: u32,
         floors: &mut Floors,
     ) -> Laid {
@@ -91,10 +94,17 @@ impl Laying {
                 return Laid { end: End::NoRoom, ..laid };
             };
             let is_later = opening.start > self.now;
+            if is_later && self.is_not_worth_a_guess(candidate, opening) {
+                candidate.need.trusts = false;
+                continue;
+            }
             if is_later && self.layout.planned.len() >= self.effort.planned {
                 return Laid { end: End::Later, ..laid };
             }
             let opening = if is_later { self.keep(candidate, opening) } else { opening };
+            if candidate.planned.is_none() && self.rests_on_expected(candidate, opening) {
+                self.expecting -= 1;
+            }
             let (profile, need) = (&mut self.profiles[opening.at], &candidate.need);
             // The next ones go there too, until it is full: this one makes it the fullest.
             profile.reserve(opening.start, need, 1);
@@ -124,15 +134,16 @@ impl Laying {
         floors: &mut Floors,
     ) -> Option<Opening> {
         let mut best: Option<Opening> = None;
+        let floors = &mut floors.0[usize::from(candidate.need.trusts)];
         for (at, profile) in self.profiles.iter().enumerate() {
             if !candidate.allowed[at] {
                 continue;
             }
             let latest = best.map_or(candidate.latest, |best| best.start);
             let (need, looks) = (&candidate.need, &mut self.looks);
-            let mut floor = floors.0.get(at).copied().unwrap_or(self.now);
+            let mut floor = floors.get(at).copied().unwrap_or(self.now);
             let start = profile.earliest(need, &mut floor, latest, looks);
-            if let Some(known) = floors.0.get_mut(at) {
+            if let Some(known) = floors.get_mut(at) {
                 *known = floor;
             }
             let Some(start) = start else { continue };
@@ -142,6 +153,27 @@ impl Laying {
             }
         }
         best
+    }
+
+    fn rests_on_expected(&self, candidate: &Candidate<'_>, opening: Opening) -> bool {
+        let (need, profile) = (&candidate.need, &self.profiles[opening.at]);
+        need.trusts && profile.rests_on_expected(opening.start, need)
+    }
+
+    /// Whether a start is not planned because it rests on what is only expected: enough such starts are planned, or it waits
+    /// for a single end, with which its turn comes in the queue without a plan. Where one is planned already it is not
+    /// given up for either.
+    fn is_not_worth_a_guess(&self, candidate: &Candidate<'_>, opening: Opening) -> bool {
+        let (need, profile) = (&candidate.need, &self.profiles[opening.at]);
+        if !self.rests_on_expected(candidate, opening) {
+            return false;
+        }
+        let Some(planned) = candidate.planned else {
+            return self.expecting == 0 || (candidate.claim.is_none() && !profile.gathers(need));
+        };
+        let there = self.profiles.iter().find(|profile| profile.node == planned.node);
+        let is_guess = there.is_none_or(|there| there.rests_on_expected(planned.start, need));
+        !is_guess && candidate.claim.is_none() && !profile.gathers(need)
     }
 
     /// What was planned before, unless it cannot be any more or another start comes much sooner.

@@ -11,11 +11,19 @@
 //! queue does (`turns.rs`): by priority, share and age, with what is laid out counted as held. Of jobs that are alike the
 //! next one is looked at only as long as they start at once (`waiting.rs`).
 //!
+//! Where nobody says how long work runs, enough like tasks that have ended tell what can be expected (`ends.rs`). Starts are
+//! planned by that, too, but more seldom and fewer (`expecting.rs`), and only for work whose room has to gather: what one
+//! end makes room for goes with that end, in its turn. What is expected to be gone before a planned start goes first. When a
+//! task runs for longer, starts that count on its end move; no task has to go because of that, and what starts now leaves
+//! owners what they keep whether it comes true or not.
+//!
 //! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
 //! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
 //! spreads, which wait for their room as before, and planned starts by preemption.
 
 mod candidates;
+mod ends;
+mod expecting;
 mod hold;
 mod layout;
 mod need;
@@ -28,6 +36,8 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 use candidates::Urgency;
+use ends::Sight;
+use expecting::Pace;
 use hold::Held;
 use layout::{Laying, Layout};
 use order::Order;
@@ -41,7 +51,7 @@ use crate::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
         Resources, Time,
     },
-    state::State,
+    state::{Expectations, State},
 };
 
 /// Starts are planned at most so often, and again the later the more was looked at.
@@ -88,6 +98,7 @@ pub(super) struct Starts {
     due: Option<Time>,
     /// The last round was so long that the next one is not due before.
     not_before: Time,
+    pace: Pace,
     /// Where the next look for nodes begins.
     scan_from: usize,
     effort: Effort,
@@ -139,16 +150,20 @@ impl Starts {
         assert_eq!(self.held, fresh.held, "nodes are held for planned starts");
     }
 
-    fn pause(&self, now: Time) -> Millis {
+    /// So long, but for who looks ahead.
+    fn pause(&self, now: Time, least: Millis) -> Millis {
         let come = self.ahead_from.map_or(Millis(0), |from| now.since(from));
-        EVERY.max(Millis(come.0 / AHEAD_PARTS))
+        least.max(Millis(come.0 / AHEAD_PARTS))
     }
 
     /// Whether an event may change what can start when.
     pub(super) fn follow(&mut self, event: &Event, now: Time) {
-        if self.due.is_none() && !says_nothing(event) {
-            self.due = Some(now.after(self.pause(now)).max(self.not_before));
+        if says_nothing(event) || (self.due.is_some() && self.pace.is_due_on_held()) {
+            return;
         }
+        let due = now.after(self.pause(now, EVERY)).max(self.not_before);
+        self.due.get_or_insert(due);
+        self.follow_held(event, due);
     }
 }
 
@@ -168,18 +183,6 @@ pub(super) fn says_nothing(event: &Event) -> bool {
 }
 
 impl Scheduler {
-    /// When starts are to be planned next. `comes` says whether owners give room back at times that are known.
-    #[must_use]
-    pub fn next_round(&self, state: &State, comes: bool) -> Option<Time> {
-        let waits = self.bounded > 0 || self.leaving > 0 || comes;
-        let any = !self.starts.timed.is_empty()
-            || state.planned_count() > 0
-            || (waits && !self.queue.parked().is_empty());
-        let next = self.starts.due.filter(|_| any);
-        let planned = state.planned_starts().map(|(_, planned)| planned.start);
-        next.into_iter().chain(planned).min()
-    }
-
     /// From now on this looks ahead: starts are planned with less effort, and the more rarely the further it has come.
     pub fn look_ahead_from(&mut self, now: Time) {
         self.starts.effort = EFFORT_AHEAD;
@@ -188,14 +191,19 @@ impl Scheduler {
 
     /// Nothing waits: what happened so far needs no round.
     pub fn rest(&mut self) {
-        self.starts.due = None;
+        self.starts.forget_due();
     }
 
     /// Lays out what waits over the nodes of which something is known to come (`coming`, the first first) and others.
     pub fn plan_starts(&mut self, state: &State, now: Time, coming: Vec<NodeId>) -> Round {
-        let mut looks = 0;
+        let mut sight = Sight { state, now, looks: 0, expectations: Expectations::default() };
         let effort = self.starts.effort;
-        let profiles = self.profiles(state, now, coming, &mut looks);
+        let expecting = self.expecting(state, now);
+        let mut profiles = self.profiles(&mut sight, coming, expecting > 0);
+        if expecting > 0 {
+            self.add_expecting(&mut sight, &mut profiles);
+        }
+        let looks = sight.looks;
         let mut laying = Laying {
             now,
             scale: scale(state.fleet()),
@@ -204,12 +212,13 @@ impl Scheduler {
             looks,
             limit: looks + effort.looks.saturating_sub(looks) / (Order::ALL.len() as u64 + 1),
             effort,
+            expecting,
         };
         self.lay_out_waiting(state, &mut laying);
         let timed = self.timed_candidates(state, &mut laying);
         let mut search = Search { timed, base: laying };
         let best = search.run();
-        self.starts.due = None;
+        self.starts.forget_due();
         self.starts.not_before = now.after(Millis(EVERY.0 + search.base.looks / LOOKS_PER_MILLI));
         round(state, best)
     }
@@ -221,10 +230,9 @@ impl Scheduler {
 
     fn profiles(
         &mut self,
-        state: &State,
-        now: Time,
+        sight: &mut Sight<'_>,
         coming: Vec<NodeId>,
-        looks: &mut u64,
+        guessed: bool,
     ) -> Vec<Profile> {
         let mut nodes: BTreeSet<NodeId> = self.starts.held.nodes().into_keys().collect();
         nodes.extend(coming.into_iter().take(self.starts.effort.nodes));
@@ -241,18 +249,19 @@ impl Scheduler {
         }
         let mut profiles = Vec::with_capacity(nodes.len());
         for id in nodes {
-            let Some(node) = state.node(id).filter(|node| self.is_usable(state, node)) else {
-                continue;
-            };
-            profiles.push(Profile::of(state, now, node, &mut self.index.names, looks));
+            let Some(node) = self.usable(sight.state, id) else { continue };
+            let guessed = guessed || self.starts.held.priority_on(id).is_some();
+            profiles.push(Profile::of(sight, node, &mut self.index.names, guessed));
         }
         profiles
     }
 
-    /// Whether it takes tasks, but for starts that are planned there.
-    fn is_usable(&self, state: &State, node: &Node) -> bool {
-        let own = u32::from(self.starts.held.priority_on(node.id).is_some());
-        node.is_open() && self.index.holds_on(node.id) == own && !state.is_preempting(node)
+    /// The node if it takes tasks, but for starts that are planned there.
+    fn usable<'s>(&self, state: &'s State, id: NodeId) -> Option<&'s Node> {
+        let own = u32::from(self.starts.held.priority_on(id).is_some());
+        state.node(id).filter(|node| {
+            node.is_open() && self.index.holds_on(id) == own && !state.is_preempting(node)
+        })
     }
 }
 

@@ -22,12 +22,15 @@ pub(super) struct Need {
     pub(super) least: Row,
     /// For how long the owner must leave it alone.
     pub(super) alone: Millis,
-    /// When it is gone at the latest, from its start; absent where nothing bounds it.
+    /// When it is gone at the latest, from its start, or is expected to be; absent where nothing tells.
     pub(super) bound: Option<Millis>,
+    /// It may start when it has room only if what is expected comes true.
+    pub(super) trusts: bool,
 }
 
 impl Need {
-    pub(super) fn of(spec: &JobSpec, names: &mut CountNames) -> Self {
+    /// Of a job whose tasks are expected to run for so long, if that can be told.
+    pub(super) fn of(spec: &JobSpec, expected: Option<Millis>, names: &mut CountNames) -> Self {
         // Work that must be complete by a time is worth nothing if it has to go before.
         let run = if spec.is_timed() { spec.runtime() } else { spec.min_runtime };
         let run = spec.max_runtime.map_or(run, |max| max.min(run));
@@ -40,7 +43,8 @@ impl Need {
             least,
             // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
             alone: Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0)),
-            bound: spec.max_runtime,
+            bound: spec.max_runtime.or(expected),
+            trusts: false,
         }
     }
 

@@ -1,14 +1,16 @@
-//! What a node has free from now on, as far as is known: steps in time, each with what tasks hold that are there then,
-//! what is kept for planned starts and what windows hold back.
+//! What a node has free from now on, as far as is known or expected: steps in time, each with what tasks hold that are
+//! there then, what is kept for planned starts and what windows hold back.
+
+use std::collections::BTreeSet;
 
 use super::{
     super::amounts::CountNames,
+    ends::{End, Held, Sight},
     need::{Need, Part, Row, row},
 };
 use crate::{
     fairness::part,
-    model::{Allocation, Horizon, Millis, Node, NodeId, Time, Window},
-    state::State,
+    model::{Horizon, Millis, Node, NodeId, Time, Window},
 };
 
 /// How far ahead windows are looked at.
@@ -26,6 +28,9 @@ struct Step {
     is_reserved: bool,
     /// A window begins with it, or with the step that it was a part of.
     begins_window: bool,
+    /// What is only expected to have gone by then, and what is kept for planned starts.
+    expected: Row,
+    reserved: Row,
 }
 
 /// A node from now on.
@@ -43,6 +48,8 @@ pub(super) struct Profile {
     steps: Vec<Step>,
     /// By horizon the most that was left of each in any step, before anything was laid out.
     most: [Row; Horizon::COUNT],
+    /// What tasks hold each of which it is only expected when they are gone; those that hold as much once.
+    expected: BTreeSet<Row>,
 }
 
 /// Where and when a task could start, the better the less.
@@ -65,80 +72,41 @@ impl Step {
             left: Default::default(),
             is_reserved: false,
             begins_window: false,
+            expected: [0; 5],
+            reserved: [0; 5],
         }
     }
-}
-
-/// What tasks hold on a node now, and of what of it is known when it `ends`.
-fn taken(
-    state: &State,
-    now: Time,
-    node: &Node,
-    names: &mut CountNames,
-    ends: &mut Vec<(Time, Part)>,
-) -> Part {
-    let mut taken = Part::default();
-    // A device is free when the last task on it has gone.
-    let mut device_ends: Vec<Option<Option<Time>>> = vec![None; node.device_count()];
-    for id in &node.allocations {
-        let allocation = state.allocation(*id).expect("invariant: a node's allocation is live");
-        let end = ends_at(state, allocation).map(|end| end.max(Time(now.0 + 1)));
-        for device in allocation.devices.iter() {
-            if let Some(known) = device_ends.get_mut(device as usize) {
-                let last = known.map_or(end, |known| Some(known?.max(end?)));
-                *known = Some(last);
-            }
-        }
-        let held = names.want(state.request_of(allocation), Horizon::FiveMinutes);
-        taken.amounts.add(&held, 1);
-        if let Some(end) = end {
-            let mut part = Part::default();
-            part.amounts.add(&held, 1);
-            ends.push((end, part));
-        }
-    }
-    for end in device_ends.into_iter().flatten() {
-        taken.devices += 1;
-        if let Some(end) = end {
-            ends.push((end, Part { devices: 1, ..Part::default() }));
-        }
-    }
-    taken
-}
-
-/// When an allocation is gone, if that is known.
-fn ends_at(state: &State, allocation: &Allocation) -> Option<Time> {
-    let spec = &state.job(allocation.at.job).expect("invariant: it is live").spec;
-    let from = allocation.started().unwrap_or(allocation.placed);
-    let bound = spec.max_runtime.map(|max| from.after(max));
-    let notice = allocation.notice.map(|notice| notice.deadline);
-    bound.into_iter().chain(notice).min()
 }
 
 impl Profile {
-    /// As the state has it at the time `now`. What was looked at is counted in `looks`.
+    /// As the state has it now, with the ends that are only expected if they are to be `guessed`.
     pub(super) fn of(
-        state: &State,
-        now: Time,
+        sight: &mut Sight<'_>,
         node: &Node,
         names: &mut CountNames,
-        looks: &mut u64,
+        guessed: bool,
     ) -> Self {
+        let (state, now) = (sight.state, sight.now);
         let soon = now.after(Horizon::FiveMinutes.length());
         let mut later = Horizon::ALL.map(|_| Part::default());
         for (part, horizon) in later.iter_mut().zip(Horizon::ALL) {
             *part = Part::of(&state.kept_later(node, horizon), names);
         }
-        let mut ends = Vec::with_capacity(node.allocations.len() + 1);
-        let mut taken = taken(state, now, node, names, &mut ends);
-        ends.push((soon, Part::default()));
-        ends.sort_unstable_by_key(|(end, _)| *end);
-        *looks += ends.len() as u64;
+        let Held { mut taken, mut ends, expected } = Held::of(sight, node, names, guessed);
+        ends.push(End { time: soon, part: Part::default(), is_expected: false });
+        ends.sort_unstable_by_key(|end| end.time);
+        sight.looks += ends.len() as u64;
+        let mut gone = [0; 5];
         let mut steps = Vec::with_capacity(ends.len() + 1);
         steps.push(Step::new(now, taken.clone()));
-        for together in ends.chunk_by(|(a, _), (b, _)| a == b) {
-            together.iter().for_each(|(_, part)| taken.subtract(part));
-            steps.push(Step::new(together[0].0, taken.clone()));
+        for together in ends.chunk_by(|a, b| a.time == b.time) {
+            for end in together {
+                taken.subtract(&end.part);
+                if end.is_expected {
+                    gone.iter_mut().zip(end.part.row()).for_each(|(gone, part)| *gone += part);
+                }
+            }
+            steps.push(Step { expected: gone, ..Step::new(together[0].time, taken.clone()) });
         }
         let mut profile = Self {
             node: node.id,
@@ -148,6 +116,7 @@ impl Profile {
             later,
             steps,
             most: [[i64::MIN; 5]; Horizon::COUNT],
+            expected,
         };
         for (window, held) in state.windows_of(node, now.after(AHEAD)) {
             profile.hold_window(&window, &Part::of(&held, names));
@@ -176,6 +145,45 @@ impl Profile {
     /// Whether a task could start at any time, as far as one look tells.
     pub(super) fn could_hold(&self, need: &Need) -> bool {
         has(&self.most[need.horizon().index()], &need.least)
+    }
+
+    /// Whether it is expected of any task there, and not known, when it is gone.
+    pub(super) fn expects(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
+    /// Whether room for a task has to gather: no end that is expected makes enough by itself. Where one does, the task starts
+    /// with it, whenever that is, and a plan would gain nothing.
+    pub(super) fn gathers(&self, need: &Need) -> bool {
+        let left = &self.steps[0].left[need.horizon().index()];
+        let beside = |held: &Row| std::array::from_fn(|at| left[at] + held[at]);
+        !self.expected.iter().any(|held| has(&beside(held), &need.least))
+    }
+
+    /// Whether a task that starts then has room only if what is expected comes true.
+    pub(super) fn rests_on_expected(&self, start: Time, need: &Need) -> bool {
+        let at = self.steps.partition_point(|step| step.from <= start).saturating_sub(1);
+        self.expected_in(&self.steps[at], need)
+    }
+
+    fn expected_in(&self, step: &Step, need: &Need) -> bool {
+        let left = &step.left[need.horizon().index()];
+        let known = std::array::from_fn(|at| left[at] - step.expected[at]);
+        !has(&known, &need.least) || (!need.want.counts.is_empty() && step.expected != [0; 5])
+    }
+
+    /// Whether a task that starts now will have room in a step even if nothing comes true of what is expected until then, nor
+    /// of what is planned: what owners keep is not left to guesses.
+    fn is_sure(&self, step: &Step, need: &Need) -> bool {
+        if step.expected == [0; 5] {
+            return true;
+        }
+        let left = &step.left[need.horizon().index()];
+        let sure = std::array::from_fn(|at| left[at] - step.expected[at] + step.reserved[at]);
+        let kept = [self.kept(step, need), &step.windows];
+        has(&sure, &need.least)
+            && (need.want.counts.is_empty()
+                || self.steps[0].taken.fits_beside(&self.capacity, kept, need))
     }
 
     fn hold_window(&mut self, window: &Window, held: &Part) {
@@ -230,7 +238,8 @@ impl Profile {
     /// The first step in which a task that starts with step `first` would lack room, if there is one.
     fn conflict(&self, first: usize, need: &Need) -> Option<usize> {
         let start = self.steps[first].from;
-        if !self.leaves_lead(first, need) {
+        let is_sure = need.trusts || !self.expected_in(&self.steps[first], need);
+        if !is_sure || !self.leaves_lead(first, need) {
             return Some(first);
         }
         let alone = start.after(need.alone);
@@ -241,7 +250,11 @@ impl Profile {
                 let step = &self.steps[*at];
                 step.from < alone || (step.is_reserved && step.from < gone)
             })
-            .find(|at| !self.fits_step(&self.steps[*at], need))
+            .find(|at| {
+                let step = &self.steps[*at];
+                let is_sure = first > 0 || step.from >= alone || self.is_sure(step, need);
+                !is_sure || !self.fits_step(step, need)
+            })
     }
 
     /// Whether a task that starts with step `first` leaves all that windows hold back that begin so soon that those who are
@@ -347,7 +360,11 @@ impl Profile {
             for left in &mut step.left {
                 left.iter_mut().zip(wanted).for_each(|(left, wanted)| *left -= wanted * times);
             }
-            step.is_reserved |= is_later;
+            if is_later {
+                step.is_reserved = true;
+                let reserved = step.reserved.iter_mut().zip(wanted);
+                reserved.for_each(|(reserved, wanted)| *reserved += wanted * times);
+            }
         }
     }
 

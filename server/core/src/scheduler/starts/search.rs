@@ -95,7 +95,7 @@ impl Search<'_> {
             if laying.is_spent() {
                 break;
             }
-            let candidate = &self.timed[*at];
+            let candidate = &mut self.timed[*at];
             let tasks = candidate.job.counts.pending.min(TASKS);
             let laid = laying.lay(candidate, tasks, &mut Floors::default());
             if laid.end == End::NoRoom {

@@ -45,7 +45,7 @@ impl Scheduler {
                 turns.done(job);
                 continue;
             }
-            let (candidate, left) = match begun.remove(&id) {
+            let (mut candidate, left) = match begun.remove(&id) {
                 Some(begun) => begun,
                 None => match self.candidate(state, job, laying) {
                     Some(candidate) => (candidate, job.counts.pending.min(TASKS)),
@@ -58,7 +58,7 @@ impl Scheduler {
             let turn = if turns.is_contested() { shares::turn(state, job) } else { u32::MAX };
             let alike = (lanes[&id].shape, candidate.need.alone);
             let floors = floors.entry(alike).or_insert_with(|| laying.floors());
-            let laid = laying.lay(&candidate, left.min(turn), floors);
+            let laid = laying.lay(&mut candidate, left.min(turn), floors);
             turns.laid(self, state, job, laid.tasks);
             let left = left - laid.tasks;
             if laid.end == End::All && left > 0 {
