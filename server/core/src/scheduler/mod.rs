@@ -5,9 +5,10 @@
 //! `order.rs` by shares that `shares.rs` measures), filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank
 //! (`classes.rs`: nodes with equal slack are ranked as one), place (`find.rs` for one task, `place.rs` for a job,
 //! `batching.rs` for all that came at once), preempt (`preempt.rs`; `claims.rs` and `take_back.rs` for what is guaranteed).
-//! `moving.rs` lets tasks under notice go to what room is left then. `index.rs` keeps a room for each node (`room.rs`) in step with the state, `promise.rs` keeps parts of rooms for tasks to
-//! come, `starts/` plans what begins later, and `wake.rs` lets parked work back in. All of it is derived from the state and
-//! can be built anew from it. `explain.rs` and `advice.rs` answer questions.
+//! `moving.rs` lets tasks under notice go to what room is left then. `index.rs` keeps a room for each node (`room.rs`) in
+//! step with the state, `promise.rs` keeps parts of rooms for tasks to come, `starts/` plans what begins later, and
+//! `wake.rs` lets parked work back in. All of it is derived from the state and can be built anew from it. `explain.rs` and
+//! `advice.rs` answer questions.
 
 mod advice;
 mod amounts;
