@@ -48,7 +48,7 @@ impl<T: Clone + Default> Paged<T> {
 
     /// All of them for changes: no page is shared then.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.pages.iter_mut().flat_map(|page| Arc::make_mut(page)).take(self.len)
+        self.pages.iter_mut().flat_map(Arc::make_mut).take(self.len)
     }
 
     /// How many pages are not those of `earlier`.
