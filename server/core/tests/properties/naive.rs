@@ -310,6 +310,9 @@ impl Naive {
                             "the owner of {at:?} is expected"
                         );
                     }
+                    EvictionReason::OverBudget => {
+                        assert!(!self.level_of(at.job).stops_all(), "its tenant may go on");
+                    }
                     reason => panic!("{reason:?} is never withdrawn"),
                 }
             }
