@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     AllocationId, Annotations, CalendarEntry, JobId, JobSpec, Labels, Millis, Name, NodeSpec,
-    Priority, Quota, Resources, Revision, Risk, Taint, Time, Windows,
+    OnNotice, Priority, Quota, Resources, Revision, Risk, Taint, Time, Windows,
 };
 
 /// A command and how it was asked.
@@ -193,7 +193,7 @@ pub struct JobPatch {
     pub count: Option<u32>,
     pub priority: Option<Priority>,
     pub max_runtime: Option<Option<Millis>>,
-    pub on_notice: Option<crate::model::OnNotice>,
+    pub on_notice: Option<OnNotice>,
     pub labels: Option<Labels>,
     pub annotations: Option<Annotations>,
 }
