@@ -144,7 +144,7 @@ impl Mentioned {
             Event::JobsQuoted { quotes } => self.jobs.extend(quotes.iter().map(|(job, _)| *job)),
             Event::StartPlanned { job, planned } => {
                 self.jobs.push(*job);
-                self.nodes.push(planned.node);
+                self.nodes.extend(planned.nodes());
             }
             Event::StartUnplanned { job: id }
             | Event::TasksDropped { job: id, .. }

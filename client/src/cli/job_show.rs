@@ -13,6 +13,9 @@ use super::{
     table::{Cell, Column, Tone, left, right},
 };
 
+/// Nodes of a planned start that are named.
+const NODES_SHOWN: usize = 4;
+
 impl Show for Job {
     fn reference(&self) -> String {
         format!("job/{}/{}", self.tenant, self.name)
@@ -139,7 +142,24 @@ pub(crate) fn right_words(right: PreemptionRight) -> &'static str {
 pub(crate) fn planned(start: &PlannedStart, time: fn(Option<&Timestamp>) -> String) -> String {
     let time = time(start.start_time.as_ref());
     let tasks = human::counted(u64::from(start.tasks), "task");
-    format!("{tasks} on {} at {time}", start.node)
+    format!("{tasks} on {} at {time}", places(start))
+}
+
+/// The nodes, each with its tasks where there are several.
+fn places(start: &PlannedStart) -> String {
+    let [first, rest @ ..] = start.places.as_slice() else { return start.node.clone() };
+    if rest.is_empty() {
+        return first.node.clone();
+    }
+    let shown = start.places.iter().take(NODES_SHOWN);
+    let mut shown: Vec<String> = shown
+        .map(|place| format!("{} ({})", place.node, human::count(place.tasks.into())))
+        .collect();
+    let more = start.places.len().saturating_sub(NODES_SHOWN);
+    if more > 0 {
+        shown.push(human::counted(more as u64, "more node"));
+    }
+    shown.join(", ")
 }
 
 /// One line a blocker, for people.

@@ -258,12 +258,13 @@ impl Renderer<'_> {
                 })
             }
             Event::StartPlanned { job, planned } => {
-                let (job, node) = (self.job(*job), self.node(planned.node));
-                self.filter.admits(subject(job, node)).then(|| {
+                let job = self.job(*job);
+                let mut nodes = planned.nodes().map(|node| self.node(node));
+                nodes.any(|node| self.filter.admits(subject(job, node))).then(|| {
                     Kind::StartPlanned(v1::StartPlanned {
                         tenant: job.tenant.to_string(),
                         job: job.name.to_string(),
-                        planned: Some(planned_start(planned, &node.name)),
+                        planned: Some(planned_start(planned, |node| &self.node(node).name)),
                     })
                 })
             }

@@ -86,7 +86,7 @@ pub fn encode_checkpoint<E>(
     in_pieces(shares::preemptions(state), |preemptions| {
         put(EntryKind::Preemptions(format::Preemptions { preemptions }))
     })?;
-    let starts = state.planned_starts().map(|(job, planned)| planned_to_message(job, &planned));
+    let starts = state.planned_starts().map(|(job, planned)| planned_to_message(job, planned));
     in_pieces(starts, |starts| put(EntryKind::PlannedStarts(format::PlannedStarts { starts })))?;
     in_pieces(state.profile().entries().map(task_kind), |kinds| {
         put(EntryKind::Demand(format::Demand { kinds }))

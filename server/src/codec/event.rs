@@ -1,13 +1,14 @@
 //! Events, one message each.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use offpeak_core::{
     billing::{KeptBook, KeptFactor},
     event::Event,
     model::{
         AllocationId, AllocationRef, Early, JobId, JobSpec, Name, NodeId, NodeMode, NodeSpec,
-        Notice, OwnerSpec, PlannedStart, Revision, TaskIndex, TenantId, TenantSpec, Time,
+        Notice, OwnerSpec, PlannedStart, Revision, StartPlace, TaskIndex, TenantId, TenantSpec,
+        Time,
     },
 };
 
@@ -286,13 +287,19 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
 }
 
 pub(super) fn planned_to_message(job: JobId, planned: &PlannedStart) -> format::PlannedStart {
-    let PlannedStart { start, node, tasks } = *planned;
-    format::PlannedStart { job: job.0, start: start.0, node: node.0, tasks }
+    let mut places = planned.places.iter();
+    let place = |place: &StartPlace| format::StartPlace { node: place.node.0, tasks: place.tasks };
+    let format::StartPlace { node, tasks } = places.next().map(place).unwrap_or_default();
+    let more = places.map(place).collect();
+    format::PlannedStart { job: job.0, start: planned.start.0, node, tasks, more }
 }
 
 pub(super) fn planned_from_message(message: &format::PlannedStart) -> (JobId, PlannedStart) {
-    let (start, node) = (Time(message.start), NodeId(message.node));
-    (JobId(message.job), PlannedStart { start, node, tasks: message.tasks })
+    let first = format::StartPlace { node: message.node, tasks: message.tasks };
+    let places = iter::once(&first).chain(&message.more);
+    let places = places.map(|place| StartPlace { node: NodeId(place.node), tasks: place.tasks });
+    let planned = PlannedStart { start: Time(message.start), places: places.collect() };
+    (JobId(message.job), planned)
 }
 
 impl From<&AllocationRef> for format::AllocationRef {

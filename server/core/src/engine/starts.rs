@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use crate::{
     event::Event,
-    model::{JobId, NodeId, Time},
+    model::{JobId, NodeId, StartPlace, Time},
     scheduler::{Round, started},
 };
 
@@ -32,8 +32,8 @@ impl Engine {
         let coming = self.coming();
         let Round { starts, planned, unplanned } =
             self.scheduler.plan_starts(&self.state, self.now, coming);
-        for (job, node, tasks) in starts {
-            self.start_tasks(job, node, tasks);
+        for (job, places) in starts {
+            self.start_tasks(job, &places);
         }
         for job in unplanned {
             self.emit(Event::StartUnplanned { job });
@@ -57,9 +57,9 @@ impl Engine {
         nodes
     }
 
-    /// Places pending tasks of a job on a node.
-    fn start_tasks(&mut self, job: JobId, node: NodeId, tasks: u32) {
-        let placements = started(&self.state, job, node, tasks);
+    /// Places pending tasks of a job.
+    fn start_tasks(&mut self, job: JobId, places: &[StartPlace]) {
+        let placements = started(&self.state, job, places);
         if placements.is_empty() {
             if self.state.planned_start(job).is_some() {
                 self.emit(Event::StartUnplanned { job });
@@ -67,6 +67,8 @@ impl Engine {
             return;
         }
         self.emit(Event::TasksPlaced { job, placements });
-        self.scheduler.started(&self.state, node);
+        for place in places {
+            self.scheduler.started(&self.state, place.node);
+        }
     }
 }

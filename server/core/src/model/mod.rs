@@ -61,7 +61,7 @@ pub use scorecard::{LendingRecord, Lent, Scorecard};
 pub use sketch::{Part, Sketch};
 pub(crate) use sketch::{expectations, expected, remaining, scale};
 pub use spending::Spending;
-pub use start::PlannedStart;
+pub use start::{PlannedStart, StartPlace};
 pub use tasks::Tasks;
 pub use tenant::{MAX_TENANT_DEPTH, Quota, QuotaExcess, Tenant, TenantSpec, Usage};
 pub use time::{Millis, Time};

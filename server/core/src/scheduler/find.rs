@@ -259,7 +259,7 @@ impl Index {
     }
 
     /// The first room from `from` on, before `end`, that one task fits once promises are broken.
-    fn next_free(&mut self, id: ShapeId, mut from: usize, end: usize) -> Option<usize> {
+    pub(super) fn next_free(&mut self, id: ShapeId, mut from: usize, end: usize) -> Option<usize> {
         let Self { rooms, briefs, shapes, kinds, .. } = self;
         let shape = shapes.used_mut(id);
         loop {

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// Where the job's tasks lie, those of the plan included.
+#[derive(Clone)]
 pub(super) struct Spread {
     node_limit: Option<u32>,
     zone_limit: Option<u32>,

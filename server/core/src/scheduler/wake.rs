@@ -163,7 +163,7 @@ impl Scheduler {
             self.attempts_left = left;
         }
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
-        let made = preempt::preempt(state, now, &demands, &self.kept());
+        let made = preempt::preempt(state, now, &demands, &self.kept(shape));
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
         if !made.counts_on.is_empty() {
             self.counted_on.insert(shape, made.counts_on);
@@ -176,10 +176,10 @@ impl Scheduler {
         (!made.notices.is_empty()).then_some(made.notices)
     }
 
-    /// Nodes whose room is kept for planned starts or gangs, with the highest priority of these. Gangs of lower priority
-    /// than work that comes have let go.
-    fn kept(&self) -> BTreeMap<NodeId, Priority> {
-        let mut kept = self.starts.held.nodes();
+    /// Nodes whose room is kept from the shape for planned starts or gangs, with the highest priority of these. Gangs of
+    /// lower priority than work that comes have let go.
+    fn kept(&self, shape: ShapeId) -> BTreeMap<NodeId, Priority> {
+        let mut kept = self.starts.held.nodes_but_of(self.index.shape(shape).key.job);
         let counted_on = self.counted_on.values().flatten();
         kept.extend(counted_on.map(|node| (*node, Priority(i32::MAX))));
         kept

@@ -123,7 +123,7 @@ impl State {
             // It is said, and nothing changes.
             Event::AdvisoryGiven { .. } => {}
             Event::TaskEvicted { at, reason, .. } => self.evict(at, *reason),
-            Event::StartPlanned { job, planned } => self.plan_start(*job, *planned),
+            Event::StartPlanned { job, planned } => self.plan_start(*job, planned.clone()),
             Event::StartUnplanned { job } => self.unplan_start(*job),
             Event::JobEnded { id, state } => self.end_job(*id, *state),
             Event::JobForgotten { id, .. } => self.forget_job(*id),

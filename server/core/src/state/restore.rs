@@ -351,7 +351,8 @@ impl Restore {
 
     /// Adds what is planned for a job.
     pub fn planned(&mut self, job: JobId, planned: PlannedStart) -> Result<(), RestoreError> {
-        let known = self.state.job(job).is_some() && self.state.node(planned.node).is_some();
+        let known = self.state.job(job).is_some()
+            && planned.nodes().all(|node| self.state.node(node).is_some());
         if !known || self.state.planned_start(job).is_some() {
             return Err(RestoreError::BadPlan(job));
         }

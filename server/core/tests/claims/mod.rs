@@ -21,4 +21,5 @@ mod requests;
 mod starts;
 mod staying;
 mod tenants;
+mod together;
 mod windows;

@@ -162,6 +162,7 @@ fn a_gang_is_quoted_when_there_is_room_for_all_of_it() {
         > quote acme/ring
           quoted acme/ring +1h to +2h
         > at +1h
+          +1s planned 2 of acme/ring on a (1), b (1) at +1h
           +10m ended acme/short/0 TimedOut
           +10m done acme/short Failed
           +1h ended acme/long/0 TimedOut

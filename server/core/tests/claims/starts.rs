@@ -568,3 +568,61 @@ fn a_round_is_short_however_much_waits() {
     let next = engine.next_wakeup().expect("a round is due");
     assert!(next <= first.after(Millis(1_700)), "{:?} later", next.since(first));
 }
+
+#[test]
+fn work_that_is_gone_in_minutes_goes_before_a_start_in_minutes() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first cpu=3 max=5m
+          submitted acme/first
+          placed acme/first/0 on a
+        > job acme/wide cpu=4 max=2h
+          submitted acme/wide
+        > at +2s
+          +1s planned 1 of acme/wide on a at +5m
+        > job acme/short cpu=1 max=4m
+          submitted acme/short
+        > job acme/longer cpu=1 max=6m
+          submitted acme/longer
+        > at +10s
+          +3s placed acme/short/0 on a
+          +3s planned 1 of acme/longer on a at +2h5m
+        > at +5m
+          +4m3s ended acme/short/0 TimedOut
+          +4m3s done acme/short Failed
+          +5m ended acme/first/0 TimedOut
+          +5m done acme/first Failed
+          +5m placed acme/wide/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=3 max=5m
+         job acme/wide cpu=4 max=2h
+         at +2s
+         job acme/short cpu=1 max=4m
+         job acme/longer cpu=1 max=6m
+         at +10s
+         at +5m",
+    ));
+}
+
+#[test]
+fn what_comes_after_all_that_is_planned_still_goes_beside_it() {
+    let waiting = (1..=80).map(|at| format!("job acme/wide{at} cpu=4 max={at}h\n"));
+    let text = format!(
+        "node a cpu=4
+         tenant acme
+         job acme/first cpu=3 max=2h
+         {}
+         job acme/small cpu=1 max=1h
+         at +10s",
+        waiting.collect::<String>()
+    );
+    let happened = play(&text);
+    assert!(!happened.contains("planned 1 of acme/wide80"), "not all have a planned start");
+    assert!(happened.contains("placed acme/small/0 on a"), "{happened}");
+}

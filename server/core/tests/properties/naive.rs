@@ -170,7 +170,7 @@ impl Naive {
             Event::NodeFound { id, .. } => self.node(*id).lost = false,
             Event::NodeRemoved { id, .. } => {
                 assert!(self.on(*id).next().is_none(), "a removed node is empty");
-                self.planned.retain(|_, planned| planned.node != *id);
+                self.planned.retain(|_, planned| planned.nodes().all(|node| node != *id));
                 self.nodes.remove(id);
             }
             Event::LoadReported { samples } => {
@@ -241,7 +241,7 @@ impl Naive {
                 self.place(*job, placements);
                 self.planned.remove(job);
             }
-            Event::StartPlanned { job, planned } => self.plan(*job, *planned),
+            Event::StartPlanned { job, planned } => self.plan(*job, planned),
             Event::StartUnplanned { job } => {
                 self.planned.remove(job).expect("it was planned");
             }
@@ -530,8 +530,7 @@ impl Naive {
             if stays || self.fits(at.job, at.node) {
                 continue;
             }
-            let kept = |node: &NodeId| self.planned.values().any(|planned| planned.node == *node);
-            let mut open = self.nodes.keys().filter(|node| !kept(node));
+            let mut open = self.nodes.keys().filter(|node| !self.is_planned_on(**node));
             assert!(!open.any(|node| self.fits(at.job, *node)), "{at:?} stays and could move");
         }
     }
@@ -828,7 +827,7 @@ impl Naive {
     }
 
     /// Whether one more task on the node keeps the limit of the spread, its skew aside.
-    fn within(&self, id: JobId, node: NodeId, spread: &Spread) -> bool {
+    pub(super) fn within(&self, id: JobId, node: NodeId, spread: &Spread) -> bool {
         let there = match spread.topology {
             Topology::Node => self.of(id).map(|a| u32::from(a.at.node == node)).sum(),
             Topology::Zone => self.in_zone(id, &self.zone(node)),
@@ -890,7 +889,7 @@ impl Naive {
             }
             if !job.spec.gang {
                 let mut open = self.open_to(*id);
-                open.retain(|node| self.planned.values().all(|planned| planned.node != *node));
+                open.retain(|node| !self.is_planned_on(*node));
                 assert!(
                     open.is_empty(),
                     "a task of job {id} waits although {open:?} could take it"

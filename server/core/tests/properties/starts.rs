@@ -11,16 +11,23 @@ use super::naive::{Allocation, Naive, Task, allows, amount};
 const DIMENSIONS: [Dimension; 3] = [Dimension::Cpu, Dimension::Memory, Dimension::Gpu];
 
 impl Naive {
-    pub(super) fn plan(&mut self, job: JobId, planned: PlannedStart) {
+    pub(super) fn plan(&mut self, job: JobId, planned: &PlannedStart) {
         let known = &self.jobs[&job];
         let pending = known.tasks.iter().filter(|task| **task == Task::Pending).count();
-        assert!((1..=pending).contains(&(planned.tasks as usize)), "so many tasks of {job} wait");
+        assert!((1..=pending).contains(&(planned.tasks() as usize)), "so many tasks of {job} wait");
+        assert!(!known.spec.gang || planned.tasks() as usize == pending, "a gang starts whole");
         assert!(planned.start > self.now, "a planned start lies ahead");
         let run = known.spec.max_runtime.unwrap_or(known.spec.min_runtime);
         let in_time = |by: Time, run: Millis| planned.start.after(run) < by;
         assert!(known.spec.deadline.is_none_or(|by| in_time(by, Millis(0))), "before the deadline");
         assert!(known.spec.complete_by.is_none_or(|by| in_time(by, run)), "it is complete in time");
-        assert_ne!(self.planned.insert(job, planned), Some(planned), "what is planned is news");
+        let before = self.planned.insert(job, planned.clone());
+        assert_ne!(before.as_ref(), Some(planned), "what is planned is news");
+    }
+
+    /// Whether a start is planned on the node.
+    pub(super) fn is_planned_on(&self, node: NodeId) -> bool {
+        self.planned.values().any(|planned| planned.nodes().any(|other| other == node))
     }
 
     /// Tasks of a job ended or its count shrank: no more are planned than wait.
@@ -28,7 +35,7 @@ impl Naive {
         let tasks = self.jobs[&job].tasks.iter().filter(|task| **task == Task::Pending).count();
         let tasks = u32::try_from(tasks).expect("few");
         if let Some(planned) = self.planned.get_mut(&job) {
-            planned.tasks = planned.tasks.min(tasks);
+            planned.truncate(tasks);
             if tasks == 0 {
                 self.planned.remove(&job);
             }
@@ -124,8 +131,9 @@ impl Naive {
     pub(super) fn may_over_time(&self, id: JobId, node: NodeId, devices: DeviceSet) -> bool {
         let (spec, known) = (&self.jobs[&id].spec, &self.nodes[&node]);
         let open = known.mode == NodeMode::Open && !known.lost && allows(&known.spec, spec);
-        let together = spec.gang || !spec.constraints.spreads.is_empty();
-        if !open || together || self.is_preempting(node) {
+        // A zone whose room is kept for others is none with room, so how evenly tasks lie is not asked here.
+        let apart = spec.constraints.spreads.iter().all(|spread| self.within(id, node, spread));
+        if !open || !apart || self.is_preempting(node) {
             return false;
         }
         let used = self.used(node);
@@ -133,7 +141,8 @@ impl Naive {
         if !devices.iter().all(free) {
             return false;
         }
-        let timed = spec.complete_by.is_some();
+        let together = spec.gang || !spec.constraints.spreads.is_empty();
+        let timed = spec.complete_by.is_some() && !together;
         let run =
             if timed { spec.max_runtime.unwrap_or(spec.min_runtime) } else { spec.min_runtime };
         let run = spec.max_runtime.map_or(run, |max| max.min(run));
@@ -164,29 +173,35 @@ impl Naive {
     /// What is planned has room when it starts, beside what is there then and what else is planned there.
     pub(super) fn check_planned_starts(&self) {
         for (id, planned) in &self.planned {
-            let (spec, node) = (&self.jobs[id].spec, &self.nodes[&planned.node]);
-            assert!(allows(&node.spec, spec), "the start of {id} is planned where it may go");
-            for dimension in [Dimension::Cpu, Dimension::Memory] {
-                let others = self.planned.iter().filter(|(_, other)| other.node == planned.node);
-                let then = others.filter(|(other, there)| {
-                    let max = self.jobs[*other].spec.max_runtime;
-                    let run = max.or_else(|| self.expected_run(**other));
-                    let until = run.map_or(Time(u64::MAX), |run| there.start.after(run));
-                    there.start <= planned.start && planned.start < until
-                });
-                let wanted = then.map(|(other, there)| {
-                    let each = amount(&self.jobs[other].spec.request, &dimension);
-                    each * u64::from(there.tasks)
-                });
-                let taken = wanted.sum::<u64>()
-                    + self.still_lent(planned.node, planned.start, &dimension, true)
-                    + self.in_windows_at(planned.node, planned.start, &dimension);
-                let asked = amount(&spec.request, &dimension);
-                assert!(
-                    asked == 0 || taken <= amount(&node.spec.capacity, &dimension),
-                    "there is {dimension} for the start of {id} at {planned:?}"
-                );
+            for place in &planned.places {
+                self.check_planned_on(*id, planned, place.node);
             }
+        }
+    }
+
+    fn check_planned_on(&self, id: JobId, planned: &PlannedStart, on: NodeId) {
+        let (spec, node) = (&self.jobs[&id].spec, &self.nodes[&on]);
+        assert!(allows(&node.spec, spec), "the start of {id} is planned where it may go");
+        for dimension in [Dimension::Cpu, Dimension::Memory] {
+            let then = self.planned.iter().filter(|(other, there)| {
+                let max = self.jobs[*other].spec.max_runtime;
+                let run = max.or_else(|| self.expected_run(**other));
+                let until = run.map_or(Time(u64::MAX), |run| there.start.after(run));
+                there.start <= planned.start && planned.start < until
+            });
+            let wanted = then.map(|(other, there)| {
+                let each = amount(&self.jobs[other].spec.request, &dimension);
+                let there = there.places.iter().filter(|place| place.node == on);
+                each * there.map(|place| u64::from(place.tasks)).sum::<u64>()
+            });
+            let taken = wanted.sum::<u64>()
+                + self.still_lent(on, planned.start, &dimension, true)
+                + self.in_windows_at(on, planned.start, &dimension);
+            let asked = amount(&spec.request, &dimension);
+            assert!(
+                asked == 0 || taken <= amount(&node.spec.capacity, &dimension),
+                "there is {dimension} for the start of {id} at {planned:?}"
+            );
         }
     }
 }

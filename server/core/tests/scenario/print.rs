@@ -7,7 +7,7 @@ use offpeak_core::{
     event::{Event, Placement},
     model::{
         AllocationRef, Early, Horizon, JobId, Millis, Name, Node, NodeId, NodeMode, Owner,
-        PreemptedFor, Preemptor, Quote, Resources, Scorecard, TaskIndex, Time,
+        PreemptedFor, Preemptor, Quote, Resources, Scorecard, StartPlace, TaskIndex, Time,
     },
     scheduler::PendingReason,
     state::{QuoteRecord, State},
@@ -124,6 +124,16 @@ impl Printer<'_> {
     fn node(&self, id: NodeId) -> String {
         let node = self.after.node(id).or_else(|| self.before.node(id));
         node.map_or_else(|| format!("node {id}"), |node| node.spec.name.to_string())
+    }
+
+    /// Of several nodes each with its tasks.
+    fn places(&self, places: &[StartPlace]) -> String {
+        if let [place] = places {
+            return self.node(place.node);
+        }
+        let texts =
+            places.iter().map(|place| format!("{} ({})", self.node(place.node), place.tasks));
+        texts.collect::<Vec<String>>().join(", ")
     }
 
     fn job(&self, id: JobId) -> String {
@@ -277,9 +287,9 @@ impl Printer<'_> {
             }
             Event::StartPlanned { job, planned } => format!(
                 "planned {} of {} on {} at {}",
-                planned.tasks,
+                planned.tasks(),
                 self.job(*job),
-                self.node(planned.node),
+                self.places(&planned.places),
                 self.time(planned.start)
             ),
             Event::StartUnplanned { job } => format!("unplanned {}", self.job(*job)),

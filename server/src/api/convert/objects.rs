@@ -6,9 +6,9 @@ use offpeak::v1;
 use offpeak_core::{
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
-        LabelSelector, Labels, Millis, Name, Node, NodeMode, NodeSpec, Notice, OnNotice,
-        PlannedStart, PreemptedFor, Preemptor, Quota, Quote, Resources, SelectorOperator, TaskEnd,
-        TaskIndex, TaskPhase, TenantSpec, Time, Topology,
+        LabelSelector, Labels, Millis, Name, Node, NodeId, NodeMode, NodeSpec, Notice, OnNotice,
+        PlannedStart, PreemptedFor, Preemptor, Quota, Quote, Resources, SelectorOperator,
+        StartPlace, TaskEnd, TaskIndex, TaskPhase, TenantSpec, Time, Topology,
     },
     state::State,
 };
@@ -187,8 +187,10 @@ pub(crate) fn job(state: &State, job: &Job) -> v1::Job {
         end_reason: end_reason(state, job),
         last_preemption: state.preempted(job.id).map(|(by, time)| preemption(by, *time)),
         planned_start: state.planned_start(job.id).map(|planned| {
-            let node = state.node(planned.node).expect("invariant: a start is planned on a node");
-            planned_start(&planned, &node.spec.name)
+            planned_start(planned, |node| {
+                let node = state.node(node).expect("invariant: a start is planned on a node");
+                &node.spec.name
+            })
         }),
         quote: state.quotes().get(job.id).map(quote),
         ..job_description(tenant_name(state, job), &job.name, &job.spec)
@@ -362,11 +364,20 @@ pub(crate) fn allocation(state: &State, allocation: &Allocation) -> v1::Allocati
 }
 
 /// When and where tasks are to start.
-pub(crate) fn planned_start(planned: &PlannedStart, node: &Name) -> v1::PlannedStart {
+pub(crate) fn planned_start<'n>(
+    planned: &PlannedStart,
+    name: impl Fn(NodeId) -> &'n Name,
+) -> v1::PlannedStart {
+    let place = |place: &StartPlace| v1::StartPlace {
+        node: name(place.node).to_string(),
+        tasks: place.tasks,
+    };
+    let places: Vec<v1::StartPlace> = planned.places.iter().map(place).collect();
     v1::PlannedStart {
         start_time: Some(timestamp(planned.start)),
-        node: node.to_string(),
-        tasks: planned.tasks,
+        node: places.first().map(|first| first.node.clone()).unwrap_or_default(),
+        tasks: planned.tasks(),
+        places,
     }
 }
 

@@ -132,7 +132,7 @@ pub(crate) struct JobDescribed {
 }
 
 /// When and where pending tasks of a job are to start.
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct PlannedStart {
     #[prost(uint64, tag = "1")]
     pub(crate) job: u64,
@@ -141,6 +141,17 @@ pub(crate) struct PlannedStart {
     #[prost(uint32, tag = "3")]
     pub(crate) node: u32,
     #[prost(uint32, tag = "4")]
+    pub(crate) tasks: u32,
+    /// Where else.
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) more: Vec<StartPlace>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct StartPlace {
+    #[prost(uint32, tag = "1")]
+    pub(crate) node: u32,
+    #[prost(uint32, tag = "2")]
     pub(crate) tasks: u32,
 }
 

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use offpeak_core::{
     event::Event,
-    model::{Horizon, JobId, Millis, NodeId, PlannedStart, shared},
+    model::{Horizon, JobId, Millis, NodeId, PlannedStart, StartPlace, shared},
     state::{Header, Profile, Restore, RestoreError, State},
 };
 use proptest::prelude::*;
@@ -204,7 +204,10 @@ pub(super) fn without(written: &[Vec<u8>], is_of: fn(&EntryKind) -> bool) -> Vec
 #[test]
 fn tries_and_planned_starts_that_are_missing_are_noticed() {
     let mut cell = super::extras::waiting();
-    let planned = PlannedStart { start: cell.state.now(), node: NodeId(0), tasks: 1 };
+    let planned = PlannedStart {
+        start: cell.state.now(),
+        places: vec![StartPlace { node: NodeId(0), tasks: 1 }],
+    };
     cell.commit(vec![Event::StartPlanned { job: JobId(1), planned }]);
     let written = entries(&cell.state);
     assert!(rebuild(&written).is_ok());

@@ -10,8 +10,8 @@ use offpeak_core::{
         EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
         LoadSample, Millis, Name, NodeBounds, NodeId, NodeMode, NodeSpec, Notice, OnNotice,
         PlannedStart, Policy, PreemptedFor, Preemptor, Priority, Quota, Resources, Revision,
-        SelectorOperator, Spread, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec, Time,
-        Toleration, Topology,
+        SelectorOperator, Spread, StartPlace, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec,
+        Time, Toleration, Topology,
     },
     state::{DemandKey, Profile},
 };
@@ -261,9 +261,8 @@ fn task_event() -> BoxedStrategy<Event> {
             reason,
             early
         }),
-        (job_id(), number(), small_id(), any::<u32>()).prop_map(|(job, start, node, tasks)| {
-            let planned = PlannedStart { start: Time(start), node: NodeId(node), tasks };
-            Event::StartPlanned { job, planned }
+        (job_id(), number(), vec(place(), 1..4)).prop_map(|(job, start, places)| {
+            Event::StartPlanned { job, planned: PlannedStart { start: Time(start), places } }
         }),
         job_id().prop_map(|job| Event::StartUnplanned { job }),
     ]
@@ -273,6 +272,12 @@ fn task_event() -> BoxedStrategy<Event> {
 fn early() -> BoxedStrategy<Option<Early>> {
     let moved = small_id().prop_map(|node| Early::Moved(NodeId(node)));
     option::of(prop_oneof![Just(Early::Released), moved]).boxed()
+}
+
+fn place() -> BoxedStrategy<StartPlace> {
+    (small_id(), any::<u32>())
+        .prop_map(|(node, tasks)| StartPlace { node: NodeId(node), tasks })
+        .boxed()
 }
 
 fn placement() -> BoxedStrategy<Placement> {

@@ -4,10 +4,11 @@
 use std::{cmp::Reverse, collections::BTreeSet};
 
 use super::{
-    super::{Scheduler, filter},
+    super::{Scheduler, filter, wake::gang_waits},
     layout::Laying,
     need::Need,
     order::Claim,
+    together::{Together, start_together},
 };
 use crate::{
     fairness::dominant,
@@ -32,9 +33,11 @@ pub(super) struct Candidate<'a> {
     pub(super) need: Need,
     pub(super) latest: Time,
     pub(super) claim: Option<Claim>,
-    pub(super) planned: Option<PlannedStart>,
+    pub(super) planned: Option<&'a PlannedStart>,
     /// By profile, whether the job may go there.
     pub(super) allowed: Vec<bool>,
+    /// Set where its tasks cannot be laid out one by one.
+    pub(super) together: Option<Together>,
 }
 
 impl Urgency {
@@ -55,21 +58,29 @@ impl Scheduler {
         let timed: BTreeSet<JobId> =
             urgent.chain(planned.filter(|job| self.starts.has(*job))).collect();
         let job_of = |id: JobId| state.job(id).expect("invariant: a waiting job exists");
-        timed.into_iter().filter_map(|id| self.candidate(state, job_of(id), laying)).collect()
+        timed
+            .into_iter()
+            .filter_map(|id| self.candidate(state, job_of(id), laying, false))
+            .collect()
     }
 
-    /// The job as it is laid out, if it is of a kind that is.
+    /// The job as it is laid out, perhaps only for starts `at_once`, unless room is being made for it already or the rest of
+    /// a gang has yet to go.
     pub(super) fn candidate<'a>(
         &mut self,
         state: &'a State,
         job: &'a Job,
         laying: &mut Laying,
+        at_once: bool,
     ) -> Option<Candidate<'a>> {
         let spec = &job.spec;
-        if spec.gang || !spec.constraints.spreads.is_empty() {
+        let lane = self.queue.lane_of(job.id);
+        let is_made = lane.is_some_and(|lane| self.counted_on.contains_key(&lane.shape));
+        if is_made || gang_waits(state, job) {
             return None;
         }
         laying.looks += laying.profiles.len() as u64;
+        let together = start_together(job).then(|| Together::of(state, job, laying));
         let latest = spec.latest_start();
         let planned = state.planned_start(job.id);
         let expected = state.run_times().expected(job.tenant, spec);
@@ -78,17 +89,18 @@ impl Scheduler {
             ..Need::of(spec, expected, &mut self.index.names)
         };
         let allowed = laying.profiles.iter().map(|profile| {
-            profile.could_hold(&need) && {
+            (if at_once { profile.has_now(&need) } else { profile.could_hold(&need) }) && {
                 let node = state.node(profile.node).expect("invariant: it was just seen");
                 filter::allows(&node.spec, &spec.constraints)
             }
         });
         let allowed = allowed.collect();
+        // What may start until then has started before.
+        let before = latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1)));
         Some(Candidate {
             job,
             need,
-            // What may start until then has started before.
-            latest: latest.map_or(Time(u64::MAX), |latest| Time(latest.0.saturating_sub(1))),
+            latest: if at_once { laying.now } else { before },
             claim: latest.filter(|_| spec.is_timed()).map(|latest| Claim {
                 share: dominant(&shared(&spec.request), &shared(state.fleet())),
                 run: spec.runtime(),
@@ -96,6 +108,7 @@ impl Scheduler {
             }),
             planned,
             allowed,
+            together,
         })
     }
 }

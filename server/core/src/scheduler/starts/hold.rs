@@ -12,7 +12,7 @@ use crate::{
 /// Nodes that are held, and for which jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::scheduler) struct Held {
-    jobs: BTreeMap<JobId, (NodeId, Priority)>,
+    jobs: BTreeMap<JobId, (BTreeSet<NodeId>, Priority)>,
     by_node: BTreeSet<(NodeId, Priority, JobId)>,
 }
 
@@ -24,10 +24,25 @@ impl Held {
         Some(self.by_node.range(first..=last).next_back()?.1)
     }
 
+    /// Whether the node is held for the job at this priority.
+    fn holds(&self, job: JobId, (node, priority): (NodeId, Priority)) -> bool {
+        let held = self.jobs.get(&job);
+        held.is_some_and(|(nodes, at)| *at == priority && nodes.contains(&node))
+    }
+
     /// The nodes, each with the highest priority of its jobs.
-    pub(in crate::scheduler) fn nodes(&self) -> BTreeMap<NodeId, Priority> {
+    pub(super) fn nodes(&self) -> BTreeMap<NodeId, Priority> {
+        self.nodes_but_of(None)
+    }
+
+    /// Those that are held for other jobs than this one.
+    pub(in crate::scheduler) fn nodes_but_of(
+        &self,
+        job: Option<JobId>,
+    ) -> BTreeMap<NodeId, Priority> {
+        let others = self.by_node.iter().filter(|(.., held)| Some(*held) != job);
         // Of one node the highest comes last and stays.
-        self.by_node.iter().map(|(node, priority, _)| (*node, *priority)).collect()
+        others.map(|(node, priority, _)| (*node, *priority)).collect()
     }
 }
 
@@ -55,36 +70,40 @@ impl Scheduler {
         }
     }
 
-    /// Holds the node on which a start of the job is planned, and no other.
+    /// Holds the nodes on which a start of the job is planned, and no others.
     fn hold_for(&mut self, state: &State, id: JobId) {
         let planned = state.planned_start(id).map(|planned| {
             let job = state.job(id).expect("invariant: what is planned is of a job that waits");
-            (planned.node, job.spec.priority)
+            (planned.nodes().collect::<BTreeSet<NodeId>>(), job.spec.priority)
         });
         let held = &mut self.starts.held;
-        let before = held.jobs.get(&id).copied();
-        if before == planned {
+        if held.jobs.get(&id) == planned.as_ref() {
             return;
         }
-        if let Some((node, priority)) = planned {
-            let is_new = held.priority_on(node).is_none();
-            held.jobs.insert(id, (node, priority));
-            held.by_node.insert((node, priority, id));
-            if is_new {
-                self.index.hold(state, node);
+        let before = held.jobs.remove(&id);
+        if let Some((nodes, priority)) = planned {
+            for node in &nodes {
+                let is_new = held.priority_on(*node).is_none();
+                held.by_node.insert((*node, priority, id));
+                if is_new {
+                    self.index.hold(state, *node);
+                }
             }
-        } else {
-            held.jobs.remove(&id);
+            held.jobs.insert(id, (nodes, priority));
         }
-        let Some((node, priority)) = before else { return };
-        held.by_node.remove(&(node, priority, id));
-        match held.priority_on(node) {
-            Some(now) => self.promises_void |= now < priority,
-            None => {
-                self.index.let_go(state, node);
-                self.let_go = true;
-                // A gang that counts on the node, too, could not go there until now.
-                self.promises_void |= self.index.is_held(node);
+        let Some((nodes, priority)) = before else { return };
+        for node in nodes {
+            if !held.holds(id, (node, priority)) {
+                held.by_node.remove(&(node, priority, id));
+            }
+            match held.priority_on(node) {
+                Some(now) => self.promises_void |= now < priority,
+                None => {
+                    self.index.let_go(state, node);
+                    self.let_go = true;
+                    // A gang that counts on the node, too, could not go there until now.
+                    self.promises_void |= self.index.is_held(node);
+                }
             }
         }
     }

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Effort,
-    candidates::Candidate,
-    order::worth,
-    profile::{Opening, Profile},
-};
-use crate::model::{JobId, Millis, NodeId, PlannedStart, Time};
+use super::{Effort, candidates::Candidate, order::worth, profile::Profile};
+use crate::model::{JobId, Millis, NodeId, PlannedStart, StartPlace, Time};
 
 /// A start is moved forward only if it comes so much sooner.
-const WORTH_MOVING: Millis = Millis::MINUTE;
+pub(super) const WORTH_MOVING: Millis = Millis::MINUTE;
+
+/// Where and when a task could start, the better the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Opening {
+    pub(super) start: Time,
+    /// What would stay free beside it, in parts of the fleet.
+    pub(super) left: u64,
+    pub(super) node: NodeId,
+    /// Where the node's profile stands.
+    pub(super) at: usize,
+}
 
 #[derive(Clone, Default)]
 pub(super) struct Layout {
@@ -78,13 +84,18 @@ impl Laying {
         self.looks >= self.limit
     }
 
-    /// Lays up to `tasks` tasks of a job out.
+    /// Lays up to `tasks` tasks of a job out; all that are pending must be asked for where it is a gang.
     pub(super) fn lay(
         &mut self,
         candidate: &mut Candidate<'_>,
         tasks: u32,
         floors: &mut Floors,
     ) -> Laid {
+        if let Some(mut together) = candidate.together.take() {
+            let laid = self.lay_together(candidate, &mut together, tasks);
+            candidate.together = Some(together);
+            return laid;
+        }
         let mut laid = Laid::default();
         while laid.tasks < tasks {
             if self.is_spent() {
@@ -119,12 +130,43 @@ impl Laying {
             laid.tasks += more;
             let (job, node, start) = (candidate.job.id, opening.node, opening.start);
             if is_later {
-                self.layout.planned.insert(job, PlannedStart { start, node, tasks: more });
+                self.layout.planned.insert(job, PlannedStart::on(node, start, more));
                 return Laid { end: End::Later, ..laid };
             }
             *self.layout.starts.entry((job, node)).or_default() += more;
         }
         laid
+    }
+
+    /// Keeps what was planned for a job if it can still be, without a look for anything sooner.
+    pub(super) fn lay_as_planned(&mut self, candidate: &Candidate<'_>, tasks: u32) -> Option<Laid> {
+        let is_ahead = |planned: &&PlannedStart| {
+            planned.start > self.now
+                && planned.start <= candidate.latest
+                && planned.tasks() <= tasks
+                && (planned.tasks() == tasks || !candidate.job.spec.gang)
+        };
+        let planned = candidate.planned.filter(is_ahead)?;
+        for (at, tasks) in self.still(candidate, planned)? {
+            self.profiles[at].reserve(planned.start, &candidate.need, tasks);
+        }
+        self.layout.planned.insert(candidate.job.id, planned.clone());
+        Some(Laid { tasks: planned.tasks(), end: End::Later })
+    }
+
+    /// By profile, where tasks are planned, if there is still room then.
+    pub(super) fn still(
+        &mut self,
+        candidate: &Candidate<'_>,
+        planned: &PlannedStart,
+    ) -> Option<Vec<(usize, u32)>> {
+        self.looks += self.profiles.len() as u64;
+        let place = |place: &StartPlace| {
+            let at = self.profiles.iter().position(|profile| profile.node == place.node)?;
+            let room = self.profiles[at].room_at(planned.start, &candidate.need, place.tasks);
+            (candidate.allowed[at] && room == place.tasks).then_some((at, place.tasks))
+        };
+        planned.places.iter().map(place).collect()
     }
 
     /// Where a task of the job could start first; of several such nodes the one that is left the fullest.
@@ -171,7 +213,8 @@ impl Laying {
         let Some(planned) = candidate.planned else {
             return self.expecting == 0 || (candidate.claim.is_none() && !profile.gathers(need));
         };
-        let there = self.profiles.iter().find(|profile| profile.node == planned.node);
+        let there =
+            self.profiles.iter().find(|profile| planned.nodes().any(|node| node == profile.node));
         let is_guess = there.is_none_or(|there| there.rests_on_expected(planned.start, need));
         !is_guess && candidate.claim.is_none() && !profile.gathers(need)
     }
@@ -182,15 +225,14 @@ impl Laying {
             return opening;
         };
         let sooner = opening.start.after(WORTH_MOVING) < planned.start;
-        let Some(at) = self.profiles.iter().position(|profile| profile.node == planned.node) else {
-            return opening;
-        };
+        let is_there = |profile: &Profile| planned.nodes().any(|node| node == profile.node);
+        let Some(at) = self.profiles.iter().position(is_there) else { return opening };
         let holds = !sooner
             && candidate.allowed[at]
             && planned.start <= candidate.latest
             && self.profiles[at].admits(planned.start, &candidate.need);
         if holds {
-            Opening { start: planned.start, node: planned.node, at, ..opening }
+            Opening { start: planned.start, node: self.profiles[at].node, at, ..opening }
         } else {
             opening
         }

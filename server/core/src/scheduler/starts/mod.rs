@@ -11,6 +11,9 @@
 //! queue does (`turns.rs`): by priority, share and age, with what is laid out counted as held. Of jobs that are alike the
 //! next one is looked at only as long as they start at once (`waiting.rs`).
 //!
+//! Tasks of a gang and tasks that keep apart are laid out together (`together.rs`): a start of theirs may lie on several
+//! nodes, all of which are held.
+//!
 //! Where nobody says how long work runs, enough like tasks that have ended tell what can be expected (`ends.rs`). Starts are
 //! planned by that, too, but more seldom and fewer (`expecting.rs`), and only for work whose room has to gather: what one
 //! end makes room for goes with that end, in its turn. What is expected to be gone before a planned start goes first. When a
@@ -18,8 +21,8 @@
 //! owners what they keep whether it comes true or not.
 //!
 //! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
-//! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: gangs and
-//! spreads, which wait for their room as before, and planned starts by preemption.
+//! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: starts of more
+//! tasks together than one round looks at nodes, and planned starts by preemption.
 
 mod candidates;
 mod ends;
@@ -30,6 +33,7 @@ mod need;
 mod order;
 mod profile;
 mod search;
+mod together;
 mod turns;
 mod waiting;
 
@@ -49,7 +53,7 @@ use crate::{
     event::{Event, Placement},
     model::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
-        Resources, Time,
+        Resources, StartPlace, Time,
     },
     state::{Expectations, State},
 };
@@ -109,8 +113,8 @@ pub(super) struct Starts {
 /// What a round came to.
 #[derive(Debug, Default)]
 pub struct Round {
-    /// Tasks that start now: so many of the job on the node.
-    pub starts: Vec<(JobId, NodeId, u32)>,
+    /// Tasks that start now.
+    pub starts: Vec<(JobId, Vec<StartPlace>)>,
     /// Starts that are planned anew or moved.
     pub planned: Vec<(JobId, PlannedStart)>,
     /// Jobs for which nothing is planned any more.
@@ -247,6 +251,7 @@ impl Scheduler {
                 nodes.extend(u32::try_from(at).map(NodeId));
             }
         }
+        self.add_with_room(&mut nodes);
         let mut profiles = Vec::with_capacity(nodes.len());
         for id in nodes {
             let Some(node) = self.usable(sight.state, id) else { continue };
@@ -265,16 +270,30 @@ impl Scheduler {
     }
 }
 
-/// The placements of pending tasks that start on a node now; none if it lacks devices that nobody else has touched.
+/// The placements of pending tasks that start now; where a node lacks devices that nobody else has touched, of fewer tasks,
+/// and of a gang none.
 #[must_use]
-pub fn started(state: &State, job: JobId, node: NodeId, tasks: u32) -> Vec<Placement> {
+pub fn started(state: &State, job: JobId, places: &[StartPlace]) -> Vec<Placement> {
     let job = state.job(job).expect("invariant: it waits");
-    let node = state.node(node).expect("invariant: it takes tasks");
-    let gpu_millis = job.spec.request.gpu_millis;
     let mut spots = Vec::new();
+    for place in places {
+        let node = state.node(place.node).expect("invariant: it takes tasks");
+        let before = spots.len();
+        spots_on(node, job, place.tasks, &mut spots);
+        let found: u32 = spots[before..].iter().map(|spot| spot.count).sum();
+        if job.spec.gang && found < place.tasks {
+            return Vec::new();
+        }
+    }
+    placements(job, &spots, state.next_ids().3)
+}
+
+/// Room for tasks of a job on a node, each of them with devices of its own if it asks for any.
+fn spots_on(node: &Node, job: &Job, tasks: u32, spots: &mut Vec<Spot>) {
+    let gpu_millis = job.spec.request.gpu_millis;
     if gpu_millis == 0 {
         spots.push(Spot { node: node.id, count: tasks, devices: DeviceSet::default() });
-        return placements(job, &spots, state.next_ids().3);
+        return;
     }
     let mut devices = node.devices.of_node(node.device_count());
     let lendable = node.lendable_devices(Horizon::FiveMinutes);
@@ -283,7 +302,6 @@ pub fn started(state: &State, job: JobId, node: NodeId, tasks: u32) -> Vec<Place
         devices.hold(chosen, gpu_millis);
         spots.push(Spot { node: node.id, count: 1, devices: chosen });
     }
-    placements(job, &spots, state.next_ids().3)
 }
 
 /// What a layout changes.
@@ -291,10 +309,17 @@ fn round(state: &State, layout: Layout) -> Round {
     let starting: BTreeSet<JobId> = layout.starts.keys().map(|(job, _)| *job).collect();
     let gone = |job: &JobId| !layout.planned.contains_key(job) && !starting.contains(job);
     let unplanned = state.planned_starts().map(|(job, _)| job).filter(gone).collect();
-    let starts = layout.starts.into_iter().map(|((job, node), tasks)| (job, node, tasks)).collect();
+    let mut starts: Vec<(JobId, Vec<StartPlace>)> = Vec::new();
+    for ((job, node), tasks) in layout.starts {
+        let place = StartPlace { node, tasks };
+        match starts.last_mut() {
+            Some((last, places)) if *last == job => places.push(place),
+            _ => starts.push((job, vec![place])),
+        }
+    }
     // A job of which tasks start now loses what was planned, also if it stays as it was.
     let news = layout.planned.into_iter().filter(|(job, planned)| {
-        starting.contains(job) || state.planned_start(*job) != Some(*planned)
+        starting.contains(job) || state.planned_start(*job) != Some(planned)
     });
     Round { starts, planned: news.collect(), unplanned }
 }

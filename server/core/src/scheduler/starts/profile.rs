@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     super::amounts::CountNames,
     ends::{End, Held, Sight},
+    layout::Opening,
     need::{Need, Part, Row, row},
 };
 use crate::{
@@ -50,17 +51,6 @@ pub(super) struct Profile {
     most: [Row; Horizon::COUNT],
     /// What tasks hold each of which it is only expected when they are gone; those that hold as much once.
     expected: BTreeSet<Row>,
-}
-
-/// Where and when a task could start, the better the less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Opening {
-    pub(super) start: Time,
-    /// What would stay free beside it, in parts of the fleet.
-    pub(super) left: u64,
-    pub(super) node: NodeId,
-    /// Where the node's profile stands.
-    pub(super) at: usize,
 }
 
 impl Step {
@@ -147,6 +137,11 @@ impl Profile {
         has(&self.most[need.horizon().index()], &need.least)
     }
 
+    /// Whether a task could start now, as far as one look tells.
+    pub(super) fn has_now(&self, need: &Need) -> bool {
+        has(&self.steps[0].left[need.horizon().index()], &need.least)
+    }
+
     /// Whether it is expected of any task there, and not known, when it is gone.
     pub(super) fn expects(&self) -> bool {
         !self.expected.is_empty()
@@ -221,8 +216,8 @@ impl Profile {
         if step.from < self.soon { &self.at_once } else { &self.later[need.horizon().index()] }
     }
 
-    fn fits_step(&self, step: &Step, need: &Need) -> bool {
-        has(&step.left[need.horizon().index()], &need.least)
+    fn fits_step(&self, step: &Step, left: &Row, need: &Need) -> bool {
+        has(left, &need.least)
             && (need.want.counts.is_empty() || {
                 let kept = [self.kept(step, need), &step.windows];
                 step.taken.fits_beside(&self.capacity, kept, need)
@@ -235,33 +230,52 @@ impl Profile {
         std::array::from_fn(|at| u64::try_from(left[at] - wanted[at]).unwrap_or(0))
     }
 
-    /// The first step in which a task that starts with step `first` would lack room, if there is one.
-    fn conflict(&self, first: usize, need: &Need) -> Option<usize> {
-        let start = self.steps[first].from;
+    /// The first step in which a task that starts in step `first` would lack room, if there is one.
+    fn conflict(&self, first: usize, start: Time, need: &Need) -> Option<usize> {
         let is_sure = need.trusts || !self.expected_in(&self.steps[first], need);
-        if !is_sure || !self.leaves_lead(first, need) {
+        if !is_sure || !self.leaves_lead(first, start, need) {
             return Some(first);
         }
+        let is_later = start > self.steps[0].from;
         let alone = start.after(need.alone);
-        let gone = need.bound.map_or(Time(u64::MAX), |bound| start.after(bound));
-        (first..self.steps.len())
-            .take_while(|at| self.steps[*at].from < alone.max(gone))
-            .filter(|at| {
-                let step = &self.steps[*at];
-                step.from < alone || (step.is_reserved && step.from < gone)
-            })
-            .find(|at| {
-                let step = &self.steps[*at];
-                let is_sure = first > 0 || step.from >= alone || self.is_sure(step, need);
-                !is_sure || !self.fits_step(step, need)
-            })
+        let fits = |step: &Step, left: &Row| {
+            let is_sure = is_later || step.from >= alone || self.is_sure(step, need);
+            is_sure && self.fits_step(step, left, need)
+        };
+        let mut steps = self.steps_of(first, start, need);
+        steps.find(|(_, step, left)| !fits(step, left)).map(|(at, ..)| at)
     }
 
-    /// Whether a task that starts with step `first` leaves all that windows hold back that begin so soon that those who are
+    /// The steps in which a task that starts in step `first` must have room, with what is left in each: while it must be left
+    /// alone, and later where room is kept for planned starts. Once it is gone it is in the way of no such start, but windows
+    /// must leave it all of its time.
+    fn steps_of(
+        &self,
+        first: usize,
+        start: Time,
+        need: &Need,
+    ) -> impl Iterator<Item = (usize, &Step, Row)> {
+        let alone = start.after(need.alone);
+        let gone = need.bound.map_or(Time(u64::MAX), |bound| start.after(bound));
+        let horizon = need.horizon().index();
+        let steps = self.steps.iter().enumerate().skip(first);
+        let there = steps.take_while(move |(_, step)| step.from < alone.max(gone));
+        let there = there
+            .filter(move |(_, step)| step.from < alone || (step.is_reserved && step.from < gone));
+        there.map(move |(at, step)| {
+            let mut left = step.left[horizon];
+            if step.is_reserved && step.from >= gone {
+                left.iter_mut().zip(step.reserved).for_each(|(left, kept)| *left += kept);
+            }
+            (at, step, left)
+        })
+    }
+
+    /// Whether a task that starts in step `first` leaves all that windows hold back that begin so soon that those who are
     /// in their way get notice: beside what is there when it starts, if it has room then.
-    fn leaves_lead(&self, first: usize, need: &Need) -> bool {
+    fn leaves_lead(&self, first: usize, start: Time, need: &Need) -> bool {
         let step = &self.steps[first];
-        let (lead, kept) = (step.from.after(Window::LEAD), self.kept(step, need));
+        let (lead, kept) = (start.after(Window::LEAD), self.kept(step, need));
         let soon = self.steps[first + 1..].iter().take_while(|next| next.from <= lead);
         let mut begin = soon.filter(|next| next.begins_window);
         begin.all(|next| step.taken.fits_beside(&self.capacity, [kept, &next.windows], need))
@@ -278,7 +292,12 @@ impl Profile {
             return 0;
         }
         let first = self.split(start);
-        let fits = |times: u32| self.conflict(first, &need.times(times)).is_none();
+        self.times(first, start, need, limit)
+    }
+
+    /// How many tasks, `limit` at most, could start together at a time of step `first`.
+    fn times(&self, first: usize, start: Time, need: &Need, limit: u32) -> u32 {
+        let fits = |times: u32| self.conflict(first, start, &need.times(times)).is_none();
         if fits(limit) {
             return limit;
         }
@@ -292,6 +311,38 @@ impl Profile {
             }
         }
         fit
+    }
+
+    /// How many tasks, `limit` at most, could start with each step up to `latest`. Within a step it becomes no more.
+    pub(super) fn rooms(
+        &self,
+        need: &Need,
+        limit: u32,
+        latest: Time,
+    ) -> impl Iterator<Item = (Time, u32)> {
+        let steps = self.steps.iter().enumerate().take_while(move |(_, step)| step.from <= latest);
+        steps.map(move |(first, step)| (step.from, self.room_in(first, step.from, need, limit)))
+    }
+
+    /// How many tasks, `limit` at most, could start together at a time that lies not before the first step.
+    pub(super) fn room_at(&self, start: Time, need: &Need, limit: u32) -> u32 {
+        let first = self.steps.partition_point(|step| step.from <= start) - 1;
+        self.room_in(first, start, need, limit)
+    }
+
+    fn room_in(&self, first: usize, start: Time, need: &Need, limit: u32) -> u32 {
+        let mut most = limit;
+        for (_, _, left) in self.steps_of(first, start, need) {
+            let left = left.iter().zip(&need.least);
+            for (left, wanted) in left.filter(|(_, wanted)| **wanted > 0) {
+                most = most.min(u32::try_from((left / wanted).max(0)).unwrap_or(u32::MAX));
+            }
+            if most == 0 {
+                return 0;
+            }
+        }
+        // What is expected, countables and windows may leave room for fewer.
+        self.times(first, start, need, most)
     }
 
     /// When a task could start first, up to `latest`, if nothing like it could before `floor`, which is brought forward to
@@ -312,13 +363,14 @@ impl Profile {
             if step.from > latest {
                 return None;
             }
-            let found = self.conflict(first, need);
+            let found = self.conflict(first, step.from, need);
             let seen = found.unwrap_or(first) - first + 1;
             *looks += u64::try_from(seen).unwrap_or(u64::MAX);
             let Some(conflict) = found else { return Some(step.from) };
             // What is like it but ends sooner may be in no one's way.
-            is_floor &=
-                conflict == first || self.steps[conflict].from < step.from.after(need.alone);
+            let lacks = &self.steps[conflict];
+            let is_alone = lacks.from < step.from.after(need.alone);
+            is_floor &= conflict == first || (is_alone && !lacks.is_reserved);
             // Whatever starts up to there would be in the way there.
             first = conflict + 1;
         }
@@ -330,7 +382,13 @@ impl Profile {
 
     /// How much would stay free beside a task while it must be left alone: the less, the better it fits the valley. What
     /// was looked at is counted in `looks`.
-    fn left_beside(&self, start: Time, need: &Need, scale: &[u64; 5], looks: &mut u64) -> u64 {
+    pub(super) fn left_beside(
+        &self,
+        start: Time,
+        need: &Need,
+        scale: &[u64; 5],
+        looks: &mut u64,
+    ) -> u64 {
         let end = start.after(need.alone);
         let (mut sum, mut span) = (0_u128, 0_u128);
         let first = self.steps.partition_point(|step| step.from <= start).saturating_sub(1);

@@ -9,12 +9,16 @@ use super::{
     turns::Turns,
 };
 use crate::{
-    model::{JobId, Millis},
+    model::{Job, JobId, Millis},
     state::State,
 };
 
-/// Tasks of one job that one round lays out.
+/// Tasks of one job that one round lays out, unless it is a gang.
 pub(super) const TASKS: u32 = 64;
+
+fn tasks_of(job: &Job) -> u32 {
+    if job.spec.gang { job.counts.pending } else { job.counts.pending.min(TASKS) }
+}
 
 impl Scheduler {
     /// Lays out the first jobs of those that wait. What does not wait, or may not start because its tenant's budget stops it,
@@ -37,28 +41,34 @@ impl Scheduler {
         let mut begun: BTreeMap<JobId, (Candidate<'_>, u32)> = BTreeMap::new();
         let mut floors: BTreeMap<(ShapeId, Millis), Floors> = BTreeMap::new();
         let mut heads = 0;
-        while let Some(id) = turns.next().filter(|_| !laying.is_spent()) {
+        let half = laying.looks + laying.limit.saturating_sub(laying.looks) / 2;
+        while let Some(id) = turns.next() {
             let job = job_of(id);
             let kind = (lanes[&id], job.spec.min_runtime, job.spec.max_runtime);
             let was_planned = state.planned_start(id).is_some();
-            if !was_planned && (heads == laying.effort.heads || full.contains(&kind)) {
+            if !was_planned && (full.contains(&kind) || laying.is_spent()) {
                 turns.done(job);
                 continue;
             }
+            // When enough is planned the others may still go beside it, and what was planned stays if it can.
+            let is_enough = laying.looks >= half;
+            let at_once = !was_planned && (is_enough || heads >= laying.effort.heads);
             let (mut candidate, left) = match begun.remove(&id) {
                 Some(begun) => begun,
-                None => match self.candidate(state, job, laying) {
-                    Some(candidate) => (candidate, job.counts.pending.min(TASKS)),
+                None => match self.candidate(state, job, laying, at_once) {
+                    Some(candidate) => (candidate, tasks_of(job)),
                     None => {
                         turns.done(job);
                         continue;
                     }
                 },
             };
-            let turn = if turns.is_contested() { shares::turn(state, job) } else { u32::MAX };
+            let takes_turns = turns.is_contested() && !job.spec.gang;
+            let turn = if takes_turns { shares::turn(state, job) } else { u32::MAX };
             let alike = (lanes[&id].shape, candidate.need.alone);
             let floors = floors.entry(alike).or_insert_with(|| laying.floors());
-            let laid = laying.lay(&mut candidate, left.min(turn), floors);
+            let kept = if is_enough { laying.lay_as_planned(&candidate, left) } else { None };
+            let laid = kept.unwrap_or_else(|| laying.lay(&mut candidate, left.min(turn), floors));
             turns.laid(self, state, job, laid.tasks);
             let left = left - laid.tasks;
             if laid.end == End::All && left > 0 {
