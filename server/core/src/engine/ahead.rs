@@ -1,10 +1,11 @@
 //! What may come: a fork's engine on a clock of its own, until jobs that wait have begun.
 //!
 //! Running tasks end when a draw says so, which follows how long like tasks ran (`state/run_times.rs`) and how long each
-//! has run already; tasks that are placed on the way get draws of their own. The engine does the rest as it always does:
-//! the order of the queue, fairness, packing, preemption, notices, deadlines and windows of owners. One look ahead tells of
-//! all jobs that wait. Drawing tells more than letting every task run for its median: many tasks end before it, and the
-//! first gap counts.
+//! has run already. What is drawn for them counts as known of their like from then on, so that a kind of which only what
+//! is short has ended so far is not taken to be short. Tasks that are placed on the way get draws of their own. The
+//! engine does the rest as it always does: the order of the queue, fairness, packing, preemption, notices, deadlines and
+//! windows of owners. One look ahead tells of all jobs that wait. Drawing tells more than letting every task run for its
+//! median: many tasks end before it, and the first gap counts.
 //!
 //! Budgets are foreseen as far as prices stay, and so are planned starts: the same rounds plan them, the more rarely the
 //! further the look has come.
@@ -17,12 +18,12 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
-use super::{Fork, timers::Timers};
+use super::{Engine, Fork, timers::Timers};
 use crate::{
     command::{Command, Request, TaskOutcome, TaskReport},
     event::{Event, Placement},
     model::{Allocation, AllocationId, Job, JobId, Millis, NodeId, Part, TaskIndex, Time},
-    state::Known,
+    state::{Alike, Known, State},
 };
 
 /// How far a look ahead goes.
@@ -151,20 +152,54 @@ impl Look {
         }
     }
 
-    /// Draws when each running task ends.
+    /// Draws when each running task ends. Those of which too few have ended come last: then more is known of their tenants.
     fn expect_ends(&mut self) {
         let state = &self.fork.engine.state;
-        let (now, draw, known) = (self.fork.engine.now, self.draw, &mut self.known);
-        let end = |allocation: &Allocation| {
-            let job = state.job(allocation.at.job).expect("invariant: it is live");
-            let age = now.since(allocation.placed);
-            let part = part(draw, job, allocation.at.task);
+        let mut running: BTreeMap<Alike, Vec<&Allocation>> = BTreeMap::new();
+        for allocation in state.allocations_from(AllocationId(0)) {
+            let job = job_of(state, allocation);
+            running.entry(Alike::of(job.tenant, &job.spec)).or_default().push(allocation);
+        }
+        let mut ends = Vec::new();
+        let mut others = Vec::new();
+        for (kind, allocations) in running {
+            // The tasks of a gang end together, and count once.
+            let together =
+                |a: &&Allocation, b: &&Allocation| kind.gang_size > 0 && a.at.job == b.at.job;
+            let units = allocations.chunk_by(together).count();
+            let Some(mut like) = self.known.like(state.run_times(), &kind, units) else {
+                others.extend(allocations);
+                continue;
+            };
+            // Ids ascend as tasks are placed, so the oldest comes first.
+            for unit in allocations.chunk_by(together) {
+                let (age, part) = self.drawn(unit[0]);
+                let end = self.fork.engine.now.after(like.remaining(age, part));
+                ends.extend(unit.iter().map(|allocation| Reverse((end, allocation.at.id))));
+            }
+            self.known.keep(kind, like);
+        }
+        for allocation in others {
+            let job = job_of(state, allocation);
+            let (age, part) = self.drawn(allocation);
             let of = (job.tenant, job.spec.as_ref());
-            let left = state.run_times().remaining(known, of, age, part)?;
-            Some(Reverse((now.after(left), allocation.at.id)))
-        };
-        self.ends = state.allocations_from(AllocationId(0)).filter_map(end).collect();
+            if let Some(left) = state.run_times().remaining(&mut self.known, of, age, part) {
+                ends.push(Reverse((self.fork.engine.now.after(left), allocation.at.id)));
+            }
+        }
+        self.ends = ends.into();
     }
+
+    /// How long it has run, and where among its like it ends.
+    fn drawn(&self, allocation: &Allocation) -> (Millis, Part) {
+        let Engine { state, now, .. } = &self.fork.engine;
+        let job = job_of(state, allocation);
+        (now.since(allocation.placed), part(self.draw, job, allocation.at.task))
+    }
+}
+
+fn job_of<'s>(state: &'s State, allocation: &Allocation) -> &'s Job {
+    state.job(allocation.at.job).expect("invariant: it is live")
 }
 
 /// Where among its like a task ends. The tasks of a gang end together. Mixed as splitmix64 does (Steele, Lea, Flood, 2014).

@@ -66,14 +66,24 @@ impl Sketch {
         self.weight / u64::from(ONE)
     }
 
-    /// Takes a number in.
-    pub(crate) fn add(&mut self, value: u64) {
+    /// Whether it surely tells of all numbers that it ever took in, and of each as much.
+    pub(crate) fn remembers_all(&self) -> bool {
+        self.weight < MOST / 4 * 3
+    }
+
+    /// Takes a number in, beside all that are known.
+    pub(crate) fn put(&mut self, value: u64) {
         let bucket = bucket_of(value);
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
-            Ok(at) => self.buckets[at].1 += ONE,
+            Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(ONE),
             Err(at) => self.buckets.insert(at, (bucket, ONE)),
         }
         self.weight += u64::from(ONE);
+    }
+
+    /// Takes a number in, and lets earlier ones count less.
+    pub(crate) fn add(&mut self, value: u64) {
+        self.put(value);
         if self.weight >= MOST {
             self.buckets.iter_mut().for_each(|(_, weight)| *weight -= weight.div_ceil(4));
             self.buckets.retain(|(_, weight)| *weight > 0);

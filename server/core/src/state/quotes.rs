@@ -12,8 +12,9 @@ pub(crate) const OPEN: usize = 100_000;
 /// The longest expected wait of each class of quotes but the last, in milliseconds.
 const CLASSES: [u64; 5] = [60_000, 600_000, 3_600_000, 21_600_000, 86_400_000];
 
-/// Quotes that have to have come out before what came of them corrects the next ones.
-const ENOUGH: u64 = 20;
+/// Quotes of a class that have to have come out before what came of them corrects the next ones; until then those of all
+/// classes do. The first to come out are those that started early, so that a few tell of too short waits.
+const ENOUGH: u64 = 50;
 
 /// A wait as it was expected, in what the ratio of the true one to it is told.
 const EVEN: u64 = 1 << 10;
@@ -114,12 +115,25 @@ impl QuoteRecord {
     /// of them do not exceed, and the one that 95 of 100 do not.
     #[must_use]
     pub fn correct(&self, middle: Millis, longest: Millis) -> (Millis, Millis) {
-        let Outturn { middle: to_middle, longest: to_longest } = &self.classes[class(middle)];
-        let half = quantile(to_middle, Part::HALF).unwrap_or(EVEN);
-        let most = quantile(to_longest, Part::percent(95)).unwrap_or(UNTRIED);
+        let class = class(middle);
+        let half = self.quantile(class, |outturn| &outturn.middle, Part::HALF).unwrap_or(EVEN);
+        let most = self.quantile(class, |outturn| &outturn.longest, Part::percent(95));
         let p50 = scale(middle.0, half, EVEN);
-        let p95 = scale(longest.0, most, EVEN);
+        let p95 = scale(longest.0, most.unwrap_or(UNTRIED), EVEN);
         (Millis(p50), Millis(p95.max(p50)))
+    }
+
+    /// What this part of the quotes of a class does not exceed, or of all quotes if too few of the class have come out. None
+    /// if too few have at all.
+    fn quantile(&self, class: usize, of: fn(&Outturn) -> &Sketch, part: Part) -> Option<u64> {
+        let enough = |sketch: &Sketch| sketch.count() >= ENOUGH;
+        let own = of(&self.classes[class]);
+        if enough(own) {
+            return own.quantile(part);
+        }
+        let mut all = Sketch::default();
+        self.classes.iter().for_each(|outturn| all.merge(of(outturn)));
+        enough(&all).then(|| all.quantile(part)).flatten()
     }
 
     fn score(&mut self, quote: &Quote, now: Time) {
@@ -141,10 +155,38 @@ impl QuoteRecord {
     }
 }
 
-fn quantile(sketch: &Sketch, part: Part) -> Option<u64> {
-    (sketch.count() >= ENOUGH).then(|| sketch.quantile(part)).flatten()
-}
-
 fn class(middle: Millis) -> usize {
     CLASSES.partition_point(|bound| *bound < middle.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quote, Quotes};
+    use crate::model::{JobId, Millis, Time};
+
+    const MINUTE: u64 = 60_000;
+
+    /// So many quotes of so long a wait, all of which come out at so many times of it.
+    fn come_out(quotes: &mut Quotes, count: u64, wait: u64, times: u64) {
+        for job in (0..count).map(JobId) {
+            let (made, middle) = (Time(0), Millis(wait));
+            let longest = middle;
+            quotes.keep(job, &Quote { made, middle, longest, times: Some((made, made)) });
+            quotes.started(job, Time(times * wait));
+        }
+    }
+
+    #[test]
+    fn what_few_came_out_of_is_corrected_as_all_are() {
+        let mut quotes = Quotes::default();
+        let told = |quotes: &Quotes| quotes.record().correct(Millis(MINUTE), Millis(MINUTE)).0.0;
+        come_out(&mut quotes, 40, 300 * MINUTE, 8);
+        assert_eq!(told(&quotes), MINUTE, "too few in all");
+        come_out(&mut quotes, 40, 300 * MINUTE, 8);
+        assert!((7 * MINUTE..10 * MINUTE).contains(&told(&quotes)), "{}", told(&quotes));
+        come_out(&mut quotes, 49, MINUTE, 2);
+        assert!(told(&quotes) >= 7 * MINUTE, "too few of the class");
+        come_out(&mut quotes, 1, MINUTE, 2);
+        assert!((MINUTE..3 * MINUTE).contains(&told(&quotes)), "{}", told(&quotes));
+    }
 }

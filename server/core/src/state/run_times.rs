@@ -161,13 +161,14 @@ impl RunTimes {
         let limit = spec.max_runtime.map(|limit| Millis(limit.0.saturating_sub(age.0)));
         let kind = Alike::of(tenant, spec);
         let enough = |sketch: &Sketch| sketch.count() >= ENOUGH;
-        let told = match self.kinds.get(&kind).filter(|known| enough(&known.sketch)) {
-            Some(like) => remaining(&like.sketch, age, part),
-            None if enough(known.of_tenant(self, tenant)) => {
-                remaining(known.of_tenant(self, tenant), age, part)
-            }
-            None if enough(known.of_all(self)) => remaining(known.of_all(self), age, part),
-            None => return limit,
+        let told = if let Some(like) = known.of_kind(self, &kind).filter(|like| enough(like)) {
+            remaining(like, age, part)
+        } else if enough(known.of_tenant(self, tenant)) {
+            remaining(known.of_tenant(self, tenant), age, part)
+        } else if enough(known.of_all(self)) {
+            remaining(known.of_all(self), age, part)
+        } else {
+            return limit;
         };
         Some(limit.map_or(told, |limit| told.min(limit)))
     }
@@ -193,27 +194,134 @@ impl Expectations {
     }
 }
 
-/// What is known of all jobs of a tenant, and of all there are: worked out when it is first asked for.
+/// What is known of like jobs, of all jobs of a tenant, and of all there are. The last two are worked out when they are first
+/// asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// With those that run; for other kinds what the state has.
+    kinds: BTreeMap<Alike, Sketch>,
     tenants: BTreeMap<TenantId, Sketch>,
     all: Option<Sketch>,
 }
 
-impl Known {
-    fn of_tenant(&mut self, run_times: &RunTimes, tenant: TenantId) -> &Sketch {
-        self.tenants
-            .entry(tenant)
-            .or_insert_with(|| merged(run_times.kinds().filter(|(kind, _)| kind.tenant == tenant)))
-    }
+/// Like tasks of which some have ended, to foresee when those end that run.
+///
+/// What has ended tells too little of what takes long: where a tenant came yesterday and its tasks run for two days, all that
+/// is known are the few that failed at once. So a task that runs counts beside those that have ended, at the time that is
+/// foreseen for it, and the oldest comes first: then a younger one that comes to its age is compared with it, too. This is
+/// Kaplan's and Meier's estimate (1958) as Efron builds it (1967), with each time drawn.
+#[derive(Debug)]
+pub struct Like {
+    sketch: Sketch,
+    limit: Option<Millis>,
+    /// The oldest that do not count.
+    passed_over: u64,
+}
 
-    fn of_all(&mut self, run_times: &RunTimes) -> &Sketch {
-        self.all.get_or_insert_with(|| merged(run_times.kinds()))
+impl Like {
+    /// How long a task goes on that has run for `age`, if it ends where this part of its like does. Those that are older have
+    /// been asked for before.
+    pub fn remaining(&mut self, age: Millis, part: Part) -> Millis {
+        let left = remaining(&self.sketch, age, part);
+        let limit = self.limit.map(|limit| Millis(limit.0.saturating_sub(age.0)));
+        let left = limit.map_or(left, |limit| left.min(limit));
+        match self.passed_over.checked_sub(1) {
+            Some(rest) => self.passed_over = rest,
+            None => self.sketch.put(age.0.saturating_add(left.0)),
+        }
+        left
     }
 }
 
-fn merged<'a>(kinds: impl Iterator<Item = (&'a Alike, &'a Ran)>) -> Sketch {
+impl Known {
+    /// The like of `running` tasks that run, if some have ended and both together are enough; otherwise they are foreseen as
+    /// others of their tenant.
+    ///
+    /// Ends that are long ago are forgotten, but not what began then and still runs. Would all of it count, most of a kind
+    /// would seem to take long. As many are left out that as many count as ends do: where as many begin as end, these began
+    /// while those ended.
+    #[must_use]
+    pub fn like(&self, run_times: &RunTimes, kind: &Alike, running: usize) -> Option<Like> {
+        let sketch = &run_times.kinds.get(kind)?.sketch;
+        let (ended, running) = (sketch.count(), running as u64);
+        if ended == 0 || ended.saturating_add(running) < ENOUGH {
+            return None;
+        }
+        let counting = if sketch.remembers_all() { running } else { ended };
+        let passed_over = running.saturating_sub(counting);
+        Some(Like { sketch: sketch.clone(), limit: kind.max_runtime, passed_over })
+    }
+
+    /// From now on what was foreseen of its tasks counts.
+    pub fn keep(&mut self, kind: Alike, like: Like) {
+        self.tenants.remove(&kind.tenant);
+        self.all = None;
+        self.kinds.insert(kind, like.sketch);
+    }
+
+    fn of_kind<'k>(&'k self, run_times: &'k RunTimes, kind: &Alike) -> Option<&'k Sketch> {
+        self.kinds.get(kind).or_else(|| Some(&run_times.kinds.get(kind)?.sketch))
+    }
+
+    fn of_tenant(&mut self, run_times: &RunTimes, tenant: TenantId) -> &Sketch {
+        let Self { kinds, tenants, .. } = self;
+        let of_tenant = run_times.kinds().filter(|(kind, _)| kind.tenant == tenant);
+        tenants.entry(tenant).or_insert_with(|| merged(kinds, of_tenant))
+    }
+
+    fn of_all(&mut self, run_times: &RunTimes) -> &Sketch {
+        let Self { kinds, all, .. } = self;
+        all.get_or_insert_with(|| merged(kinds, run_times.kinds()))
+    }
+}
+
+fn merged<'a>(
+    with_running: &BTreeMap<Alike, Sketch>,
+    kinds: impl Iterator<Item = (&'a Alike, &'a Ran)>,
+) -> Sketch {
     let mut all = Sketch::default();
-    kinds.for_each(|(_, known)| all.merge(&known.sketch));
+    kinds.for_each(|(kind, known)| all.merge(with_running.get(kind).unwrap_or(&known.sketch)));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter::repeat_n;
+
+    use super::{Alike, Known, Ran, RunTimes};
+    use crate::model::{Millis, Part, Resources, Sketch, TenantId, Time};
+
+    const MINUTE: u64 = 60_000;
+    const DAY: Millis = Millis::DAY;
+
+    /// The median of what is known of a kind of which so many ended within a minute, and so many run that began a day, and
+    /// half a minute ago.
+    fn median(ended: usize, old: usize, young: usize) -> u64 {
+        let request = Resources::default();
+        let kind = Alike { tenant: TenantId(1), request, max_runtime: None, gang_size: 0 };
+        let mut sketch = Sketch::default();
+        (0..ended).for_each(|_| sketch.add(MINUTE));
+        let run_times = RunTimes::restore([(kind.clone(), Ran { sketch, last: Time(0) })]);
+        let mut known = Known::default();
+        let mut like = known.like(&run_times, &kind, old + young).expect("they are enough");
+        for age in repeat_n(DAY, old).chain(repeat_n(Millis(MINUTE / 2), young)) {
+            let left = like.remaining(age, Part::HALF);
+            assert!(left > Millis(0));
+        }
+        known.keep(kind.clone(), like);
+        let of_kind = known.of_kind(&run_times, &kind).expect("it is kept");
+        of_kind.quantile(Part::HALF).expect("something is known")
+    }
+
+    #[test]
+    fn what_runs_counts_as_long_as_it_is_foreseen_to_run() {
+        assert!(median(10, 5, 0) < 2 * MINUTE);
+        assert!(median(10, 30, 0) > DAY.0);
+    }
+
+    /// Ten in a thousand take days, and the rest a minute: at any moment nearly all that run are of the ten.
+    #[test]
+    fn what_began_before_those_that_are_remembered_does_not_count() {
+        assert!(median(1_000, 1_000, 250) < 2 * MINUTE);
+    }
 }

@@ -378,3 +378,122 @@ fn a_budget_that_will_be_used_up_is_foreseen() {
          at +1d",
     ));
 }
+
+/// Some of its like failed within a minute, and the others run on and on. What waits behind them is told so, though nothing
+/// that has ended took long.
+#[test]
+fn what_runs_on_tells_that_its_like_take_long() {
+    expect![[r#"
+        > node a cpu=8
+          registered a
+        > tenant acme
+          created acme
+        > job acme/old cpu=1 count=8
+          submitted acme/old
+          placed acme/old/0..7 on a
+        > at +1m
+        > fail acme/old/0 acme/old/1 acme/old/2
+          ended acme/old/0 Failed
+          ended acme/old/1 Failed
+          ended acme/old/2 Failed
+        > job acme/new cpu=1 count=3
+          submitted acme/new
+          placed acme/new/0..2 on a
+        > at +10h
+        > job acme/wide cpu=8
+          submitted acme/wide
+        > job acme/next cpu=8
+          submitted acme/next
+        > quote acme/wide acme/next
+          quoted acme/wide +20h51m44s to +1d7h55m7s
+          quoted acme/next +1d16h49m46s to +3d1h35m24s
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8
+         tenant acme
+         job acme/old cpu=1 count=8
+         at +1m
+         fail acme/old/0 acme/old/1 acme/old/2
+         job acme/new cpu=1 count=3
+         at +10h
+         job acme/wide cpu=8
+         job acme/next cpu=8
+         quote acme/wide acme/next",
+    ));
+}
+
+/// The tasks of a gang end together, in looks ahead as well: whoever waits for one of them is told what whoever waits for the
+/// other is.
+#[test]
+fn gangs_that_run_are_foreseen_as_one() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/a cpu=2 count=2 gang
+          submitted acme/a
+          placed acme/a/0..1 on a
+        > at +10m
+        > succeed acme/a/0 acme/a/1
+          ended acme/a/0 Succeeded
+          ended acme/a/1 Succeeded
+          done acme/a Succeeded
+        > job acme/b cpu=2 count=2 gang
+          submitted acme/b
+          placed acme/b/0..1 on a
+        > at +30m
+        > succeed acme/b/0 acme/b/1
+          ended acme/b/0 Succeeded
+          ended acme/b/1 Succeeded
+          done acme/b Succeeded
+        > job acme/c cpu=2 count=2 gang
+          submitted acme/c
+          placed acme/c/0..1 on a
+        > at +50m
+        > succeed acme/c/0 acme/c/1
+          ended acme/c/0 Succeeded
+          ended acme/c/1 Succeeded
+          done acme/c Succeeded
+        > job acme/d cpu=2 count=2 gang
+          submitted acme/d
+          placed acme/d/0..1 on a
+        > at +55m
+        > succeed acme/d/0 acme/d/1
+          ended acme/d/0 Succeeded
+          ended acme/d/1 Succeeded
+          done acme/d Succeeded
+        > job acme/e cpu=2 count=2 gang
+          submitted acme/e
+          placed acme/e/0..1 on a
+        > at +1h
+        > job acme/f cpu=2
+          submitted acme/f
+        > job acme/g cpu=2
+          submitted acme/g
+        > quote acme/f acme/g
+          quoted acme/f +1h5m44s to +1h33m31s
+          quoted acme/g +1h5m44s to +1h33m31s
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/a cpu=2 count=2 gang
+         at +10m
+         succeed acme/a/0 acme/a/1
+         job acme/b cpu=2 count=2 gang
+         at +30m
+         succeed acme/b/0 acme/b/1
+         job acme/c cpu=2 count=2 gang
+         at +50m
+         succeed acme/c/0 acme/c/1
+         job acme/d cpu=2 count=2 gang
+         at +55m
+         succeed acme/d/0 acme/d/1
+         job acme/e cpu=2 count=2 gang
+         at +1h
+         job acme/f cpu=2
+         job acme/g cpu=2
+         quote acme/f acme/g",
+    ));
+}
