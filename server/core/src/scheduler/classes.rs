@@ -31,7 +31,16 @@ const LOOKS: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Class {
-    pub(super) kind: KindId,
+    traits: Traits,
+    /// What is left of the shared devices, ascending.
+    shares: Arc<[u16]>,
+    members: Vec<NodeId>,
+}
+
+/// What the members of a class have in common besides their shared devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Traits {
+    kind: KindId,
     /// Absent where all horizons are alike.
     horizon: Option<Horizon>,
     /// Over how many longer horizons most of the slack stays.
@@ -40,20 +49,6 @@ pub(super) struct Class {
     whole: u16,
     /// No member has more: where amounts are rounded, more than some have.
     most: Amounts,
-    /// What is left of the shared devices, ascending.
-    shares: Arc<[u16]>,
-    members: Vec<NodeId>,
-}
-
-/// What the members of a class have in common.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct ClassKey<'a> {
-    kind: KindId,
-    horizon: Option<Horizon>,
-    lasts: u8,
-    whole: u16,
-    most: &'a Amounts,
-    shares: &'a [u16],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -102,34 +97,43 @@ impl Score {
 }
 
 impl Class {
-    fn key(&self) -> ClassKey<'_> {
-        let Self { kind, horizon, lasts, whole, most, shares, .. } = self;
-        ClassKey { kind: *kind, horizon: *horizon, lasts: *lasts, whole: *whole, most, shares }
+    fn key(&self) -> (&Traits, &[u16]) {
+        (&self.traits, &self.shares)
+    }
+
+    pub(super) fn kind(&self) -> KindId {
+        self.traits.kind
     }
 
     /// Whether it tells what its members have over the horizon.
     pub(super) fn is_for(&self, horizon: Horizon) -> bool {
-        self.horizon.is_none_or(|own| own == horizon)
+        self.traits.horizon.is_none_or(|own| own == horizon)
     }
 
     /// Whether some member may have room for a task.
     pub(super) fn may_fit(&self, want: &Want) -> bool {
         !self.members.is_empty()
-            && self.most.fits(want)
+            && self.traits.most.fits(want)
             && match want.gpus {
                 GpuWant::None => true,
                 GpuWant::Share(millis) => {
-                    self.whole > 0 || self.shares.last().is_some_and(|left| *left >= millis)
+                    self.traits.whole > 0 || self.shares.last().is_some_and(|left| *left >= millis)
                 }
-                GpuWant::Whole(count) => self.whole >= count,
+                GpuWant::Whole(count) => self.traits.whole >= count,
             }
     }
 
     pub(super) fn score(&self, want: &Want) -> Score {
+        self.traits.score(&self.shares, want)
+    }
+}
+
+impl Traits {
+    fn score(&self, shares: &[u16], want: &Want) -> Score {
         let (spends_scarce, gpus_left) = match want.gpus {
             GpuWant::None => (self.has_gpus, 0),
             GpuWant::Share(millis) => {
-                match self.shares.get(self.shares.partition_point(|left| *left < millis)) {
+                match shares.get(shares.partition_point(|left| *left < millis)) {
                     Some(left) => (false, left - millis),
                     None => (true, self.whole),
                 }
@@ -168,27 +172,20 @@ impl Classes {
         room: &Room,
         horizon: Option<Horizon>,
     ) -> (u32, u32) {
-        let kept = horizon.and_then(|horizon| room.besides(horizon));
-        let kept_devices = kept.map_or(0, |kept| kept.devices);
-        let mut shares = mem::take(&mut self.shares);
-        shares.clear();
-        shares.extend(room.slack_gpus.shares(kept_devices));
-        shares.sort_unstable();
-        let most = match kept {
-            None => self.rounded_up(room.slack.clone()),
-            Some(kept) => self.rounded_up(room.slack.without(&kept.amounts)),
-        };
-        let whole = room.slack_gpus.whole(kept_devices);
-        let lasts = horizon.map_or(0, |horizon| lasts(room, horizon));
-        let key = ClassKey { kind: room.kind, horizon, lasts, whole, most: &most, shares: &shares };
-        let at = hash(&key);
+        let (traits, shares) = self.describe(room, horizon);
+        let key = (&traits, &*shares);
+        let at = hash(key);
         let known = self.by_key.find(at, |class| self.all[*class as usize].key() == key).copied();
         let class = known.unwrap_or_else(|| {
-            let (kind, has_gpus) = (room.kind, !room.gpus.is_empty());
-            let (shares, members) = (shares.as_slice().into(), Vec::new());
-            self.add(at, Class { kind, horizon, lasts, has_gpus, whole, most, shares, members })
+            let shares = shares.as_slice().into();
+            self.add(at, Class { traits, shares, members: Vec::new() })
         });
         self.shares = shares;
+        (class, self.add_member(node, class))
+    }
+
+    /// Adds a node to a class whose description is its own, and returns its place there.
+    pub(super) fn add_member(&mut self, node: NodeId, class: u32) -> u32 {
         self.members += 1;
         let members = &mut self.all[class as usize].members;
         members.push(node);
@@ -197,14 +194,57 @@ impl Classes {
             self.live += 1;
             self.log.push(class);
         }
-        (class, place)
+        place
+    }
+
+    /// How the class of a node is ranked for a task that it has room for.
+    pub(super) fn score(&mut self, room: &Room, want: &Want) -> Score {
+        let horizon = (!room.is_level()).then_some(want.horizon);
+        let (traits, shares) = self.describe(room, horizon);
+        let score = traits.score(&shares, want);
+        self.shares = shares;
+        score
+    }
+
+    /// Whether the node is in this place of the class, and the class is its own.
+    pub(super) fn holds(&mut self, node: NodeId, room: &Room, (class, place): (u32, u32)) -> bool {
+        let horizon = self.get(class).traits.horizon;
+        let (traits, shares) = self.describe(room, horizon);
+        let class = self.get(class);
+        let is_own = class.key() == (&traits, shares.as_slice());
+        let holds = is_own && class.members.get(place as usize) == Some(&node);
+        self.shares = shares;
+        holds
+    }
+
+    /// What a node's class is known by. The shares are to be put back.
+    fn describe(&mut self, room: &Room, horizon: Option<Horizon>) -> (Traits, Vec<u16>) {
+        let kept = horizon.and_then(|horizon| room.besides(horizon));
+        let kept_devices = kept.map_or(0, |kept| kept.devices);
+        let mut shares = mem::take(&mut self.shares);
+        shares.clear();
+        shares.extend(room.slack_gpus.shares(kept_devices));
+        shares.sort_unstable();
+        let most = match kept {
+            None => room.slack.clone(),
+            Some(kept) => room.slack.without(&kept.amounts),
+        };
+        let traits = Traits {
+            kind: room.kind,
+            horizon,
+            lasts: horizon.map_or(0, |horizon| lasts(room, horizon)),
+            has_gpus: !room.gpus.is_empty(),
+            whole: room.slack_gpus.whole(kept_devices),
+            most: self.rounded_up(most),
+        };
+        (traits, shares)
     }
 
     fn add(&mut self, hash_of_key: u64, class: Class) -> u32 {
         let next = position(self.all.len());
         self.all.push(class);
         let all = &self.all;
-        self.by_key.insert_unique(hash_of_key, next, |class| hash(&all[*class as usize].key()));
+        self.by_key.insert_unique(hash_of_key, next, |class| hash(all[*class as usize].key()));
         next
     }
 
@@ -242,6 +282,11 @@ impl Classes {
         *self = Self { epoch: self.epoch + 1, grain, ..Self::default() };
     }
 
+    /// Changes when positions change their meaning.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// Where those stand who follow from now on.
     pub(super) fn end(&self) -> Followed {
         Followed { epoch: self.epoch, log: self.log_base + self.log.len() as u64 }
@@ -260,7 +305,7 @@ impl Classes {
 
     /// The kinds of all members, some more than once.
     pub(super) fn kinds(&self) -> impl Iterator<Item = KindId> {
-        self.live().map(|class| self.get(class).kind)
+        self.live().map(|class| self.get(class).kind())
     }
 
     /// Forgets what is so old that whoever has not seen it had better look at all classes.
@@ -277,7 +322,7 @@ impl Classes {
     }
 }
 
-fn hash(key: &ClassKey<'_>) -> u64 {
+fn hash(key: (&Traits, &[u16])) -> u64 {
     FxBuildHasher.hash_one(key)
 }
 

@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 
 use super::{
+    classes::Score,
     gpus::GpuWant,
     index::Index,
     kind::{Kinds, ZoneId},
@@ -81,6 +82,28 @@ impl Index {
         Spot { node, count, devices }
     }
 
+    /// As [`Self::take`], and keeps the node out of the classes until it is let in.
+    pub(super) fn take_out(&mut self, id: ShapeId, node: NodeId, limit: u32) -> Spot {
+        self.leave_class(node);
+        let shape = self.shapes.used(id);
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: a candidate is there");
+        room.sidelined = true;
+        let count = room.times_in_slack(&shape.want, limit);
+        let devices = room.take(&shape.want, count);
+        self.briefs.set(node.0 as usize, Some(room));
+        Spot { node, count, devices }
+    }
+
+    /// How the node ranks for a task of the shape, if it has room for one beside what is promised.
+    pub(super) fn score(&mut self, id: ShapeId, node: NodeId) -> Option<Score> {
+        let want = &self.shapes.used(id).want;
+        let room = self.rooms[node.0 as usize].as_ref()?;
+        if !room.fits_slack(want) {
+            return None;
+        }
+        Some(self.classes.score(room, want))
+    }
+
     /// Gives back what a plan took. To those that wait nothing has grown.
     pub(super) fn untake(&mut self, id: ShapeId, spot: &Spot) {
         let shape = self.shapes.used(id);
@@ -92,11 +115,7 @@ impl Index {
     }
 
     /// The node with the tightest slack for a task of the shape, in the zone if the shape spreads over zones.
-    pub(super) fn tightest(
-        &mut self,
-        id: ShapeId,
-        zone: ZoneId,
-    ) -> Option<(super::classes::Score, NodeId)> {
+    pub(super) fn tightest(&mut self, id: ShapeId, zone: ZoneId) -> Option<(Score, NodeId)> {
         self.follow(id);
         let shape = self.shapes.used_mut(id);
         let want = &shape.want;
@@ -139,11 +158,11 @@ impl Index {
             let class = classes.get(*at);
             if !class.is_for(shape.want.horizon)
                 || !class.may_fit(&shape.want)
-                || !shape.allowed.ask(kinds, class.kind, &shape.key.constraints)
+                || !shape.allowed.ask(kinds, class.kind(), &shape.key.constraints)
             {
                 continue;
             }
-            let zone = if zonal { kinds.zone_of(class.kind) } else { ZoneId::default() };
+            let zone = if zonal { kinds.zone_of(class.kind()) } else { ZoneId::default() };
             let score = class.score(&shape.want);
             shape.ranking(zone).push(Reverse((score, *at)));
         }
@@ -221,23 +240,17 @@ impl Index {
         self.shape_mut(id).larger = (version, larger);
     }
 
-    /// Breaks the promises of a node that has room for a task without them, those that are worth least.
-    pub(super) fn break_any(
-        &mut self,
-        id: ShapeId,
-        among: Option<&dyn Fn(NodeId) -> bool>,
-    ) -> Option<NodeId> {
+    /// Breaks the promises of a node, in the zone if one is given, that has room for a task without them: those that are
+    /// worth least.
+    pub(super) fn break_any(&mut self, id: ShapeId, zone: Option<ZoneId>) -> Option<NodeId> {
         let mut best: Option<(u64, NodeId, Vec<usize>)> = None;
         let mut compared = 0;
         let count = self.rooms.len();
         let begin = self.scan_from % count.max(1);
         'rooms: for (mut from, end) in [(begin, count), (0, begin)] {
-            while let Some(at) = self.next_free(id, from, end) {
+            while let Some(at) = self.next_free(id, zone, from, end) {
                 from = at + 1;
                 let node = NodeId(u32::try_from(at).expect("invariant: fewer than 2^32"));
-                if among.is_some_and(|among| !among(node)) {
-                    continue;
-                }
                 let least = best.as_ref().map(|(least, ..)| *least);
                 if let Some((worth, broken)) = self.harm(id, node, least) {
                     best = Some((worth, node, broken));
@@ -259,13 +272,22 @@ impl Index {
     }
 
     /// The first room from `from` on, before `end`, that one task fits once promises are broken.
-    pub(super) fn next_free(&mut self, id: ShapeId, mut from: usize, end: usize) -> Option<usize> {
+    pub(super) fn next_free(
+        &mut self,
+        id: ShapeId,
+        zone: Option<ZoneId>,
+        mut from: usize,
+        end: usize,
+    ) -> Option<usize> {
         let Self { rooms, briefs, shapes, kinds, .. } = self;
         let shape = shapes.used_mut(id);
         loop {
             let (at, kind) = briefs.next_that_may_fit(from, end, &shape.want)?;
             let room = rooms[at].as_ref().expect("invariant: it has a brief");
-            if shape.allowed.ask(kinds, kind, &shape.key.constraints) && room.fits_free(&shape.want)
+            if !room.sidelined
+                && zone.is_none_or(|zone| kinds.zone_of(kind) == zone)
+                && shape.allowed.ask(kinds, kind, &shape.key.constraints)
+                && room.fits_free(&shape.want)
             {
                 return Some(at);
             }

@@ -186,9 +186,15 @@ impl Index {
     /// Whether the node's room is as the state has it.
     pub(super) fn is_true(&mut self, state: &State, node: NodeId) -> bool {
         let now = self.room_now(state, node);
-        match (self.room(node), &now) {
+        match (self.rooms.get(node.0 as usize).and_then(Option::as_ref), &now) {
             (Some(room), Some(now)) => {
-                room.matches(now) && self.briefs.is_true(node.0 as usize, room)
+                let classes = &mut self.classes;
+                let holds = |at: &(u32, u32)| classes.holds(node, room, *at);
+                room.matches(now)
+                    && self.briefs.is_true(node.0 as usize, room)
+                    && !room.sidelined
+                    && (!room.is_level() || room.open == room.classes[0].is_some())
+                    && room.classes.iter().flatten().all(holds)
             }
             (None, None) => true,
             _ => false,
@@ -260,16 +266,19 @@ impl Index {
         self.briefs.set(node.0 as usize, self.rooms[node.0 as usize].as_ref());
     }
 
-    pub(super) fn leave_class(&mut self, node: NodeId) {
-        for at in 0..Horizon::COUNT {
-            let Some(room) = &mut self.rooms[node.0 as usize] else { return };
-            let Some((class, place)) = room.classes[at].take() else { continue };
+    /// Takes the node out of its classes. Which these were.
+    pub(super) fn leave_class(&mut self, node: NodeId) -> [Option<(u32, u32)>; Horizon::COUNT] {
+        let Some(room) = &mut self.rooms[node.0 as usize] else { return Default::default() };
+        let left = mem::take(&mut room.classes);
+        for (at, left) in left.iter().enumerate() {
+            let Some((class, place)) = *left else { continue };
             if let Some(moved) = self.classes.leave(class, place) {
                 let moved = self.rooms[moved.0 as usize].as_mut();
                 let moved = moved.expect("invariant: a member has a room");
                 moved.classes[at] = Some((class, place));
             }
         }
+        left
     }
 
     pub(super) fn join_class(&mut self, node: NodeId) {
@@ -289,12 +298,33 @@ impl Index {
         }
     }
 
-    /// Keeps the job that is being placed off a node of which it may have no more, or lets it in again.
-    pub(super) fn sideline(&mut self, node: NodeId, sidelined: bool) {
-        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
-        room.sidelined = sidelined;
-        self.leave_class(node);
+    /// Keeps the job that is being placed off a node of which it may have no more.
+    pub(super) fn sideline(&mut self, node: NodeId) -> Sidelined {
+        let classes = self.leave_class(node);
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
+        room.sidelined = true;
+        Sidelined { node, classes, epoch: self.classes.epoch() }
+    }
+
+    /// Lets the node in again after what it had was taken.
+    pub(super) fn let_in(&mut self, node: NodeId) {
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
+        room.sidelined = false;
         self.join_class(node);
+    }
+
+    /// Lets a node in again: into the classes that it left, if it was in any and they are still known.
+    pub(super) fn let_back(&mut self, sidelined: Sidelined) {
+        let Sidelined { node, mut classes, epoch } = sidelined;
+        if classes.iter().all(Option::is_none) || epoch != self.classes.epoch() {
+            return self.let_in(node);
+        }
+        for (class, place) in classes.iter_mut().flatten() {
+            *place = self.classes.add_member(node, *class);
+        }
+        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
+        room.sidelined = false;
+        room.classes = classes;
     }
 
     /// Shapes whose jobs' other tasks decide where the next may go.
@@ -378,6 +408,21 @@ fn join(classes: &mut Classes, node: NodeId, room: &mut Room, horizons: [bool; H
     }
     for horizon in Horizon::ALL.into_iter().filter(|horizon| horizons[horizon.index()]) {
         room.classes[horizon.index()] = Some(classes.join(node, room, Some(horizon)));
+    }
+}
+
+/// A node that is kept out of the classes for a while, and where it was.
+#[derive(Clone, Debug)]
+pub(super) struct Sidelined {
+    node: NodeId,
+    classes: [Option<(u32, u32)>; Horizon::COUNT],
+    epoch: u32,
+}
+
+impl Sidelined {
+    /// A node that was out of the classes when tasks were placed on it.
+    pub(super) fn taken_out(node: NodeId) -> Self {
+        Self { node, classes: Default::default(), epoch: 0 }
     }
 }
 

@@ -77,11 +77,6 @@ impl Kinds {
         self.zone_of[kind.0 as usize]
     }
 
-    /// Region and zone.
-    pub(super) fn zone(&self, zone: ZoneId) -> &(Name, Name) {
-        &self.zones[zone.0 as usize]
-    }
-
     pub(super) fn zone_count(&self) -> usize {
         self.zones.len()
     }

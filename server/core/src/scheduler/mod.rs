@@ -4,7 +4,8 @@
 //! [`Scheduler::plan`] then answers with the next [`Plan`], until there is none. The phases: order (`queue.rs`, and
 //! `order.rs` by shares that `shares.rs` measures), filter (`filter.rs`, asked once a kind of node in `kind.rs`), rank
 //! (`classes.rs`: nodes with equal slack are ranked as one), place (`find.rs` for one task, `place.rs` for a job,
-//! `batching.rs` for all that came at once), preempt (`preempt.rs`; `claims.rs` and `take_back.rs` for what is guaranteed).
+//! `spreading.rs` for one whose tasks keep apart, `batching.rs` for all that came at once), preempt (`preempt.rs`;
+//! `claims.rs` and `take_back.rs` for what is guaranteed).
 //! `moving.rs` lets tasks under notice go to what room is left then. `index.rs` keeps a room for each node (`room.rs`) in
 //! step with the state, `promise.rs` keeps parts of rooms for tasks to come, `starts/` plans what begins later, and
 //! `wake.rs` lets parked work back in. All of it is derived from the state and can be built anew from it. `explain.rs` and
@@ -40,6 +41,7 @@ mod shape;
 mod shapes;
 mod shares;
 mod spread;
+mod spreading;
 mod starts;
 mod take_back;
 mod wake;
@@ -72,7 +74,7 @@ use crate::{
 const TASKS_PER_PLAN: u32 = 256;
 
 /// As many of a job whose tasks keep apart: each plan begins with a look at all that it has placed.
-const SPREAD_TASKS_PER_PLAN: u32 = 4_096;
+const SPREAD_TASKS_PER_PLAN: u32 = 16_384;
 
 /// Shapes for which one pass looks over the fleet for room to make, gangs and spreads aside: the look is long.
 const ATTEMPTS_PER_PASS: u32 = 4;

@@ -91,7 +91,7 @@ impl Scheduler {
         for (_, shape) in waiting.into_iter().take(JOBS_ASKED) {
             let mut from = 0;
             while nodes.len() < most
-                && let Some(at) = self.index.next_free(shape, from, end)
+                && let Some(at) = self.index.next_free(shape, None, from, end)
             {
                 nodes.extend(u32::try_from(at).map(NodeId));
                 from = at + 1;
