@@ -24,6 +24,8 @@ pub(super) struct Need {
     pub(super) alone: Millis,
     /// When it is gone at the latest, from its start, or is expected to be; absent where nothing tells.
     pub(super) bound: Option<Millis>,
+    /// From when on, after its start, it is in the way of no start that is planned.
+    pub(super) cleared: Option<Millis>,
     /// It may start when it has room only if what is expected comes true.
     pub(super) trusts: bool,
 }
@@ -36,16 +38,13 @@ impl Need {
         let run = spec.max_runtime.map_or(run, |max| max.min(run));
         let want = names.want(&spec.request, spec.horizon());
         let devices = devices(spec.request.gpu_millis);
+        // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
+        let alone = Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0));
+        let bound = spec.max_runtime.or(expected);
+        // Days of work that must be complete by a time come out better where it leaves a little time in between.
+        let cleared = if spec.is_timed() { bound.map(|bound| bound.max(alone)) } else { bound };
         let least = row(&want, devices).map(|wanted| if wanted == 0 { i64::MIN } else { wanted });
-        Self {
-            want,
-            devices,
-            least,
-            // What windows take is cleared a minute before; and nothing starts so near to one that it gets notice.
-            alone: Millis((run.0.saturating_add(Window::CLEARED.0)).max(Window::LEAD.0)),
-            bound: spec.max_runtime.or(expected),
-            trusts: false,
-        }
+        Self { want, devices, least, alone, bound, cleared, trusts: false }
     }
 
     pub(super) fn horizon(&self) -> Horizon {

@@ -257,6 +257,7 @@ impl Profile {
     ) -> impl Iterator<Item = (usize, &Step, Row)> {
         let alone = start.after(need.alone);
         let gone = need.bound.map_or(Time(u64::MAX), |bound| start.after(bound));
+        let cleared = need.cleared.map_or(Time(u64::MAX), |cleared| start.after(cleared));
         let horizon = need.horizon().index();
         let steps = self.steps.iter().enumerate().skip(first);
         let there = steps.take_while(move |(_, step)| step.from < alone.max(gone));
@@ -264,7 +265,7 @@ impl Profile {
             .filter(move |(_, step)| step.from < alone || (step.is_reserved && step.from < gone));
         there.map(move |(at, step)| {
             let mut left = step.left[horizon];
-            if step.is_reserved && step.from >= gone {
+            if step.is_reserved && step.from >= cleared {
                 left.iter_mut().zip(step.reserved).for_each(|(left, kept)| *left += kept);
             }
             (at, step, left)
