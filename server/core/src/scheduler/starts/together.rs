@@ -63,9 +63,7 @@ impl Together {
             is_gang: job.spec.gang,
         }
     }
-}
 
-impl Together {
     /// How many more tasks may lie on a node and in its zone.
     fn room(&self, profile: &Profile, at: usize) -> u32 {
         self.spread.node_room(profile.node).min(self.spread.zone_room(&self.places[at]))
