@@ -320,3 +320,40 @@ fn what_is_planned_for_a_gang_ends_with_any_of_its_nodes_and_outlives_a_restart(
          at +8s",
     ));
 }
+
+#[test]
+fn nodes_on_which_fewer_tasks_start_no_more_are_let_go() {
+    expect![[r#"
+        > node a b c cpu=4
+          registered a
+          registered b
+          registered c
+        > tenant acme
+          created acme
+        > job acme/full count=3 cpu=3 max=1h
+          submitted acme/full
+          placed acme/full/0 on a
+          placed acme/full/1 on c
+          placed acme/full/2 on b
+        > job acme/apart count=3 cpu=2 per-node=1
+          submitted acme/apart
+        > at +2s
+          +1s planned 3 of acme/apart on a (1), b (1), c (1) at +1h
+        > resize acme/apart 1
+          dropped acme/apart/1..2 Cancelled
+          resized acme/apart to 1
+        > job acme/small count=2 cpu=1
+          submitted acme/small
+          placed acme/small/0 on b
+          placed acme/small/1 on c
+    "#]]
+    .assert_eq(&play(
+        "node a b c cpu=4
+         tenant acme
+         job acme/full count=3 cpu=3 max=1h
+         job acme/apart count=3 cpu=2 per-node=1
+         at +2s
+         resize acme/apart 1
+         job acme/small count=2 cpu=1",
+    ));
+}

@@ -48,12 +48,12 @@ impl Held {
 
 impl Scheduler {
     /// Keeps the nodes on which starts are planned out of the index, and no others, after an event that may have changed
-    /// what is planned: it plans a start or changes a job, or fewer starts are planned than before.
+    /// what is planned: it plans a start, changes a job or drops tasks, or fewer starts are planned than before.
     pub(in crate::scheduler) fn hold_planned(&mut self, state: &State, event: &Event) {
         match event {
-            Event::StartPlanned { job, .. } | Event::JobUpdated { id: job, .. } => {
-                self.hold_for(state, *job);
-            }
+            Event::StartPlanned { job, .. }
+            | Event::JobUpdated { id: job, .. }
+            | Event::TasksDropped { job, .. } => self.hold_for(state, *job),
             _ if state.planned_count() == self.starts.held.jobs.len() => {}
             Event::StartUnplanned { job } | Event::TasksPlaced { job, .. } => {
                 self.hold_for(state, *job);
