@@ -267,3 +267,28 @@ fn place(constraints: Option<&Constraints>) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use offpeak::v1::{PlannedStart, StartPlace};
+
+    use super::planned;
+
+    fn on(nodes: &[(&str, u32)]) -> String {
+        let place =
+            |(node, tasks): &(&str, u32)| StartPlace { node: (*node).into(), tasks: *tasks };
+        let places: Vec<StartPlace> = nodes.iter().map(place).collect();
+        let tasks = places.iter().map(|place| place.tasks).sum();
+        let node = places[0].node.clone();
+        planned(&PlannedStart { start_time: None, node, tasks, places }, |_| "noon".to_owned())
+    }
+
+    #[test]
+    fn a_planned_start_names_its_first_nodes() {
+        assert_eq!(on(&[("a", 2)]), "2 tasks on a at noon");
+        assert_eq!(on(&[("a", 2), ("b", 1)]), "3 tasks on a (2), b (1) at noon");
+        let many = [("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1), ("f", 1)];
+        let told = "6 tasks on a (1), b (1), c (1), d (1), 2 more nodes at noon";
+        assert_eq!(on(&many), told);
+    }
+}

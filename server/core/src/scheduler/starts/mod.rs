@@ -21,8 +21,8 @@
 //! owners what they keep whether it comes true or not.
 //!
 //! Planned starts are committed as events, and this module derives all else from the state. It looks at a bounded number
-//! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: starts of more
-//! tasks together than one round looks at nodes, and planned starts by preemption.
+//! of jobs and nodes, and not more often than its effort, which is counted, allows. Deliberately absent: starts of
+//! gangs that need more nodes than one round looks at, and planned starts by preemption.
 
 mod candidates;
 mod ends;
