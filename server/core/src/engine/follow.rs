@@ -83,9 +83,12 @@ impl Engine {
             Event::TaskEnded { at, .. } => {
                 self.touch_job(at.job);
             }
-            Event::TaskEvicted { at, reason, .. } => {
+            Event::TaskEvicted { at, reason, early, .. } => {
                 self.touch_job(at.job);
-                self.evicted.insert(at.job, *reason);
+                // Who goes before its notice ends shortens nobody else's: a gang is under notice as a whole.
+                if early.is_none() {
+                    self.evicted.insert(at.job, *reason);
+                }
                 self.note_tried(at);
             }
             Event::BudgetTurned { level, .. } if level.stops_new() => {

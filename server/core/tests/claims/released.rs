@@ -143,3 +143,41 @@ fn who_is_cancelled_or_over_budget_may_be_released_too() {
          release acme/train/0",
     ));
 }
+
+#[test]
+fn what_is_left_of_a_gang_keeps_its_notice_when_another_task_is_released() {
+    expect![[r#"
+        > node a b cpu=4
+          registered a
+          registered b
+        > tenant acme
+          created acme
+        > job acme/ring count=2 cpu=2 gang notice=1m
+          submitted acme/ring
+          placed acme/ring/0..1 on a
+        > job acme/slow cpu=4 notice=10m
+          submitted acme/slow
+          placed acme/slow/0 on b
+        > job acme/high count=2 cpu=4 priority=1
+          submitted acme/high
+          notice acme/slow/0 on b at +10m Preempted
+          notice acme/ring/0 on a at +10m Preempted
+          notice acme/ring/1 on a at +10m Preempted
+        > release acme/ring/0
+          evicted acme/ring/0 from a Preempted, released
+        > at +11m
+          +10m evicted acme/ring/1 from a Preempted
+          +10m evicted acme/slow/0 from b Preempted
+          +10m placed acme/high/0 on a
+          +10m placed acme/high/1 on b
+    "#]]
+    .assert_eq(&play(
+        "node a b cpu=4
+         tenant acme
+         job acme/ring count=2 cpu=2 gang notice=1m
+         job acme/slow cpu=4 notice=10m
+         job acme/high count=2 cpu=4 priority=1
+         release acme/ring/0
+         at +11m",
+    ));
+}
