@@ -165,6 +165,9 @@ impl Scheduler {
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
         let made = preempt::preempt(state, now, &demands, &self.kept(shape));
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
+        if made.counts_on.iter().any(|node| self.starts.held.priority_on(*node).is_some()) {
+            self.starts.give_way(now);
+        }
         if !made.counts_on.is_empty() {
             self.counted_on.insert(shape, made.counts_on);
         }

@@ -256,8 +256,8 @@ fn a_gang_that_planned_takes_room_back_when_it_may() {
         > at +1h
           +1h notice acme/low/0 on a at +1h2m Preempted
           +1h notice acme/low/1 on b at +1h2m Preempted
+          +1h unplanned acme/high
         > at +1h3m
-          +1h1s unplanned acme/high
           +1h2m evicted acme/low/0 from a Preempted
           +1h2m evicted acme/low/1 from b Preempted
           +1h2m placed acme/high/0 on a
@@ -355,5 +355,53 @@ fn nodes_on_which_fewer_tasks_start_no_more_are_let_go() {
          at +2s
          resize acme/apart 1
          job acme/small count=2 cpu=1",
+    ));
+}
+
+#[test]
+fn planned_starts_give_way_to_a_gang_for_which_room_is_made() {
+    expect![[r#"
+        > node a b cpu=4
+          registered a
+          registered b
+        > tenant acme
+          created acme
+        > job acme/low count=2 cpu=4 max=1h notice=0s
+          submitted acme/low
+          placed acme/low/0 on a
+          placed acme/low/1 on b
+        > job acme/next cpu=4
+          submitted acme/next
+        > at +2s
+          +1s planned 1 of acme/next on a at +1h
+        > job acme/high count=2 cpu=4 gang priority=10 max=10m
+          submitted acme/high
+          notice acme/low/0 on a at +2s Preempted
+          notice acme/low/1 on b at +2s Preempted
+          unplanned acme/next
+        > at +4s
+          +2s evicted acme/low/0 from a Preempted
+          +2s evicted acme/low/1 from b Preempted
+          +2s placed acme/high/0 on a
+          +2s placed acme/high/1 on b
+          +3s planned 1 of acme/low on a at +10m2s
+          +3s planned 1 of acme/next on b at +10m2s
+        > at +11m
+          +10m2s ended acme/high/0 TimedOut
+          +10m2s ended acme/high/1 TimedOut
+          +10m2s done acme/high Failed
+          +10m2s placed acme/low/0 on a
+          +10m2s placed acme/low/1 on b
+          +10m2s planned 1 of acme/next on a at +1h10m2s
+    "#]]
+    .assert_eq(&play(
+        "node a b cpu=4
+         tenant acme
+         job acme/low count=2 cpu=4 max=1h notice=0s
+         job acme/next cpu=4
+         at +2s
+         job acme/high count=2 cpu=4 gang priority=10 max=10m
+         at +4s
+         at +11m",
     ));
 }

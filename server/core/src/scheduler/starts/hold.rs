@@ -18,7 +18,7 @@ pub(in crate::scheduler) struct Held {
 
 impl Held {
     /// The highest priority of the jobs with starts planned on a node, if there are any.
-    pub(super) fn priority_on(&self, node: NodeId) -> Option<Priority> {
+    pub(in crate::scheduler) fn priority_on(&self, node: NodeId) -> Option<Priority> {
         let first = (node, Priority(i32::MIN), JobId(0));
         let last = (node, Priority(i32::MAX), JobId(u64::MAX));
         Some(self.by_node.range(first..=last).next_back()?.1)
