@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Eviction, filter, future::Future, spread::Spread, take_back};
+use super::{Eviction, filter, future::Future, spread::Spread, starts::Held, take_back};
 use crate::{
     fairness,
     model::{
@@ -44,6 +44,25 @@ pub(super) struct Preemption {
     pub(super) refused: Option<Priority>,
 }
 
+/// Nodes whose room is kept: for planned starts, and for gangs, those of lower priority than work that comes aside, which
+/// have let go.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) starts: &'a Held,
+    pub(super) gangs: &'a BTreeSet<NodeId>,
+}
+
+impl Kept<'_> {
+    /// The highest priority of others than the job for which the node's room is kept. What is kept for itself is kept from
+    /// nobody.
+    fn from(&self, job: JobId, node: NodeId) -> Option<Priority> {
+        if self.gangs.contains(&node) {
+            return Some(Priority(i32::MAX));
+        }
+        self.starts.priority_but_of(job, node)
+    }
+}
+
 /// Who goes first is least.
 type Turn = (Priority, Reverse<Time>, Reverse<AllocationId>);
 
@@ -56,7 +75,7 @@ pub(super) fn preempt(
     state: &State,
     now: Time,
     demands: &[(&Job, u32)],
-    kept: &BTreeMap<NodeId, Priority>,
+    kept: Kept<'_>,
 ) -> Preemption {
     let mut making =
         Making { kept: Some(kept), ..Making::new(state, now, take_back::going(state)) };
@@ -104,8 +123,8 @@ pub(super) fn could_make_room(
 pub(super) struct Making<'a> {
     pub(super) state: &'a State,
     now: Time,
-    /// Nodes whose room is kept for others, with the highest priority of these, if that matters.
-    kept: Option<&'a BTreeMap<NodeId, Priority>>,
+    /// Nodes whose room is kept for others, if that matters.
+    kept: Option<Kept<'a>>,
     futures: BTreeMap<NodeId, Future>,
     pub(super) chosen: Vec<(Allocation, Arc<Preemptor>)>,
     /// The tenant within whose guarantee something may be taken back, if it has one.
@@ -195,24 +214,24 @@ impl<'a> Making<'a> {
         true
     }
 
-    fn kept_for(&self, node: NodeId) -> Option<Priority> {
-        self.kept.and_then(|kept| kept.get(&node)).copied()
+    fn kept_from(&self, job: &Job, node: NodeId) -> Option<Priority> {
+        self.kept.and_then(|kept| kept.from(job.id, node))
     }
 
     /// Whether the room of the node is kept for work that goes first.
     fn is_kept_from(&self, job: &Job, node: NodeId) -> bool {
         let own = job.spec.priority;
         let claims = || fairness::claims(self.state, job.tenant, &job.spec.request);
-        self.kept_for(node).is_some_and(|kept| kept > own || kept == own && !claims())
+        self.kept_from(job, node).is_some_and(|kept| kept > own || kept == own && !claims())
     }
 
     /// Whether the job may count on what is free on the node already: where it is kept for others, only the rounds that
-    /// plan starts give it away, by priority and to neither gangs nor spreads. A gang has the node kept for itself.
+    /// plan starts give it away, by priority. A gang has the node kept for itself.
     fn counts_free(&self, job: &Job, node: NodeId) -> bool {
-        let is_first = |kept: Priority| kept < job.spec.priority && !alone(job);
+        let is_first = |kept: Priority| kept < job.spec.priority;
         job.spec.gang
             || self.futures.contains_key(&node)
-            || self.kept_for(node).is_none_or(is_first)
+            || self.kept_from(job, node).is_none_or(is_first)
     }
 
     fn future(&mut self, node: &Node, job: &Job) -> Future {

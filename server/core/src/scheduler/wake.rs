@@ -9,7 +9,7 @@ use std::{
 use super::{
     ATTEMPTS_PER_PASS, Eviction, Scheduler,
     claims::Grown,
-    preempt,
+    preempt::{self, Kept},
     queue::Lane,
     shape::{ShapeId, ShapeKey},
     take_back,
@@ -163,7 +163,9 @@ impl Scheduler {
             self.attempts_left = left;
         }
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
-        let made = preempt::preempt(state, now, &demands, &self.kept(shape));
+        let gangs = self.counted_on.values().flatten().copied().collect();
+        let kept = Kept { starts: &self.starts.held, gangs: &gangs };
+        let made = preempt::preempt(state, now, &demands, kept);
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
         if made.counts_on.iter().any(|node| self.starts.held.priority_on(*node).is_some()) {
             self.starts.give_way(now);
@@ -177,15 +179,6 @@ impl Scheduler {
         }
         self.asked_back.extend(self.claiming(state, shape));
         (!made.notices.is_empty()).then_some(made.notices)
-    }
-
-    /// Nodes whose room is kept from the shape for planned starts or gangs, with the highest priority of these. Gangs of
-    /// lower priority than work that comes have let go.
-    fn kept(&self, shape: ShapeId) -> BTreeMap<NodeId, Priority> {
-        let mut kept = self.starts.held.nodes_but_of(self.index.shape(shape).key.job);
-        let counted_on = self.counted_on.values().flatten();
-        kept.extend(counted_on.map(|node| (*node, Priority(i32::MAX))));
-        kept
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.

@@ -626,3 +626,72 @@ fn what_comes_after_all_that_is_planned_still_goes_beside_it() {
     assert!(!happened.contains("planned 1 of acme/wide80"), "not all have a planned start");
     assert!(happened.contains("placed acme/small/0 on a"), "{happened}");
 }
+
+#[test]
+fn what_is_planned_for_work_is_not_kept_from_itself() {
+    expect![[r#"
+        > node a cpu=4
+          registered a
+        > tenant acme
+          created acme
+        > job acme/low cpu=4 max=3h min=1h
+          submitted acme/low
+          placed acme/low/0 on a
+        > job acme/high cpu=4 priority=10
+          submitted acme/high
+        > at +2s
+          +1s planned 1 of acme/high on a at +3h
+        > at +1h
+          +1h notice acme/low/0 on a at +1h2m Preempted
+        > at +1h3m
+          +1h1s unplanned acme/high
+          +1h2m evicted acme/low/0 from a Preempted
+          +1h2m placed acme/high/0 on a
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=4
+         tenant acme
+         job acme/low cpu=4 max=3h min=1h
+         job acme/high cpu=4 priority=10
+         at +2s
+         at +1h
+         at +1h3m",
+    ));
+}
+
+#[test]
+fn what_is_planned_for_tasks_that_keep_apart_is_not_kept_from_them() {
+    expect![[r#"
+        > node a b cpu=4
+          registered a
+          registered b
+        > tenant acme
+          created acme
+        > job acme/low count=2 cpu=4 max=3h min=1h
+          submitted acme/low
+          placed acme/low/0 on a
+          placed acme/low/1 on b
+        > job acme/high count=2 cpu=4 priority=10 per-node=1
+          submitted acme/high
+        > at +2s
+          +1s planned 2 of acme/high on a (1), b (1) at +3h
+        > at +1h
+          +1h notice acme/low/0 on a at +1h2m Preempted
+          +1h notice acme/low/1 on b at +1h2m Preempted
+        > at +1h3m
+          +1h1s unplanned acme/high
+          +1h2m evicted acme/low/0 from a Preempted
+          +1h2m evicted acme/low/1 from b Preempted
+          +1h2m placed acme/high/0 on a
+          +1h2m placed acme/high/1 on b
+    "#]]
+    .assert_eq(&play(
+        "node a b cpu=4
+         tenant acme
+         job acme/low count=2 cpu=4 max=3h min=1h
+         job acme/high count=2 cpu=4 priority=10 per-node=1
+         at +2s
+         at +1h
+         at +1h3m",
+    ));
+}

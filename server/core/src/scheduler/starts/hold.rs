@@ -19,9 +19,7 @@ pub(in crate::scheduler) struct Held {
 impl Held {
     /// The highest priority of the jobs with starts planned on a node, if there are any.
     pub(in crate::scheduler) fn priority_on(&self, node: NodeId) -> Option<Priority> {
-        let first = (node, Priority(i32::MIN), JobId(0));
-        let last = (node, Priority(i32::MAX), JobId(u64::MAX));
-        Some(self.by_node.range(first..=last).next_back()?.1)
+        Some(self.on(node).next_back()?.1)
     }
 
     /// Whether the node is held for the job at this priority.
@@ -30,19 +28,25 @@ impl Held {
         held.is_some_and(|(nodes, at)| *at == priority && nodes.contains(&node))
     }
 
-    /// The nodes, each with the highest priority of its jobs.
-    pub(super) fn nodes(&self) -> BTreeMap<NodeId, Priority> {
-        self.nodes_but_of(None)
+    /// The highest priority of others than the job with starts planned on a node, if there are any.
+    pub(in crate::scheduler) fn priority_but_of(
+        &self,
+        job: JobId,
+        node: NodeId,
+    ) -> Option<Priority> {
+        Some(self.on(node).rfind(|(.., other)| *other != job)?.1)
     }
 
-    /// Those that are held for other jobs than this one.
-    pub(in crate::scheduler) fn nodes_but_of(
-        &self,
-        job: Option<JobId>,
-    ) -> BTreeMap<NodeId, Priority> {
-        let others = self.by_node.iter().filter(|(.., held)| Some(*held) != job);
-        // Of one node the highest comes last and stays.
-        others.map(|(node, priority, _)| (*node, *priority)).collect()
+    /// The nodes, some more than once.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.by_node.iter().map(|(node, ..)| *node)
+    }
+
+    /// Who has starts planned on a node, the highest priority last.
+    fn on(&self, node: NodeId) -> impl DoubleEndedIterator<Item = &(NodeId, Priority, JobId)> {
+        let first = (node, Priority(i32::MIN), JobId(0));
+        let last = (node, Priority(i32::MAX), JobId(u64::MAX));
+        self.by_node.range(first..=last)
     }
 }
 

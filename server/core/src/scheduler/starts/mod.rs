@@ -42,7 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use candidates::Urgency;
 use ends::Sight;
 use expecting::Pace;
-use hold::Held;
+pub(super) use hold::Held;
 use layout::{Laying, Layout};
 use order::Order;
 use profile::Profile;
@@ -238,7 +238,7 @@ impl Scheduler {
         coming: Vec<NodeId>,
         guessed: bool,
     ) -> Vec<Profile> {
-        let mut nodes: BTreeSet<NodeId> = self.starts.held.nodes().into_keys().collect();
+        let mut nodes: BTreeSet<NodeId> = self.starts.held.nodes().collect();
         nodes.extend(coming.into_iter().take(self.starts.effort.nodes));
         if !self.starts.timed.is_empty() {
             let count = self.index.rooms.len();
