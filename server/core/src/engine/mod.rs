@@ -237,7 +237,10 @@ impl Engine {
                     placed += placements.iter().map(|p| p.count as usize).sum::<usize>();
                     self.emit(Event::TasksPlaced { job, placements });
                 }
-                Plan::Preempt { notices } => {
+                Plan::Preempt { notices, unplanned } => {
+                    for job in unplanned {
+                        self.emit(Event::StartUnplanned { job });
+                    }
                     for Eviction { at, notice, by } in notices {
                         self.give_notice(at.id, notice, Some(&by));
                     }

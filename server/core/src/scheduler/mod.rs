@@ -89,10 +89,12 @@ pub enum Plan {
         /// Ascending by task.
         placements: Vec<Placement>,
     },
-    /// Give notice to make room for jobs of higher priority, or that are guaranteed it.
+    /// Make room for jobs of higher priority, or that are guaranteed it.
     Preempt {
-        /// To whom.
+        /// Who is given notice.
         notices: Vec<Eviction>,
+        /// Whose planned start gives way to a gang at once, so that it is not in the way when the last room is made.
+        unplanned: Vec<JobId>,
     },
 }
 
@@ -304,8 +306,8 @@ impl Scheduler {
             }
             self.index.park(lane.shape);
             self.queue.park(lane.shape);
-            if !waits && let Some(notices) = self.make_room(state, now, lane.shape) {
-                return Some(Plan::Preempt { notices });
+            if !waits && let Some(plan) = self.make_room(state, now, lane.shape) {
+                return Some(plan);
             }
         }
         self.owed.pass_is_over(state);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    ATTEMPTS_PER_PASS, Eviction, Scheduler,
+    ATTEMPTS_PER_PASS, Plan, Scheduler,
     claims::Grown,
     preempt::{self, Kept},
     queue::Lane,
@@ -147,12 +147,7 @@ impl Scheduler {
     }
 
     /// Announces what lets a parked shape's tasks in later, if anything does.
-    pub(super) fn make_room(
-        &mut self,
-        state: &State,
-        now: Time,
-        shape: ShapeId,
-    ) -> Option<Vec<Eviction>> {
+    pub(super) fn make_room(&mut self, state: &State, now: Time, shape: ShapeId) -> Option<Plan> {
         let demands = self.demands(state, shape);
         let (last, _) = demands.last()?;
         if self.index.shape(shape).key.job.is_none() {
@@ -167,9 +162,7 @@ impl Scheduler {
         let kept = Kept { starts: &self.starts.held, gangs: &gangs };
         let made = preempt::preempt(state, now, &demands, kept);
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
-        if made.counts_on.iter().any(|node| self.starts.held.priority_on(*node).is_some()) {
-            self.starts.give_way(now);
-        }
+        let unplanned = self.starts.held.jobs_on(&made.counts_on);
         if !made.counts_on.is_empty() {
             self.counted_on.insert(shape, made.counts_on);
         }
@@ -178,7 +171,9 @@ impl Scheduler {
             self.asked.insert(shape, asked);
         }
         self.asked_back.extend(self.claiming(state, shape));
-        (!made.notices.is_empty()).then_some(made.notices)
+        let notices = made.notices;
+        let some = !notices.is_empty() || !unplanned.is_empty();
+        some.then_some(Plan::Preempt { notices, unplanned })
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.

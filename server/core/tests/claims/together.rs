@@ -254,9 +254,9 @@ fn a_gang_that_planned_takes_room_back_when_it_may() {
         > at +2s
           +1s planned 2 of acme/high on a (1), b (1) at +3h
         > at +1h
+          +1h unplanned acme/high
           +1h notice acme/low/0 on a at +1h2m Preempted
           +1h notice acme/low/1 on b at +1h2m Preempted
-          +1h unplanned acme/high
         > at +1h3m
           +1h2m evicted acme/low/0 from a Preempted
           +1h2m evicted acme/low/1 from b Preempted
@@ -376,9 +376,9 @@ fn planned_starts_give_way_to_a_gang_for_which_room_is_made() {
           +1s planned 1 of acme/next on a at +1h
         > job acme/high count=2 cpu=4 gang priority=10 max=10m
           submitted acme/high
+          unplanned acme/next
           notice acme/low/0 on a at +2s Preempted
           notice acme/low/1 on b at +2s Preempted
-          unplanned acme/next
         > at +4s
           +2s evicted acme/low/0 from a Preempted
           +2s evicted acme/low/1 from b Preempted

@@ -50,12 +50,6 @@ impl Starts {
         }
     }
 
-    /// A gang counts on nodes with planned starts: these are planned elsewhere at once, so that they are not in its way when
-    /// the rest of its room is made.
-    pub(in crate::scheduler) fn give_way(&mut self, now: Time) {
-        (self.due, self.pace.on_held) = (Some(now), Some(now));
-    }
-
     /// What happened so far has been looked at.
     pub(super) fn forget_due(&mut self) {
         self.due = None;

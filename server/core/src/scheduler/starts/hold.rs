@@ -18,7 +18,7 @@ pub(in crate::scheduler) struct Held {
 
 impl Held {
     /// The highest priority of the jobs with starts planned on a node, if there are any.
-    pub(in crate::scheduler) fn priority_on(&self, node: NodeId) -> Option<Priority> {
+    pub(super) fn priority_on(&self, node: NodeId) -> Option<Priority> {
         Some(self.on(node).next_back()?.1)
     }
 
@@ -35,6 +35,13 @@ impl Held {
         node: NodeId,
     ) -> Option<Priority> {
         Some(self.on(node).rfind(|(.., other)| *other != job)?.1)
+    }
+
+    /// The jobs with starts planned on any of these nodes.
+    pub(in crate::scheduler) fn jobs_on(&self, nodes: &BTreeSet<NodeId>) -> Vec<JobId> {
+        let jobs: BTreeSet<JobId> =
+            nodes.iter().flat_map(|node| self.on(*node)).map(|(.., job)| *job).collect();
+        jobs.into_iter().collect()
     }
 
     /// The nodes, some more than once.
