@@ -15,6 +15,7 @@ impl Scheduler {
                 "the room of node {node} is as the state has it"
             );
         }
+        assert!(self.index.lists_promises(), "each promise that holds is listed");
         let fresh = Self::new(state, state.now());
         assert_eq!(self.running, fresh.running, "what runs is counted by priority");
         assert_eq!(self.leaving, fresh.leaving, "what is under notice is counted");

@@ -189,6 +189,15 @@ impl Index {
         self.shapes.iter().map(|(_, shape)| shape.promises as u64).sum()
     }
 
+    /// Whether each promise that holds has its node listed with the shape.
+    pub(super) fn lists_promises(&self) -> bool {
+        self.shapes.iter().all(|(id, shape)| {
+            let mut shape = shape.clone();
+            shape.forget_broken(|node| promises_to(id, self.room(node)));
+            shape.promised.len() == shape.promises
+        })
+    }
+
     /// Breaks what the node promises and promises this instead.
     fn promise_anew(&mut self, node: NodeId, wanted: &[(ShapeId, DeviceSet)]) {
         if !self.room(node).is_some_and(|room| room.open) {
@@ -209,15 +218,16 @@ impl Index {
             }
             if shape.promised.len() > 2 * shape.promises + 64 {
                 let rooms = &self.rooms;
-                let holds = |node: &NodeId| {
-                    let room = rooms[node.0 as usize].as_ref();
-                    room.is_some_and(|room| room.promises.iter().any(|p| p.shape == *shape_id))
-                };
-                shape.promised.retain(holds);
+                shape.forget_broken(|node| promises_to(*shape_id, rooms[node.0 as usize].as_ref()));
             }
         }
         self.reclassify(node);
     }
+}
+
+fn promises_to(shape: ShapeId, room: Option<&Room>) -> usize {
+    let promises = room.iter().flat_map(|room| &room.promises);
+    promises.filter(|promise| promise.shape == shape).count()
 }
 
 /// The columns and countables that tasks of some shapes ask for.

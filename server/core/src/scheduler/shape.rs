@@ -6,7 +6,8 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use hashbrown::Equivalent;
+use hashbrown::{Equivalent, HashMap};
+use rustc_hash::FxBuildHasher;
 
 use super::{
     amounts::Want,
@@ -170,6 +171,22 @@ impl Shape {
         &mut self.rankings[at].1
     }
 
+    /// Drops the nodes of promises that are broken, given how many of a node hold. What was promised last stays last.
+    pub(super) fn forget_broken(&mut self, hold: impl Fn(NodeId) -> usize) {
+        let mut left: HashMap<NodeId, usize, FxBuildHasher> = HashMap::default();
+        let mut next = self.promised.len();
+        for at in (0..self.promised.len()).rev() {
+            let node = self.promised[at];
+            let left = left.entry(node).or_insert_with(|| hold(node));
+            if let Some(others) = left.checked_sub(1) {
+                *left = others;
+                next -= 1;
+                self.promised[next] = node;
+            }
+        }
+        self.promised.drain(..next);
+    }
+
     /// Forgets where there is room; it is gathered anew when it is next asked for.
     pub(super) fn reset(&mut self) {
         self.rankings.clear();
@@ -200,4 +217,23 @@ pub(super) fn place_limit(spec: &JobSpec, topology: Topology) -> Option<u32> {
 pub(super) fn zone_skew(spec: &JobSpec) -> Option<u32> {
     let spreads = spec.constraints.spreads.iter();
     spreads.filter(|spread| spread.topology == Topology::Zone).filter_map(|s| s.max_skew).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_broken_promises_are_dropped_one_for_each_that_is_broken() {
+        let key = ShapeKey {
+            request: Resources::default(),
+            horizon: Horizon::default(),
+            constraints: Constraints::default(),
+            job: None,
+        };
+        let mut shape = Shape::new(key, Want::default());
+        shape.promised = [1, 2, 1, 3, 2, 1].map(NodeId).into();
+        shape.forget_broken(|node| [0, 2, 1, 0][node.0 as usize]);
+        assert_eq!(shape.promised, [1, 2, 1].map(NodeId));
+    }
 }
