@@ -31,6 +31,9 @@ const NODES_PER_ARRIVAL: u64 = 40;
 /// Sites in one problem. Of a larger fleet a site stands for several nodes that are alike, or comes another time.
 const SITES: usize = 1_500;
 
+/// Promises for one site, in the mean. Of what so much more would fit, some is for slack to take.
+const SLOTS_PER_SITE: u64 = 64;
+
 /// What a promise is worth at most, so that sums of them stay countable.
 const MOST_WORTH: u64 = 1 << 40;
 
@@ -286,6 +289,7 @@ impl Dimensions {
             return demands;
         };
         fill(&mut demands, &weights, most);
+        cut(&mut demands, SLOTS_PER_SITE * sites.len() as u64);
         weigh(&mut demands, &pressures, most);
         demands
     }
@@ -348,6 +352,22 @@ fn fill(demands: &mut [Demand], weights: &[u64], most: u128) {
     }
 }
 
+/// Leaves at most so many tasks expected: of none more than of another that has lost any.
+fn cut(demands: &mut [Demand], limit: u64) {
+    let mut ascending: Vec<u32> = demands.iter().map(|demand| demand.wanted).collect();
+    ascending.sort_unstable();
+    let mut left = limit;
+    for (others, wanted) in (1..=ascending.len() as u64).rev().zip(ascending) {
+        let level = left / others;
+        if u64::from(wanted) > level {
+            let level = u32::try_from(level).unwrap_or(u32::MAX);
+            demands.iter_mut().for_each(|demand| demand.wanted = demand.wanted.min(level));
+            return;
+        }
+        left -= u64::from(wanted);
+    }
+}
+
 /// What tasks are worth: the parts of the fleet that they take, each counting by how scarce it is beside the
 /// scarcest. A thousandth of a device is about a thousand where GPUs are the scarcest.
 fn weigh(demands: &mut [Demand], pressures: &[(u64, u128)], most: u128) {
@@ -368,5 +388,32 @@ fn weigh(demands: &mut [Demand], pressures: &[(u64, u128)], most: u128) {
         }
         let worth = u64::try_from(worth >> 32).unwrap_or(MOST_WORTH);
         demand.worth = worth.clamp(1, MOST_WORTH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_expected_tasks_the_most_frequent_are_cut() {
+        let left_of = |limit| {
+            let demand = |wanted| Demand {
+                shape: ShapeId::default(),
+                amounts: [].into(),
+                gpu_share: 0,
+                gpu_devices: 0,
+                wanted,
+                worth: 0,
+                allowed: [].into(),
+            };
+            let mut demands = [1_000, 3, 40, 200].map(demand);
+            cut(&mut demands, limit);
+            demands.map(|demand| demand.wanted)
+        };
+        assert_eq!(left_of(1_243), [1_000, 3, 40, 200]);
+        assert_eq!(left_of(1_242), [999, 3, 40, 200]);
+        assert_eq!(left_of(100), [32, 3, 32, 32]);
+        assert_eq!(left_of(143), [50, 3, 40, 50]);
     }
 }
