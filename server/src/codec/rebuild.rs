@@ -10,7 +10,7 @@ use offpeak_core::{
     state::{
         Alike, DemandKey, Header, Profile, QuoteRecord, Quotes, Ran, Remembered, Restore,
         RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner, RestoredTenant, RunTimes,
-        State,
+        Seen, State,
     },
 };
 use prost::Message;
@@ -155,7 +155,9 @@ impl CheckpointReader {
         let mut ledger = self.ledger;
         finish_ledger(&mut restore, &mut ledger)?;
         let task_kinds = self.task_kinds.len();
-        restore.profile(Profile::restore(self.task_kinds, header.tasks_seen));
+        let asked = header.asked_by_seen.as_slice().try_into().unwrap_or_default();
+        let seen = Seen { tasks: header.tasks_seen, asked };
+        restore.profile(Profile::restore(self.task_kinds, seen));
         let (run_times, open) = (self.run_times.len(), self.quotes.len());
         let record = self.quote_record.unwrap_or_default();
         let quotes = record.started.saturating_add(record.withdrawn).saturating_add(open as u64);

@@ -248,7 +248,7 @@ impl State {
     }
 
     fn add_job(&mut self, id: JobId, tenant: TenantId, name: &Name, spec: &Arc<JobSpec>) {
-        Arc::make_mut(&mut self.profile).observe(spec);
+        Arc::make_mut(&mut self.profile).observe(spec, &self.fleet);
         self.insert_job(Job {
             id,
             tenant,

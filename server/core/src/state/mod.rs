@@ -25,7 +25,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 pub(crate) use ahead::{AHEAD, ended};
-pub use profile::{DemandKey, Profile};
+pub use profile::{DemandKey, Profile, Seen};
 pub(crate) use quotes::OPEN;
 pub use quotes::{ERROR_BOUNDS, Outturn, QuoteRecord, Quotes};
 pub use restore::{

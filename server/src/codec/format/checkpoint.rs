@@ -125,6 +125,10 @@ pub(crate) struct Header {
     /// What the ledger's head tells of, all together.
     #[prost(uint64, optional, tag = "27")]
     pub(crate) ledger: Option<u64>,
+    /// What the tasks seen asked for: thousandths of cores, bytes of memory, thousandths of GPUs. Absent in checkpoints of
+    /// releases that only counted tasks.
+    #[prost(uint64, repeated, tag = "28")]
+    pub(crate) asked_by_seen: Vec<u64>,
 }
 
 /// Starts that lie ahead, in the order of their jobs' ids.

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use offpeak_core::{
     event::Event,
     model::{Horizon, JobId, Millis, NodeId, PlannedStart, StartPlace, shared},
-    state::{Header, Profile, Restore, RestoreError, State},
+    state::{Header, Profile, Restore, RestoreError, Seen, State},
 };
 use proptest::prelude::*;
 use prost::Message as _;
@@ -97,7 +97,7 @@ fn a_checkpoint_without_demand_comes_back_with_none() {
     let state = rebuild(&written).expect("it was written once");
     state.check_invariants();
     assert_eq!(objects(&entries(&state)), objects(&written));
-    assert_eq!((state.profile().entries().len(), state.profile().seen()), (0, 0));
+    assert_eq!((state.profile().entries().len(), state.profile().seen()), (0, Seen::default()));
     assert_eq!(state.allocation_count(), Cell::lively().state.allocation_count());
 }
 

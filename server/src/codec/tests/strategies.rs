@@ -13,7 +13,7 @@ use offpeak_core::{
         SelectorOperator, Spread, StartPlace, Taint, TaskEnd, TaskIndex, TenantId, TenantSpec,
         Time, Toleration, Topology,
     },
-    state::{DemandKey, Profile},
+    state::{DemandKey, Profile, Seen},
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -43,8 +43,9 @@ pub(super) fn record() -> BoxedStrategy<Record> {
 pub(super) fn profile() -> BoxedStrategy<Profile> {
     let key = (resources(), select(Horizon::ALL.to_vec()), constraints())
         .prop_map(|(request, horizon, constraints)| DemandKey { request, horizon, constraints });
-    (vec((key, number()), 0..8), number())
-        .prop_map(|(entries, seen)| Profile::restore(entries, seen))
+    let seen = (number(), [number(), number(), number()]);
+    (vec((key, number()), 0..8), seen)
+        .prop_map(|(entries, (tasks, asked))| Profile::restore(entries, Seen { tasks, asked }))
         .boxed()
 }
 
