@@ -237,5 +237,25 @@ fn parked(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, mixed, alike, churn, crowded, parked);
+/// A plan for work of which a node takes thousands, where there is one already.
+fn planned_again(c: &mut Criterion) {
+    let mix = Mix::new();
+    let mut group = c.benchmark_group("planned");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    let small = Resources { cpu_millis: 10, memory_bytes: 1 << 20, ..Resources::default() };
+    let come = |engine: &mut Engine| feed(engine, vec![submit(0, spec(&small, 1_000)); 100]);
+    let cell = || {
+        let mut engine = cell::cell(&mix, size(10_000), 1, false);
+        come(&mut engine);
+        plan(&mut engine, DEPTH);
+        come(&mut engine);
+        engine
+    };
+    group.bench_function("again_for_small_tasks", |b| {
+        b.iter_batched_ref(cell, |engine| plan(engine, DEPTH), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, mixed, alike, churn, crowded, parked, planned_again);
 criterion_main!(benches);

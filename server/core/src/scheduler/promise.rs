@@ -32,7 +32,7 @@ const NODES_PER_ARRIVAL: u64 = 40;
 const SITES: usize = 1_500;
 
 /// Promises for one site, in the mean. Of what so much more would fit, some is for slack to take.
-const SLOTS_PER_SITE: u64 = 64;
+const SLOTS_PER_SITE: u64 = 32;
 
 /// What a promise is worth at most, so that sums of them stay countable.
 const MOST_WORTH: u64 = 1 << 40;
