@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     amounts::{Amounts, Want},
-    gpus::GpuWant,
+    gpus::{GpuWant, WHOLE},
     kind::KindId,
     room::Room,
 };
@@ -63,11 +63,23 @@ pub(super) struct Classes {
     /// How many members all of them have.
     members: usize,
     /// Classes that came to have members, oldest first.
-    log: Vec<u32>,
+    log: Vec<News>,
     log_base: u64,
     /// Grows when positions change their meaning.
     epoch: u32,
     grain: u32,
+}
+
+/// A class that came to have members, with as much of what they have at most as rules it out for most shapes: a class is
+/// far from where its news is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct News {
+    pub(super) class: u32,
+    /// Of one device that is shared, or may be.
+    share: u16,
+    whole: u16,
+    cpu_millis: i64,
+    memory_bytes: i64,
 }
 
 /// How far a shape has followed the classes.
@@ -125,6 +137,28 @@ impl Class {
 
     pub(super) fn score(&self, want: &Want) -> Score {
         self.traits.score(&self.shares, want)
+    }
+}
+
+impl News {
+    fn of(at: u32, class: &Class) -> Self {
+        let Traits { whole, most, .. } = &class.traits;
+        let [cpu_millis, memory_bytes, ..] = most.columns;
+        let share = if *whole > 0 { WHOLE } else { class.shares.last().copied().unwrap_or(0) };
+        Self { class: at, share, whole: *whole, cpu_millis, memory_bytes }
+    }
+
+    /// Whether the class may have room for a task.
+    pub(super) fn may_fit(&self, want: &Want) -> bool {
+        let [cpu, memory, ..] = want.columns;
+        let fits_gpus = match want.gpus {
+            GpuWant::None => true,
+            GpuWant::Share(millis) => self.share >= millis,
+            GpuWant::Whole(count) => self.whole >= count,
+        };
+        fits_gpus
+            && (self.cpu_millis >= cpu || cpu == 0)
+            && (self.memory_bytes >= memory || memory == 0)
     }
 }
 
@@ -192,7 +226,7 @@ impl Classes {
         let place = position(members.len() - 1);
         if place == 0 {
             self.live += 1;
-            self.log.push(class);
+            self.log.push(News::of(class, &self.all[class as usize]));
         }
         place
     }
@@ -293,19 +327,23 @@ impl Classes {
     }
 
     /// The classes that came to have members since, or `None` when all are to be looked at.
-    pub(super) fn since(&self, followed: Followed) -> Option<&[u32]> {
+    pub(super) fn since(&self, followed: Followed) -> Option<&[News]> {
         let skipped = usize::try_from(followed.log.checked_sub(self.log_base)?).ok()?;
         (followed.epoch == self.epoch).then(|| &self.log[skipped..])
     }
 
-    /// Classes with members.
-    pub(super) fn live(&self) -> impl Iterator<Item = u32> {
-        (0..).zip(self.all.iter()).filter(|(_, class)| !class.members.is_empty()).map(|(at, _)| at)
+    /// All classes with members, as if they were new.
+    pub(super) fn all_news(&self) -> Vec<News> {
+        self.live().map(|(at, class)| News::of(at, class)).collect()
+    }
+
+    fn live(&self) -> impl Iterator<Item = (u32, &Class)> {
+        (0..).zip(self.all.iter()).filter(|(_, class)| !class.members.is_empty())
     }
 
     /// The kinds of all members, some more than once.
     pub(super) fn kinds(&self) -> impl Iterator<Item = KindId> {
-        self.live().map(|class| self.get(class).kind())
+        self.live().map(|(_, class)| class.kind())
     }
 
     /// Forgets what is so old that whoever has not seen it had better look at all classes.

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::{
-    classes::Score,
+    classes::{News, Score},
     gpus::GpuWant,
     index::Index,
     kind::{Kinds, ZoneId},
@@ -143,19 +143,22 @@ impl Index {
         let entries: usize = shape.rankings.iter().map(|(_, ranking)| ranking.len()).sum();
         let crowded = entries > 2 * classes.len() + 64;
         let news = shape.followed.filter(|_| !crowded).and_then(|followed| classes.since(followed));
-        let all: Vec<u32>;
-        let classes_to_rank = match news {
+        let all: Vec<News>;
+        let news = match news {
             Some(news) => news,
             None => {
                 shape.reset();
-                all = classes.live().collect();
+                all = classes.all_news();
                 &all
             }
         };
         let zonal = shape.key.spreads_over_zones();
         let kinds: &Kinds = kinds;
-        for at in classes_to_rank {
-            let class = classes.get(*at);
+        for news in news {
+            if !news.may_fit(&shape.want) {
+                continue;
+            }
+            let class = classes.get(news.class);
             if !class.is_for(shape.want.horizon)
                 || !class.may_fit(&shape.want)
                 || !shape.allowed.ask(kinds, class.kind(), &shape.key.constraints)
@@ -164,7 +167,7 @@ impl Index {
             }
             let zone = if zonal { kinds.zone_of(class.kind()) } else { ZoneId::default() };
             let score = class.score(&shape.want);
-            shape.ranking(zone).push(Reverse((score, *at)));
+            shape.ranking(zone).push(Reverse((score, news.class)));
         }
         shape.followed = Some(classes.end());
         classes.trim();
