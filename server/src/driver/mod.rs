@@ -14,7 +14,7 @@
 //! told of anything that is not durable. The planner works beside the engine, one problem at a time, and its promises
 //! come back as requests that nobody waits for: they leave no trace in the log. So do the forecaster's bounds, which are
 //! facts and stand in the log; it learns from what is committed. Whoever asks what would come of a command gets a copy
-//! of the engine (`forks.rs`) between two steps. If a thread cannot go on, the process stops: memory is ahead of the
+//! of the engine (`forks.rs`) between two steps. The planner and who quotes take what the others leave of the cores. If a thread cannot go on, the process stops: memory is ahead of the
 //! disk.
 //!
 //! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
@@ -62,6 +62,10 @@ use forks::Forks;
 use planner::Planner;
 use queue::Queue;
 use quoter::Quoter;
+
+/// The lowest priority of a thread.
+#[cfg(target_os = "linux")]
+const NICEST: i32 = 19;
 
 /// What a driver is made of.
 pub struct Setup {
@@ -161,9 +165,9 @@ impl Driver {
         };
 
         let checkpointer = spawn("checkpoint", guard("checkpoint"), |_| checkpointer.run())?;
-        let plan = |planner: Planner| spawn("planner", guard("planner"), |_| planner.run());
+        let plan = |planner: Planner| spawn_beside("planner", guard("planner"), |_| planner.run());
         let planner = planner.map(plan).transpose()?;
-        let quote = |quoter: Quoter| spawn("quotes", guard("quotes"), |_| quoter.run());
+        let quote = |quoter: Quoter| spawn_beside("quotes", guard("quotes"), |_| quoter.run());
         let quoter = quoter.map(quote).transpose()?;
         let forecasts = spawn("forecast", guard("forecast"), |_| forecasts.run())?;
         let threads = vec![
@@ -239,4 +243,26 @@ fn spawn(
     body: impl FnOnce(&Guard) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     Builder::new().name(name.to_owned()).spawn(move || body(&guard))
+}
+
+/// As [`spawn`], a thread that takes what all others leave of the cores: nobody waits for it.
+fn spawn_beside(
+    name: &str,
+    guard: Guard,
+    body: impl FnOnce(&Guard) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    spawn(name, guard, |guard| {
+        #[cfg(target_os = "linux")]
+        go_last();
+        body(guard);
+    })
+}
+
+/// Gives this thread the lowest priority.
+#[cfg(target_os = "linux")]
+fn go_last() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICEST) {
+        tracing::warn!(%error, "cannot lower the priority of a thread: it may delay commits");
+    }
 }
