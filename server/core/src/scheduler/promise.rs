@@ -352,19 +352,19 @@ fn fill(demands: &mut [Demand], weights: &[u64], most: u128) {
     }
 }
 
-/// Leaves at most so many tasks expected: of none more than of another that has lost any.
+/// Leaves at most so many tasks expected: of none more than of another that has lost any, and of each one.
 fn cut(demands: &mut [Demand], limit: u64) {
     let mut ascending: Vec<u32> = demands.iter().map(|demand| demand.wanted).collect();
     ascending.sort_unstable();
     let mut left = limit;
     for (others, wanted) in (1..=ascending.len() as u64).rev().zip(ascending) {
-        let level = left / others;
+        let level = (left / others).max(1);
         if u64::from(wanted) > level {
             let level = u32::try_from(level).unwrap_or(u32::MAX);
             demands.iter_mut().for_each(|demand| demand.wanted = demand.wanted.min(level));
             return;
         }
-        left -= u64::from(wanted);
+        left = left.saturating_sub(wanted.into());
     }
 }
 
@@ -415,5 +415,6 @@ mod tests {
         assert_eq!(left_of(1_242), [999, 3, 40, 200]);
         assert_eq!(left_of(100), [32, 3, 32, 32]);
         assert_eq!(left_of(143), [50, 3, 40, 50]);
+        assert_eq!(left_of(2), [1, 1, 1, 1]);
     }
 }
