@@ -17,7 +17,7 @@ pub(super) enum GpuWant {
 }
 
 /// A node's devices.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Gpus {
     /// Thousandths left of each device.
     left: Box<[u16]>,

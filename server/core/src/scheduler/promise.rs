@@ -1,6 +1,6 @@
 //! Rooms promised to shapes: what a planner is asked, and what becomes of its answer.
 
-use std::mem;
+use std::{hash::BuildHasher, mem};
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -61,9 +61,6 @@ impl Planned {
     }
 }
 
-/// What makes nodes alike to the planner.
-type Alike = (KindId, Amounts, Box<[u16]>, u16, Vec<(ShapeId, DeviceSet)>);
-
 impl Scheduler {
     /// States what is expected and where there is room, if enough has changed since it was last stated.
     pub(crate) fn problem(&mut self, state: &State) -> Option<Problem> {
@@ -89,7 +86,7 @@ impl Scheduler {
             return open.into_iter().map(|(node, _)| vec![node]).collect();
         }
         let mut groups: Vec<Vec<NodeId>> = Vec::new();
-        let mut by_likeness: HashMap<Alike, usize, FxBuildHasher> = HashMap::default();
+        let mut by_likeness: HashMap<u64, usize, FxBuildHasher> = HashMap::default();
         for (node, room) in &open {
             let at = *by_likeness.entry(likeness(room)).or_insert_with(|| {
                 groups.push(Vec::new());
@@ -179,11 +176,15 @@ fn commonest_horizon(state: &State) -> Horizon {
     Horizon::ALL.into_iter().max_by_key(|horizon| weights[horizon.index()]).unwrap_or_default()
 }
 
-fn likeness(room: &Room) -> Alike {
-    let mut promised: Vec<(ShapeId, DeviceSet)> =
-        room.promises.iter().map(|promise| (promise.shape, promise.devices)).collect();
-    promised.sort_unstable();
-    (room.kind, room.free.clone(), room.gpus.left().into(), room.gpus.lendable(), promised)
+/// The same for nodes that are alike to the planner. Should others share it, what does not fit is not promised.
+fn likeness(room: &Room) -> u64 {
+    // In whatever order they were made. Plain hashes are too nearly linear to be added up.
+    let promises = room.promises.iter().map(|promise| {
+        let hash = FxBuildHasher.hash_one(promise);
+        hash.wrapping_mul(hash >> 32 | 1)
+    });
+    let promised = promises.fold(0, u64::wrapping_add);
+    FxBuildHasher.hash_one((room.kind, &room.free, &room.gpus, promised))
 }
 
 impl Index {

@@ -11,7 +11,7 @@ use super::{
 use crate::model::{DeviceSet, Horizon, Node, NodeSpec};
 
 /// A part of a room that is kept for a task of a shape to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Promise {
     pub(super) shape: ShapeId,
     pub(super) devices: DeviceSet,
