@@ -1,11 +1,6 @@
 //! What a look at all rooms looks at first: little of each, and of several together less still.
 
-use super::{
-    amounts::Want,
-    gpus::{GpuWant, WHOLE},
-    kind::KindId,
-    room::Room,
-};
+use super::{amounts::Want, kind::KindId, most::Most, room::Room};
 
 /// Rooms that are passed over together.
 const PAGE: usize = 16;
@@ -16,16 +11,6 @@ pub(super) struct Brief {
     most: Most,
     kind: KindId,
     open: bool,
-}
-
-/// The most of each thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Most {
-    cpu_millis: i64,
-    memory_bytes: i64,
-    /// On one device that may be shared.
-    share: u16,
-    whole: u16,
 }
 
 /// A page of rooms: some room may have so much of something.
@@ -119,10 +104,7 @@ impl Briefs {
 
 impl Brief {
     fn of(room: &Room) -> Self {
-        let whole = room.gpus.whole(0);
-        let share = if whole > 0 { WHOLE } else { room.gpus.shares(0).max().unwrap_or(0) };
-        let [cpu_millis, memory_bytes, ..] = room.free.columns;
-        let most = Most { cpu_millis, memory_bytes, share, whole };
+        let most = Most::of(&room.free, room.gpus.whole(0), || room.gpus.shares(0).max());
         Self { most, kind: room.kind, open: room.open }
     }
 
@@ -145,34 +127,6 @@ impl Page {
     #[inline]
     fn may_fit(&self, want: &Want) -> bool {
         self.open && self.most.may_fit(want)
-    }
-}
-
-impl Most {
-    #[inline]
-    fn cover(&mut self, other: &Self) {
-        self.cpu_millis = self.cpu_millis.max(other.cpu_millis);
-        self.memory_bytes = self.memory_bytes.max(other.memory_bytes);
-        self.share = self.share.max(other.share);
-        self.whole = self.whole.max(other.whole);
-    }
-
-    #[inline]
-    fn may_fit(&self, want: &Want) -> bool {
-        !self.lacks(want).contains(&true)
-    }
-
-    #[inline]
-    fn lacks(&self, want: &Want) -> [bool; 3] {
-        [
-            want.columns[0] > self.cpu_millis && want.columns[0] > 0,
-            want.columns[1] > self.memory_bytes && want.columns[1] > 0,
-            match want.gpus {
-                GpuWant::None => false,
-                GpuWant::Share(millis) => self.share < millis,
-                GpuWant::Whole(count) => self.whole < count,
-            },
-        ]
     }
 }
 

@@ -10,8 +10,9 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     amounts::{Amounts, Want},
-    gpus::{GpuWant, WHOLE},
+    gpus::GpuWant,
     kind::KindId,
+    most::Most,
     room::Room,
 };
 use crate::{
@@ -70,16 +71,11 @@ pub(super) struct Classes {
     grain: u32,
 }
 
-/// A class that came to have members, with as much of what they have at most as rules it out for most shapes: a class is
-/// far from where its news is read.
+/// A class that came to have members, with what rules it out for most shapes: it is far from where its news is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct News {
     pub(super) class: u32,
-    /// Of one device that is shared, or may be.
-    share: u16,
-    whole: u16,
-    cpu_millis: i64,
-    memory_bytes: i64,
+    pub(super) most: Most,
 }
 
 /// How far a shape has followed the classes.
@@ -138,27 +134,10 @@ impl Class {
     pub(super) fn score(&self, want: &Want) -> Score {
         self.traits.score(&self.shares, want)
     }
-}
 
-impl News {
-    fn of(at: u32, class: &Class) -> Self {
-        let Traits { whole, most, .. } = &class.traits;
-        let [cpu_millis, memory_bytes, ..] = most.columns;
-        let share = if *whole > 0 { WHOLE } else { class.shares.last().copied().unwrap_or(0) };
-        Self { class: at, share, whole: *whole, cpu_millis, memory_bytes }
-    }
-
-    /// Whether the class may have room for a task.
-    pub(super) fn may_fit(&self, want: &Want) -> bool {
-        let [cpu, memory, ..] = want.columns;
-        let fits_gpus = match want.gpus {
-            GpuWant::None => true,
-            GpuWant::Share(millis) => self.share >= millis,
-            GpuWant::Whole(count) => self.whole >= count,
-        };
-        fits_gpus
-            && (self.cpu_millis >= cpu || cpu == 0)
-            && (self.memory_bytes >= memory || memory == 0)
+    fn news(&self, class: u32) -> News {
+        let Traits { most, whole, .. } = &self.traits;
+        News { class, most: Most::of(most, *whole, || self.shares.last().copied()) }
     }
 }
 
@@ -226,7 +205,7 @@ impl Classes {
         let place = position(members.len() - 1);
         if place == 0 {
             self.live += 1;
-            self.log.push(News::of(class, &self.all[class as usize]));
+            self.log.push(self.all[class as usize].news(class));
         }
         place
     }
@@ -334,7 +313,7 @@ impl Classes {
 
     /// All classes with members, as if they were new.
     pub(super) fn all_news(&self) -> Vec<News> {
-        self.live().map(|(at, class)| News::of(at, class)).collect()
+        self.live().map(|(at, class)| class.news(at)).collect()
     }
 
     fn live(&self) -> impl Iterator<Item = (u32, &Class)> {

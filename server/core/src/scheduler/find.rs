@@ -155,7 +155,7 @@ impl Index {
         let zonal = shape.key.spreads_over_zones();
         let kinds: &Kinds = kinds;
         for news in news {
-            if !news.may_fit(&shape.want) {
+            if !news.most.may_fit(&shape.want) {
                 continue;
             }
             let class = classes.get(news.class);

@@ -28,6 +28,7 @@ mod future;
 mod gpus;
 mod index;
 mod kind;
+mod most;
 mod moving;
 mod order;
 mod owed;

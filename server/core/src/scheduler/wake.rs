@@ -172,8 +172,8 @@ impl Scheduler {
         }
         self.asked_back.extend(self.claiming(state, shape));
         let notices = made.notices;
-        let some = !notices.is_empty() || !unplanned.is_empty();
-        some.then_some(Plan::Preempt { notices, unplanned })
+        let changes = !notices.is_empty() || !unplanned.is_empty();
+        changes.then_some(Plan::Preempt { notices, unplanned })
     }
 
     /// More tasks wait in the lane: room may be made for them too, unless there were too many already.
