@@ -155,7 +155,11 @@ impl CheckpointReader {
         let mut ledger = self.ledger;
         finish_ledger(&mut restore, &mut ledger)?;
         let task_kinds = self.task_kinds.len();
-        let asked = header.asked_by_seen.as_slice().try_into().unwrap_or_default();
+        let asked = match header.asked_by_seen[..] {
+            [] => [0; 3],
+            [cpu, memory, gpus] => [cpu, memory, gpus],
+            _ => return Err(CodecError::Missing("whole of what was asked for")),
+        };
         let seen = Seen { tasks: header.tasks_seen, asked };
         restore.profile(Profile::restore(self.task_kinds, seen));
         let (run_times, open) = (self.run_times.len(), self.quotes.len());

@@ -14,8 +14,8 @@
 //! told of anything that is not durable. The planner works beside the engine, one problem at a time, and its promises
 //! come back as requests that nobody waits for: they leave no trace in the log. So do the forecaster's bounds, which are
 //! facts and stand in the log; it learns from what is committed. Whoever asks what would come of a command gets a copy
-//! of the engine (`forks.rs`) between two steps. The planner and who quotes take what the others leave of the cores. If a thread cannot go on, the process stops: memory is ahead of the
-//! disk.
+//! of the engine (`forks.rs`) between two steps. The planner and the quoter take what the others leave of the cores. If a
+//! thread cannot go on, the process stops: memory is ahead of the disk.
 //!
 //! Deliberately absent: deciding (the core does), formats (the codec's), async but at the handle.
 

@@ -190,6 +190,23 @@ fn a_tenant_whose_parent_cannot_be_is_noticed() {
     }
 }
 
+/// Releases that only counted tasks did not write it.
+#[test]
+fn what_seen_tasks_asked_for_comes_whole_or_not_at_all() {
+    let written = entries(&Cell::lively().state);
+    let header = format::Entry::decode(written[0].as_slice()).expect("it is an entry");
+    let with = |asked: &[u64]| {
+        let mut header = header.clone();
+        let Some(EntryKind::Header(message)) = &mut header.kind else { panic!("it comes first") };
+        message.asked_by_seen = asked.to_vec();
+        rebuild(&[&[header.encode_to_vec()], &written[1..]].concat())
+            .map(|state| state.profile().seen().asked)
+    };
+    assert_eq!(with(&[1, 2, 3]), Ok([1, 2, 3]));
+    assert_eq!(with(&[]), Ok([0; 3]));
+    assert!(matches!(with(&[1, 2]), Err(CodecError::Missing(_))));
+}
+
 /// These entries without those of a kind, which are there.
 pub(super) fn without(written: &[Vec<u8>], is_of: fn(&EntryKind) -> bool) -> Vec<Vec<u8>> {
     let is_other = |bytes: &&Vec<u8>| {
