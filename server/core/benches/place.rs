@@ -237,8 +237,9 @@ fn parked(c: &mut Criterion) {
     group.finish();
 }
 
-/// A plan for work of which a node takes thousands, where there is one already.
-fn planned_again(c: &mut Criterion) {
+/// What a plan costs: the engine to state what to plan, and all of it for work of which a node takes thousands, where
+/// there is a plan already.
+fn plans(c: &mut Criterion) {
     let mix = Mix::new();
     let mut group = c.benchmark_group("planned");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
@@ -251,11 +252,20 @@ fn planned_again(c: &mut Criterion) {
         come(&mut engine);
         engine
     };
+    for (label, nodes) in [("10k_nodes", 10_000), ("100k_nodes", 100_000)] {
+        let mut engine = planned(&mix, size(nodes), false);
+        let load = mix.load(&engine, 100);
+        feed(&mut engine, load);
+        let problem = |engine: &mut Engine| engine.problem().expect("enough has come");
+        group.bench_function(format!("stated/{label}"), |b| {
+            b.iter_batched_ref(|| engine.clone(), problem, BatchSize::PerIteration);
+        });
+    }
     group.bench_function("again_for_small_tasks", |b| {
         b.iter_batched_ref(cell, |engine| plan(engine, DEPTH), BatchSize::PerIteration);
     });
     group.finish();
 }
 
-criterion_group!(benches, mixed, alike, churn, crowded, parked, planned_again);
+criterion_group!(benches, mixed, alike, churn, crowded, parked, plans);
 criterion_main!(benches);
