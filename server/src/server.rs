@@ -59,8 +59,10 @@ pub enum StartError {
     #[error("could not recover the cell from the store")]
     Recover(#[source] RecoverError),
     /// An address cannot be used.
-    #[error("could not listen on {address}")]
+    #[error("could not listen on {address} for {purpose}")]
     Listen {
+        /// What for.
+        purpose: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -112,9 +114,9 @@ impl Server {
     /// See [`StartError`].
     pub async fn start_in(config: Config, environment: Environment) -> Result<Running, StartError> {
         // A taken address is told before a long recovery; who connects meanwhile waits.
-        let (listener, address) = bind(config.listen).await?;
+        let (listener, address) = bind(config.listen, "calls").await?;
         let metrics_listener = match config.metrics_listen.0 {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address, "metrics").await?),
             None => None,
         };
         let metrics = Metrics::new();
@@ -201,8 +203,11 @@ impl Running {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
+async fn bind(
+    address: SocketAddr,
+    purpose: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { purpose, address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
