@@ -117,21 +117,36 @@ async fn what_cannot_be_changed_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_job_of_no_tasks_is_refused() {
+    let (tool, _fake) = tool_and_fake().await;
+    tool.run("job submit --tenant a --cpu 1 --count 0")
+        .await
+        .complains(&expect![[r#"
+            error: invalid value '0' for '--count <COUNT>': 0 is not in 1..=1000000
+
+            For more information, try '--help'.
+        "#]])
+        .ends_with(2);
+}
+
+#[tokio::test]
 async fn unknown_fields_are_refused_with_their_place() {
     let (tool, fake) = tool_and_fake().await;
     let wrong = FLEET.replace("memoryBytes", "memory");
     tool.run_with_input("apply -f -", &wrong)
         .await
         .complains(&expect![[r#"
-        error: stdin:19: capacity: unrecognized field name 'memory'
-    "#]])
+            error: stdin:19: capacity: unrecognized field name 'memory'
+            hint: its fields are cpuMillis, memoryBytes, diskBytes, networkBps, gpuMillis, counts
+        "#]])
         .ends_with(1);
     let json = r#"[{"kind": "Tenant", "name": "a"}, {"kind": "Tenant", "name": "b", "wait": 2}]"#;
     tool.run_with_input("apply -f -", json)
         .await
         .complains(&expect![[r#"
-        error: stdin: item 2: unrecognized field name 'wait' at line 1 column 38
-    "#]])
+            error: stdin: item 2: unrecognized field name 'wait' at line 1 column 38
+            hint: its fields are name, quota, weight, priorityCeiling, labels, budget, parent, guarantee, annotations, usage, createTime, revision, spentMicros, budgetLevel, totalUsage, share, borrowed, decayedUsage, effectivePriorityCeiling
+        "#]])
         .ends_with(1);
     tool.run_with_input("apply -f -", "name: a\n")
         .await

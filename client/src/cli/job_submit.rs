@@ -53,7 +53,7 @@ pub(crate) struct Described {
     #[arg(long)]
     name: Option<String>,
     /// How many identical tasks
-    #[arg(long, short = 'n', default_value_t = 1)]
+    #[arg(long, short = 'n', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
     #[command(flatten, next_help_heading = "What each task asks for")]
     request: Amounts,

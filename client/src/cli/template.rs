@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_path_to_error::Track;
 
 use super::{
-    apply::document::path_prefix,
+    apply::document::misfit,
     failure::{Failure, exit},
     json,
 };
@@ -55,11 +55,11 @@ impl Template {
         take_truth(&mut job, &descriptor);
         let mut track = Track::new();
         let reader = serde_path_to_error::Deserializer::new(job, &mut track);
-        match DynamicMessage::deserialize(descriptor, reader) {
+        match DynamicMessage::deserialize(descriptor.clone(), reader) {
             Ok(message) => Ok(json::typed(&message)),
             Err(error) => {
-                let path = track.path().to_string();
-                Err(refuse(format!("{place}: job: {}{error}", path_prefix(&path))))
+                let place = format!("{place}: job");
+                Err(misfit(&place, &descriptor, &track.path(), &error.to_string()))
             }
         }
     }
@@ -280,6 +280,7 @@ job:
             error: test:1: "home" is no parameter
             hint: a ${...} that is no parameter is written $${...}
             error: test:1: job: unrecognized field name 'nam'
+            hint: its fields are tenant, name, spec, id, state, tasks, evictions, createTime, endTime, revision, pendingReasons, reasonsRevision, plannedStart, lastPreemption, waitsFor, nextRetryTime, endReason, quote, cancelTime
         "#]].assert_eq(&refusals);
     }
 }

@@ -11,7 +11,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor},
 };
-use serde_path_to_error::Track;
+use serde_path_to_error::{Path, Segment, Track};
 
 use crate::cli::{
     failure::{Failure, exit},
@@ -89,10 +89,7 @@ fn parse_json(place: &str, text: &str) -> Result<Parsed, Failure> {
     let message = kind.message().read(tracked).and_then(|message| reader.end().map(|()| message));
     match message {
         Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
-        Err(error) => {
-            let path = track.path().to_string();
-            Err(refuse(format!("{place}: {}{error}", path_prefix(&path))))
-        }
+        Err(error) => Err(misfit(place, &kind.message().0, &track.path(), &error.to_string())),
     }
 }
 
@@ -122,10 +119,7 @@ fn parse_yaml(file: &str, first: usize, text: &str) -> Result<Parsed, Failure> {
     match message {
         Ok(message) => Ok(Parsed::Document(Box::new(kind.document(&message)))),
         Err(error) => {
-            let path = track.path().to_string();
-            let place = at(&error);
-            let why = yaml_text(&error);
-            Err(refuse(format!("{place}: {}{why}", path_prefix(&path))))
+            Err(misfit(&at(&error), &kind.message().0, &track.path(), &yaml_text(&error)))
         }
     }
 }
@@ -170,11 +164,35 @@ fn yaml_documents(text: &str) -> Vec<(usize, &str)> {
     documents
 }
 
-pub(crate) fn path_prefix(path: &str) -> String {
-    match path {
+/// Tells what in a document is not as its message asks, and of an unknown field which ones there are.
+pub(crate) fn misfit(place: &str, message: &MessageDescriptor, path: &Path, why: &str) -> Failure {
+    let prefix = match path.to_string().as_str() {
         "" | "." | "?" => String::new(),
         path => format!("{path}: "),
+    };
+    let failure = refuse(format!("{place}: {prefix}{why}"));
+    if !why.starts_with("unrecognized field name") {
+        return failure;
     }
+    match message_at(message, path) {
+        Some(message) => failure.hint(format!("its fields are {}", field_names(&message))),
+        None => failure,
+    }
+}
+
+/// The message that lies at a path below another.
+fn message_at(message: &MessageDescriptor, path: &Path) -> Option<MessageDescriptor> {
+    path.iter().try_fold(message.clone(), |message, segment| {
+        let Segment::Map { key } = segment else { return Some(message) };
+        let by_json_name = message.get_field_by_json_name(key);
+        let field = by_json_name.or_else(|| message.get_field_by_name(key))?;
+        field.kind().as_message().cloned()
+    })
+}
+
+fn field_names(message: &MessageDescriptor) -> String {
+    let names: Vec<String> = message.fields().map(|field| field.json_name().to_owned()).collect();
+    names.join(", ")
 }
 
 fn refuse(message: String) -> Failure {
@@ -332,6 +350,7 @@ mod tests {
         .collect();
         expect![[r#"
             error: test:7: spec.request: unrecognized field name 'cpus'
+            hint: its fields are cpuMillis, memoryBytes, diskBytes, networkBps, gpuMillis, counts
             error: test:2: spec.count: out of range integral type conversion attempted
             error: test:2: spec.count: invalid digit found in string
             error: test:1: unknown kind "Pod"
