@@ -115,7 +115,7 @@ impl Brief {
 
     /// Whether it lacks at most one thing of what a task asks for, as far as can be told here.
     pub(super) fn lacks_one_at_most(&self, want: &Want) -> bool {
-        self.open && self.most.lacks(want).into_iter().filter(|lacks| *lacks).count() <= 1
+        self.open && self.most.lacks(want) <= 1
     }
 
     pub(super) fn kind(&self) -> KindId {

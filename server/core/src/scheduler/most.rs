@@ -31,21 +31,34 @@ impl Most {
         self.whole = self.whole.max(other.whole);
     }
 
+    /// Asks first what rules out most.
     #[inline]
     pub(super) fn may_fit(&self, want: &Want) -> bool {
-        !self.lacks(want).contains(&true)
+        !self.lacks_gpus(want) && !self.lacks_cpu(want) && !self.lacks_memory(want)
+    }
+
+    /// How many things it lacks.
+    pub(super) fn lacks(&self, want: &Want) -> usize {
+        let lacks = [self.lacks_gpus(want), self.lacks_cpu(want), self.lacks_memory(want)];
+        lacks.into_iter().filter(|lacks| *lacks).count()
     }
 
     #[inline]
-    pub(super) fn lacks(&self, want: &Want) -> [bool; 3] {
-        [
-            want.columns[0] > self.cpu_millis && want.columns[0] > 0,
-            want.columns[1] > self.memory_bytes && want.columns[1] > 0,
-            match want.gpus {
-                GpuWant::None => false,
-                GpuWant::Share(millis) => self.share < millis,
-                GpuWant::Whole(count) => self.whole < count,
-            },
-        ]
+    fn lacks_gpus(&self, want: &Want) -> bool {
+        match want.gpus {
+            GpuWant::None => false,
+            GpuWant::Share(millis) => self.share < millis,
+            GpuWant::Whole(count) => self.whole < count,
+        }
+    }
+
+    #[inline]
+    fn lacks_cpu(&self, want: &Want) -> bool {
+        want.columns[0] > self.cpu_millis && want.columns[0] > 0
+    }
+
+    #[inline]
+    fn lacks_memory(&self, want: &Want) -> bool {
+        want.columns[1] > self.memory_bytes && want.columns[1] > 0
     }
 }
