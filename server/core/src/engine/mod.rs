@@ -166,6 +166,7 @@ impl Engine {
         self.run_due();
         self.pass();
         self.plan_starts();
+        self.scheduler.settle();
         Step { replies, batch: mem::take(&mut self.batch) }
     }
 

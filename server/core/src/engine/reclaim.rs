@@ -27,7 +27,6 @@ use crate::{
 type Turn = (bool, bool, Priority, Reverse<Time>, Reverse<AllocationId>);
 
 /// What stays on a node when its owner has a part of it.
-#[derive(Clone)]
 struct Kept<'a> {
     node: &'a Node,
     owned: &'a Resources,
@@ -160,11 +159,9 @@ fn victims(state: &State, mut kept: Kept<'_>, staying: Vec<Allocation>) -> Vec<A
     }
     let mut needed = Vec::with_capacity(victims.len());
     for victim in victims.into_iter().rev() {
-        let mut with = kept.clone();
-        with.hold(state, &victim);
-        if with.fits() {
-            kept = with;
-        } else {
+        kept.hold(state, &victim);
+        if !kept.fits() {
+            kept.release(state, &victim);
             needed.push(victim);
         }
     }

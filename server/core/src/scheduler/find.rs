@@ -136,6 +136,7 @@ impl Index {
 
     /// Ranks the classes that came to have members since the shape was last asked for.
     fn follow(&mut self, id: ShapeId) {
+        self.classify();
         self.uses += 1;
         let Self { shapes, classes, kinds, uses, .. } = self;
         let shape = shapes.used_mut(id);

@@ -2,8 +2,8 @@
 //!
 //! Each node has a room (`room.rs`); rooms with equal slack are one class (`classes.rs`); each shape ranks the classes
 //! that may have room for it (`find.rs`). Parts of rooms may be promised to shapes (`promise.rs`): what is free of
-//! them is slack. A change of a node costs its room and its class; the shapes look at what is new when they are next
-//! asked for.
+//! them is slack. A change of a node costs its room; it gets its class, and the shapes look at what is new, when somebody
+//! next looks for room.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +37,8 @@ pub(super) struct Index {
     pub(super) kinds: Arc<Kinds>,
     pub(super) names: CountNames,
     pub(super) classes: Classes,
+    /// Nodes whose slack changed, which are in no class until somebody looks for room.
+    pub(super) unclassed: Vec<NodeId>,
     pub(super) shapes: Shapes,
     /// How many shapes were dropped whose places may be taken by others since.
     pub(super) dropped_shapes: u64,
@@ -49,7 +51,7 @@ pub(super) struct Index {
     /// Where the next scan of all rooms begins.
     pub(super) scan_from: usize,
     /// Horizons for which any shape has asked.
-    horizons: [bool; Horizon::COUNT],
+    pub(super) horizons: [bool; Horizon::COUNT],
     grown: Changes,
     /// Growth that parked shapes have been asked about.
     woken: Cursor,
@@ -135,14 +137,18 @@ impl Index {
         }
         self.leave_class(node);
         let before = self.rooms[index].take();
+        let listed = before.as_ref().is_some_and(|room| room.unclassed);
         let grew = match (&now, &before) {
             (Some(now), Some(before)) => now.grew(before),
             (now, _) => now.is_some(),
         };
-        let now = self.keep_promises(now, before);
+        let mut now = self.keep_promises(now, before);
+        if let Some(room) = &mut now {
+            room.unclassed = listed;
+        }
         self.briefs.set(index, now.as_ref());
         self.rooms[index] = now;
-        self.join_class(node);
+        self.join_later(node);
         if grew {
             self.grown.push(node);
         }
@@ -193,6 +199,7 @@ impl Index {
                 room.matches(now)
                     && self.briefs.is_true(node.0 as usize, room)
                     && !room.sidelined
+                    && !room.unclassed
                     && (!room.is_level() || room.open == room.classes[0].is_some())
                     && room.classes.iter().flatten().all(holds)
             }
@@ -257,74 +264,6 @@ impl Index {
             self.reclassify(node);
         }
         self.grown.push(node);
-    }
-
-    /// Follows a change of the node's slack.
-    pub(super) fn reclassify(&mut self, node: NodeId) {
-        self.leave_class(node);
-        self.join_class(node);
-        self.briefs.set(node.0 as usize, self.rooms[node.0 as usize].as_ref());
-    }
-
-    /// Takes the node out of its classes. Which these were.
-    pub(super) fn leave_class(&mut self, node: NodeId) -> [Option<(u32, u32)>; Horizon::COUNT] {
-        let Some(room) = &mut self.rooms[node.0 as usize] else { return Default::default() };
-        let left = mem::take(&mut room.classes);
-        for (at, left) in left.iter().enumerate() {
-            let Some((class, place)) = *left else { continue };
-            if let Some(moved) = self.classes.leave(class, place) {
-                let moved = self.rooms[moved.0 as usize].as_mut();
-                let moved = moved.expect("invariant: a member has a room");
-                moved.classes[at] = Some((class, place));
-            }
-        }
-        left
-    }
-
-    pub(super) fn join_class(&mut self, node: NodeId) {
-        let Some(room) = &mut self.rooms[node.0 as usize] else { return };
-        join(&mut self.classes, node, room, self.horizons);
-        if self.classes.is_crowded() {
-            self.classify_anew();
-        }
-    }
-
-    fn classify_anew(&mut self) {
-        self.classes.restart();
-        for (node, room) in (0..).map(NodeId).zip(self.rooms.iter_mut()) {
-            let Some(room) = room else { continue };
-            room.classes = Default::default();
-            join(&mut self.classes, node, room, self.horizons);
-        }
-    }
-
-    /// Keeps the job that is being placed off a node of which it may have no more.
-    pub(super) fn sideline(&mut self, node: NodeId) -> Sidelined {
-        let classes = self.leave_class(node);
-        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
-        room.sidelined = true;
-        Sidelined { node, classes, epoch: self.classes.epoch() }
-    }
-
-    /// Lets the node in again after what it had was taken.
-    pub(super) fn let_in(&mut self, node: NodeId) {
-        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
-        room.sidelined = false;
-        self.join_class(node);
-    }
-
-    /// Lets a node in again: into the classes that it left, if it was in any and they are still known.
-    pub(super) fn let_back(&mut self, sidelined: Sidelined) {
-        let Sidelined { node, mut classes, epoch } = sidelined;
-        if classes.iter().all(Option::is_none) || epoch != self.classes.epoch() {
-            return self.let_in(node);
-        }
-        for (class, place) in classes.iter_mut().flatten() {
-            *place = self.classes.add_member(node, *class);
-        }
-        let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
-        room.sidelined = false;
-        room.classes = classes;
     }
 
     /// Shapes whose jobs' other tasks decide where the next may go.
@@ -394,35 +333,6 @@ impl Index {
             }
         }
         woken
-    }
-}
-
-/// Adds a node that may take tasks to a class for each horizon that anybody asks for.
-fn join(classes: &mut Classes, node: NodeId, room: &mut Room, horizons: [bool; Horizon::COUNT]) {
-    if !room.open || room.sidelined {
-        return;
-    }
-    if room.is_level() {
-        room.classes[0] = Some(classes.join(node, room, None));
-        return;
-    }
-    for horizon in Horizon::ALL.into_iter().filter(|horizon| horizons[horizon.index()]) {
-        room.classes[horizon.index()] = Some(classes.join(node, room, Some(horizon)));
-    }
-}
-
-/// A node that is kept out of the classes for a while, and where it was.
-#[derive(Clone, Debug)]
-pub(super) struct Sidelined {
-    node: NodeId,
-    classes: [Option<(u32, u32)>; Horizon::COUNT],
-    epoch: u32,
-}
-
-impl Sidelined {
-    /// A node that was out of the classes when tasks were placed on it.
-    pub(super) fn taken_out(node: NodeId) -> Self {
-        Self { node, classes: Default::default(), epoch: 0 }
     }
 }
 

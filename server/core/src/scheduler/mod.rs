@@ -28,6 +28,7 @@ mod future;
 mod gpus;
 mod index;
 mod kind;
+mod membership;
 mod most;
 mod moving;
 mod order;
@@ -322,6 +323,11 @@ impl Scheduler {
             self.measure(state, now);
         }
         self.queue.next()
+    }
+
+    /// Makes good what was left for whoever next looks for room, so that no copy has to.
+    pub(crate) fn settle(&mut self) {
+        self.index.classify();
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {

@@ -45,6 +45,8 @@ pub(super) struct Room {
     pub(super) promises: Vec<Promise>,
     /// By horizon the class of its slack and the place among the class's members; the first only where all are alike.
     pub(super) classes: [Option<(u32, u32)>; Horizon::COUNT],
+    /// In no class though it should be, until somebody looks for room.
+    pub(super) unclassed: bool,
     /// Out of its class for a while: the job that is being placed may have no more here.
     pub(super) sidelined: bool,
 }
@@ -72,6 +74,7 @@ impl Room {
             longer,
             promises: Vec::new(),
             classes: [None; Horizon::COUNT],
+            unclassed: false,
             sidelined: false,
         }
     }

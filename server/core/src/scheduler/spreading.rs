@@ -7,11 +7,7 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::{
-    classes::Score,
-    find::Spot,
-    index::{Index, Sidelined},
-    kind::ZoneId,
-    shape::ShapeId,
+    classes::Score, find::Spot, index::Index, kind::ZoneId, membership::Sidelined, shape::ShapeId,
     spread::Limits,
 };
 use crate::{
