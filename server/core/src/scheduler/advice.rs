@@ -1,7 +1,7 @@
 //! What a job could ask for instead, so that all of its tasks would be placed now.
 //!
-//! Candidates come of one look at all rooms (`less.rs`) and kinds of nodes; each is then tried on the index itself, and only one that places every task
-//! is told. One thing is changed at a time, and each thing by no more than it takes.
+//! Candidates come of one look at all rooms (`less.rs`) and kinds of nodes; each is then tried on the index itself, and
+//! only one that places every task is told. One thing is changed at a time, and each thing by no more than it takes.
 
 mod less;
 
@@ -94,6 +94,7 @@ impl Scheduler {
         if is_stopped || self.could_place(state, tenant, spec) == spec.count {
             return Vec::new();
         }
+        self.settle();
         let mut advice = Vec::new();
         let candidates = less::amounts(&mut self.index, spec)
             .into_iter()

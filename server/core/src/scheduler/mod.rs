@@ -183,6 +183,7 @@ impl Scheduler {
         }
         scheduler.owed = owed::Owed::of(state);
         scheduler.hold_all_planned(state);
+        scheduler.settle();
         scheduler
     }
 
@@ -325,7 +326,7 @@ impl Scheduler {
         self.queue.next()
     }
 
-    /// Makes good what was left for whoever next looks for room, so that no copy has to.
+    /// Gives nodes their classes, which is left for whoever next looks for room, so that no copy has to.
     pub(crate) fn settle(&mut self) {
         self.index.classify();
     }
