@@ -695,3 +695,49 @@ fn what_is_planned_for_tasks_that_keep_apart_is_not_kept_from_them() {
          at +1h3m",
     ));
 }
+
+#[test]
+fn who_loses_the_room_it_counts_on_to_a_start_that_is_planned_asks_again() {
+    expect![[r#"
+        > node a cpu=8 owner=shop
+          registered a
+        > node b cpu=2
+          registered b
+        > tenant acme
+          created acme
+        > job acme/old cpu=2
+          submitted acme/old
+          placed acme/old/0 on b
+        > job acme/large count=2 cpu=4
+          submitted acme/large
+          placed acme/large/0..1 on a
+        > owner shop 25m-90m:625
+          owner shop has 1 windows
+          advised acme/large/0 on a by +1h
+          advised acme/large/1 on a by +1h
+        > at 23m30s
+          +13m turned shop
+          +13m notice acme/large/0 on a at +24m OwnerExpected
+          +13m notice acme/large/1 on a at +24m OwnerExpected
+        > job acme/wide cpu=3 priority=2 max=10m
+          submitted acme/wide
+        > job acme/next cpu=2 priority=1
+          submitted acme/next
+        > at 23m32s
+          +23m31s planned 1 of acme/wide on a at +24m
+          +23m31s planned 1 of acme/next on a at +34m
+          +23m31s notice acme/old/0 on b at +25m31s Preempted
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 owner=shop
+         node b cpu=2
+         tenant acme
+         job acme/old cpu=2
+         job acme/large count=2 cpu=4
+         owner shop 25m-90m:625
+         at 23m30s
+         job acme/wide cpu=3 priority=2 max=10m
+         job acme/next cpu=2 priority=1
+         at 23m32s",
+    ));
+}

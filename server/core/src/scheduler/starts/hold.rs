@@ -87,10 +87,16 @@ impl Scheduler {
             let job = state.job(id).expect("invariant: what is planned is of a job that waits");
             (planned.nodes().collect::<BTreeSet<NodeId>>(), job.spec.priority)
         });
-        let held = &mut self.starts.held;
-        if held.jobs.get(&id) == planned.as_ref() {
+        if self.starts.held.jobs.get(&id) == planned.as_ref() {
             return;
         }
+        if let Some((nodes, priority)) = &planned {
+            // Who counts on room that is being made there may have less of it.
+            let mut anew =
+                nodes.iter().filter(|node| !self.starts.held.holds(id, (**node, *priority)));
+            self.promises_void |= anew.any(|node| self.is_promised(state, *node));
+        }
+        let held = &mut self.starts.held;
         let before = held.jobs.remove(&id);
         if let Some((nodes, priority)) = planned {
             for node in &nodes {
