@@ -94,7 +94,6 @@ impl Scheduler {
         if is_stopped || self.could_place(state, tenant, spec) == spec.count {
             return Vec::new();
         }
-        self.settle();
         let mut advice = Vec::new();
         let candidates = less::amounts(&mut self.index, spec)
             .into_iter()
@@ -146,7 +145,8 @@ impl Scheduler {
     }
 
     /// The other values of each constraint that some node has that takes tasks and meets all others.
-    fn elsewhere(&self, constraints: &Constraints) -> Vec<Change> {
+    fn elsewhere(&mut self, constraints: &Constraints) -> Vec<Change> {
+        self.index.classify();
         let mut changes = Vec::new();
         let mut is_there = vec![false; self.index.kinds.len()];
         self.index.classes.kinds().for_each(|kind| is_there[kind.0 as usize] = true);

@@ -326,7 +326,7 @@ impl Scheduler {
         self.queue.next()
     }
 
-    /// Gives nodes their classes, which is left for whoever next looks for room, so that no copy has to.
+    /// Leaves nothing to do for whoever looks for room first, which would be each copy.
     pub(crate) fn settle(&mut self) {
         self.index.classify();
     }
