@@ -30,6 +30,8 @@ type Turn = (bool, bool, Priority, Reverse<Time>, Reverse<AllocationId>);
 struct Kept<'a> {
     node: &'a Node,
     owned: &'a Resources,
+    /// Whether the owner is there already: whoever holds a device that is gone is in nobody's way then.
+    is_there: bool,
     held: Resources,
     devices: GpuDevices,
 }
@@ -90,7 +92,7 @@ impl Engine {
     fn make_way(&mut self, id: NodeId) {
         let Some(node) = self.state.node(id) else { return };
         let Some((_, load)) = &node.history.newest else { return };
-        let mut kept = Kept::of(node, load);
+        let mut kept = Kept { is_there: true, ..Kept::of(node, load) };
         if kept.fits() {
             return;
         }
@@ -188,11 +190,13 @@ fn turn(state: &State, allocation: &Allocation) -> Turn {
 
 impl<'a> Kept<'a> {
     fn of(node: &'a Node, owned: &'a Resources) -> Self {
-        Self { node, owned, held: node.lent.clone(), devices: node.devices.clone() }
+        let (held, devices) = (node.lent.clone(), node.devices.clone());
+        Self { node, owned, is_there: false, held, devices }
     }
 
     fn fits(&self) -> bool {
-        !self.node.exceeds(&self.held, &self.devices, self.owned)
+        let exceeds = if self.is_there { Node::is_crowded } else { Node::exceeds };
+        !exceeds(self.node, &self.held, &self.devices, self.owned)
     }
 
     /// Lets those go that leave anyway; the others are returned.

@@ -234,10 +234,20 @@ impl Node {
     /// Whether lending `lent` and these devices is more than there is when the owner has `owned`.
     #[must_use]
     pub fn exceeds(&self, lent: &Resources, devices: &GpuDevices, owned: &Resources) -> bool {
+        self.lacks_any(devices) || self.is_crowded(lent, devices, owned)
+    }
+
+    /// Whether any of these devices is not there any more.
+    fn lacks_any(&self, devices: &GpuDevices) -> bool {
+        devices.0.iter().skip(self.device_count()).any(|used| *used > 0)
+    }
+
+    /// Whether there is not enough for the owner and so much that is lent, whichever devices that is.
+    #[must_use]
+    pub fn is_crowded(&self, lent: &Resources, devices: &GpuDevices, owned: &Resources) -> bool {
         let mut room = self.spec.capacity.saturating_sub(owned);
         room.gpu_millis = u64::MAX;
-        let gone = devices.0.iter().skip(self.device_count()).any(|used| *used > 0);
-        gone || devices.touched() > self.devices_beside(owned) || !lent.fits_in(&room)
+        devices.touched() > self.devices_beside(owned) || !lent.fits_in(&room)
     }
 }
 

@@ -327,6 +327,43 @@ fn capacity_shrunk_below_lent_overcommits_and_gives_notice() {
 }
 
 #[test]
+fn who_holds_a_device_that_is_gone_keeps_its_notice_when_the_owner_reports() {
+    expect![[r#"
+        > node a cpu=8 gpus=2:V100
+          registered a
+        > tenant acme
+          created acme
+        > job acme/first gpu=1
+          submitted acme/first
+          placed acme/first/0 on a gpu 0
+        > job acme/second gpu=1
+          submitted acme/second
+          placed acme/second/0 on a gpu 1
+        > succeed acme/first/0
+          ended acme/first/0 Succeeded
+          done acme/first Succeeded
+        > update a gpus=1:V100
+          updated a
+          notice acme/second/0 on a at +2m NodeChanged
+        > load a cpu=0
+          load a nothing
+        > at +5m
+          +2m evicted acme/second/0 from a NodeChanged
+          +2m placed acme/second/0 on a gpu 0
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=8 gpus=2:V100
+         tenant acme
+         job acme/first gpu=1
+         job acme/second gpu=1
+         succeed acme/first/0
+         update a gpus=1:V100
+         load a cpu=0
+         at +5m",
+    ));
+}
+
+#[test]
 fn owner_gpus_reduce_lendable_devices() {
     expect![[r#"
         > node a cpu=8 gpus=2:V100
