@@ -235,7 +235,7 @@ impl Resources {
     #[must_use]
     pub fn shortfalls(&self, available: &Self) -> Vec<(Dimension, u64)> {
         let lacking = self.saturating_sub(available);
-        lacking.amounts()
+        lacking.amounts().collect()
     }
 
     /// The amount of one dimension.
@@ -269,9 +269,15 @@ impl Resources {
         all
     }
 
-    /// Every dimension that is not zero.
+    /// 1 of each dimension that is not zero.
     #[must_use]
-    pub fn amounts(&self) -> Vec<(Dimension, u64)> {
+    pub fn kinds(&self) -> Self {
+        let one = |amount: u64, _| Some(amount.min(1));
+        self.merge(&Self::NOTHING, one).expect("invariant: it is always something")
+    }
+
+    /// Every dimension that is not zero.
+    pub fn amounts(&self) -> impl Iterator<Item = (Dimension, u64)> {
         let fixed = [
             (Dimension::Cpu, self.cpu_millis),
             (Dimension::Memory, self.memory_bytes),
@@ -281,7 +287,7 @@ impl Resources {
         ];
         let counts =
             self.counts.iter().map(|(name, amount)| (Dimension::Count(name.clone()), amount));
-        fixed.into_iter().chain(counts).filter(|(_, amount)| *amount > 0).collect()
+        fixed.into_iter().chain(counts).filter(|(_, amount)| *amount > 0)
     }
 
     #[inline]

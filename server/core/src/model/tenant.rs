@@ -141,7 +141,7 @@ impl Tenant {
     /// Whether anything of its guarantee is left.
     #[must_use]
     pub fn has_guarantee_left(&self) -> bool {
-        self.spec.guarantee.amounts().into_iter().any(|(dimension, guaranteed)| {
+        self.spec.guarantee.amounts().any(|(dimension, guaranteed)| {
             let held = self.usage.held.amount(&dimension);
             held.saturating_add(self.below.held.amount(&dimension)) < guaranteed
         })

@@ -15,12 +15,12 @@ impl Scheduler {
                 self.yielding.follow(at.id, None);
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 let devices = allocation.devices;
+                let job = state.job(at.job).expect("invariant: a live allocation has a job");
                 if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
+                    self.running.remove(job, 1);
                 } else {
                     self.leaving -= 1;
                 }
-                let job = state.job(at.job).expect("invariant: a live allocation has a job");
                 self.bounded -= u64::from(job.spec.max_runtime.is_some());
                 let key = Some(KeyRef::of(job)).filter(|key| !key.is_solo());
                 let shape = key.and_then(|key| self.index.known_shape(key));
@@ -38,7 +38,8 @@ impl Scheduler {
                 self.yielding.follow(at.id, Some(*notice));
                 let allocation = state.allocation(at.id).expect("invariant: it is live");
                 if allocation.notice.is_none() {
-                    self.count_running(state, at.job, false);
+                    let job = state.job(at.job).expect("invariant: a live allocation has a job");
+                    self.running.remove(job, 1);
                     self.leaving += 1;
                 }
             }

@@ -31,7 +31,7 @@ impl Scheduler {
     }
 
     fn has_at_most(&self, priority: Priority) -> bool {
-        self.running.first_key_value().is_some_and(|(least, _)| *least <= priority)
+        self.running.least().is_some_and(|least| least <= priority)
     }
 
     /// The lanes of a shape whose work may.

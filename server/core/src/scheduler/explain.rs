@@ -200,7 +200,7 @@ pub fn blockers_on(state: &State, node: &Node, spec: &JobSpec) -> Vec<PendingRea
 impl<'a> Wish<'a> {
     fn of(spec: &'a JobSpec) -> Self {
         let (request, constraints) = (&spec.request, &spec.constraints);
-        Self { request, horizon: spec.horizon(), constraints, amounts: request.amounts() }
+        Self { request, horizon: spec.horizon(), constraints, amounts: request.amounts().collect() }
     }
 }
 

@@ -30,7 +30,8 @@ impl Future {
             lendable: node.lendable_devices(horizon),
             gone: BTreeSet::new(),
         };
-        for id in &node.allocations {
+        let noticed = if node.noticed.is_zero() { &[] } else { node.allocations.as_slice() };
+        for id in noticed {
             let allocation = state.allocation(*id).expect("invariant: it is live");
             if leaves_soon(state, now, allocation) {
                 future.release(state, allocation);
@@ -80,7 +81,9 @@ impl Future {
 
 /// Whether an allocation is under notice and gone by the time at which one that gets notice now would be.
 fn leaves_soon(state: &State, now: Time, allocation: &Allocation) -> bool {
-    let job = state.job(allocation.at.job).expect("invariant: it is live");
-    let length = job.spec.notice.unwrap_or(state.policy().notice);
-    allocation.notice.is_some_and(|notice| notice.deadline <= now.after(length))
+    allocation.notice.is_some_and(|notice| {
+        let job = state.job(allocation.at.job).expect("invariant: it is live");
+        let length = job.spec.notice.unwrap_or(state.policy().notice);
+        notice.deadline <= now.after(length)
+    })
 }

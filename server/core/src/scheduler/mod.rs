@@ -31,6 +31,7 @@ mod kind;
 mod membership;
 mod most;
 mod moving;
+mod offers;
 mod order;
 mod owed;
 mod place;
@@ -39,6 +40,7 @@ mod promise;
 mod queue;
 mod reason;
 mod room;
+mod running;
 mod shape;
 mod shapes;
 mod shares;
@@ -143,8 +145,7 @@ pub struct Scheduler {
     unmeasured: BTreeSet<TenantId>,
     /// As of when those that compete were last measured.
     measured: Time,
-    /// Live allocations by priority, those under notice aside: below whose priority nothing can be preempted.
-    running: BTreeMap<Priority, u64>,
+    running: running::Running,
     /// Live allocations under notice.
     leaving: u64,
     /// Tasks seen by the demand profile when rooms were last promised, and how many times they were.
@@ -173,7 +174,8 @@ impl Scheduler {
         }
         for allocation in state.allocations_from(crate::model::AllocationId(0)) {
             if allocation.notice.is_none() {
-                scheduler.count_running(state, allocation.at.job, true);
+                let job = state.job(allocation.at.job).expect("invariant: it is live");
+                scheduler.running.add(job, 1);
             } else {
                 scheduler.leaving += 1;
                 scheduler.moving.add(state, allocation, now);
@@ -268,7 +270,8 @@ impl Scheduler {
             Event::NoticeGiven { at, .. } => self.node_changed(state, at.node),
             Event::NoticeWithdrawn { at } => {
                 self.yielding.follow(at.id, None);
-                self.count_running(state, at.job, true);
+                let job = state.job(at.job).expect("invariant: a live allocation has a job");
+                self.running.add(job, 1);
                 self.leaving -= 1;
                 self.promises_void = true;
                 self.index.refresh(state, at.node);
@@ -338,7 +341,7 @@ impl Scheduler {
         }
         let job = state.job(id).expect("invariant: the event's job exists");
         let tasks: u32 = placements.iter().map(|placement| placement.count).sum();
-        *self.running.entry(job.spec.priority).or_default() += u64::from(tasks);
+        self.running.add(job, u64::from(tasks));
         if job.spec.max_runtime.is_some() {
             self.bounded += u64::from(tasks);
         }

@@ -14,11 +14,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{Eviction, filter, future::Future, spread::Spread, starts::Held, take_back};
+use super::{
+    Eviction, filter,
+    future::Future,
+    offers::Offers,
+    running::{Holder, Running},
+    spread::Spread,
+    starts::Held,
+    take_back,
+};
 use crate::{
     fairness,
     model::{
-        Allocation, AllocationId, EvictionReason, Horizon, Job, JobId, Name, Node, NodeId, Notice,
+        Allocation, AllocationId, EvictionReason, Horizon, Job, JobId, Node, NodeId, Notice,
         Preemptor, Priority, Resources, TenantId, Time,
     },
     state::State,
@@ -66,9 +74,6 @@ impl Kept<'_> {
 /// Who goes first is least.
 type Turn = (Priority, Reverse<Time>, Reverse<AllocationId>);
 
-/// What making room on a node costs: the worst victim's priority, then the work lost, then how many.
-type Cost = (Option<Priority>, u64, usize, NodeId);
-
 /// The notices that would let pending tasks of these jobs in, so many of each, the highest priority first. All jobs
 /// are of one shape; a gang comes alone and gets all of its tasks in or none.
 pub(super) fn preempt(
@@ -76,12 +81,15 @@ pub(super) fn preempt(
     now: Time,
     demands: &[(&Job, u32)],
     kept: Kept<'_>,
+    running: &Running,
 ) -> Preemption {
+    let going = take_back::going(state);
     let mut making =
-        Making { kept: Some(kept), ..Making::new(state, now, take_back::going(state)) };
+        Making { kept: Some(kept), running: Some(running), ..Making::new(state, now, going) };
     let mut refused = None;
+    let mut offers = Offers::default();
     for (job, tasks) in demands {
-        let served = making.serve(job, *tasks);
+        let served = making.serve(job, *tasks, &mut offers);
         if served < *tasks {
             if job.spec.gang {
                 making.chosen.clear();
@@ -125,6 +133,8 @@ pub(super) struct Making<'a> {
     now: Time,
     /// Nodes whose room is kept for others, if that matters.
     kept: Option<Kept<'a>>,
+    /// What runs in the whole cell, if that matters.
+    running: Option<&'a Running>,
     futures: BTreeMap<NodeId, Future>,
     pub(super) chosen: Vec<(Allocation, Arc<Preemptor>)>,
     /// The tenant within whose guarantee something may be taken back, if it has one.
@@ -132,13 +142,12 @@ pub(super) struct Making<'a> {
     /// What tenants with all below them will hold more and less of, by what is decided.
     pub(super) coming: BTreeMap<TenantId, Resources>,
     pub(super) going: BTreeMap<TenantId, Resources>,
+    /// Whether the taker may take from whom, by what is decided.
+    pub(super) verdicts: BTreeMap<Holder, bool>,
     /// Until when the allocations of a gang are left alone.
     promises: BTreeMap<JobId, Time>,
     mature: Option<Time>,
 }
-
-/// Nodes by what room on them costs, by zone for jobs that spread over zones.
-type Offers = BTreeMap<(Name, Name), BTreeMap<Cost, Vec<Allocation>>>;
 
 impl<'a> Making<'a> {
     fn new(state: &'a State, now: Time, going: BTreeMap<TenantId, Resources>) -> Self {
@@ -146,42 +155,40 @@ impl<'a> Making<'a> {
             state,
             now,
             kept: None,
+            running: None,
             futures: BTreeMap::new(),
             chosen: Vec::new(),
             taker: None,
             coming: BTreeMap::new(),
             going,
+            verdicts: BTreeMap::new(),
             promises: BTreeMap::new(),
             mature: None,
         }
     }
 
-    /// Makes room for up to `tasks` tasks of the job. For how many it did.
-    fn serve(&mut self, job: &Job, tasks: u32) -> u32 {
-        let mut offers = Offers::new();
+    /// Makes room for up to `tasks` tasks of the job. For how many it did. What was left over for a job before may do for
+    /// this one, which is of the same shape.
+    fn serve(&mut self, job: &Job, tasks: u32, offers: &mut Offers) -> u32 {
         self.taker = (self.state.guaranteed_tenants() > 0).then_some(job.tenant);
-        let (first, ..) = self.state.next_ids();
-        let begin = NodeId(u32::try_from(job.id.0 % u64::from(first.0.max(1))).unwrap_or(0));
-        let before = self.state.nodes().take_while(|node| node.id < begin);
-        let mut enough = if alone(job) { usize::MAX } else { OFFERS };
-        for node in self.state.nodes_from(begin).chain(before) {
-            if enough == 0 {
-                break;
-            }
-            let room = node.lendable(job.spec.horizon());
-            let may = node.is_open() && job.spec.request.fits_in(&room);
-            let may = may && !self.is_kept_from(job, node.id);
-            if may && filter::allows(&node.spec, &job.spec.constraints) {
-                enough -= usize::from(self.offer(&mut offers, job, node));
+        let for_all_of = self.is_like_any(job).then_some((job.tenant, job.spec.priority));
+        if for_all_of.is_none() || offers.for_all_of != for_all_of {
+            *offers = Offers::of(for_all_of);
+            self.verdicts.clear();
+            if !alone(job) {
+                self.look_where_room_is_made(offers, job);
             }
         }
         let mut spread = Spread::of(self.state, job);
         let mut served = 0;
         while served < tasks {
-            let Some((node, victims)) = best(&mut offers, &spread) else { return served };
+            if !offers.all && !offers.has_free() {
+                self.look_everywhere(offers, job);
+            }
+            let Some((node, victims)) = offers.best(&spread) else { return served };
             let node = self.state.node(node).expect("invariant: it was just seen");
             if !self.may_go(job, &victims) {
-                self.offer(&mut offers, job, node);
+                self.offer(offers, job, node);
                 continue;
             }
             served += 1;
@@ -191,9 +198,51 @@ impl<'a> Making<'a> {
             future.take(&job.spec.request);
             self.futures.insert(node.id, future);
             spread.add_in(self.state, node.id);
-            self.offer(&mut offers, job, node);
+            self.offer(offers, job, node);
         }
         tasks
+    }
+
+    /// Whether what can be done for the job can be done for any of its shape, tenant and priority.
+    fn is_like_any(&self, job: &Job) -> bool {
+        !alone(job) && self.kept.is_none_or(|kept| !kept.starts.has(job.id))
+    }
+
+    /// Looks where nobody else need go: most of the time those who wait ask again although room is being made for them.
+    fn look_where_room_is_made(&mut self, offers: &mut Offers, job: &Job) {
+        let leaving = self.state.preemptors().filter_map(|(id, _)| self.state.allocation(*id));
+        let nodes = leaving.map(|allocation| allocation.at.node);
+        let nodes: BTreeSet<NodeId> = nodes.chain(self.futures.keys().copied()).collect();
+        for node in nodes.iter().filter_map(|id| self.state.node(*id)) {
+            self.look_at(offers, job, node);
+        }
+    }
+
+    fn look_everywhere(&mut self, offers: &mut Offers, job: &Job) {
+        offers.begin_anew();
+        if !alone(job) && self.running.is_some_and(|running| !self.may_take_anything(job, running))
+        {
+            return;
+        }
+        let (first, ..) = self.state.next_ids();
+        let begin = NodeId(u32::try_from(job.id.0 % u64::from(first.0.max(1))).unwrap_or(0));
+        let before = self.state.nodes().take_while(|node| node.id < begin);
+        let mut enough = if alone(job) { usize::MAX } else { OFFERS };
+        for node in self.state.nodes_from(begin).chain(before) {
+            if enough == 0 {
+                break;
+            }
+            enough -= usize::from(self.look_at(offers, job, node));
+        }
+    }
+
+    /// Whether room for a task of the job can be made on the node, by all that is known of it.
+    fn look_at(&mut self, offers: &mut Offers, job: &Job, node: &Node) -> bool {
+        node.is_open()
+            && job.spec.request.fits_in(&node.lendable(job.spec.horizon()))
+            && !self.is_kept_from(job, node.id)
+            && filter::allows(&node.spec, &job.spec.constraints)
+            && self.offer(offers, job, node)
     }
 
     /// Whether the node has room for one more task, or can have it.
@@ -210,7 +259,7 @@ impl<'a> Making<'a> {
         let worst = victims.iter().map(|victim| priority_of(self.state, victim)).max();
         let lost = victims.iter().map(|victim| self.now.since(victim.placed).0).sum();
         let place = super::shape::place_of(&job.spec.constraints, &node.spec);
-        offers.entry(place).or_default().insert((worst, lost, victims.len(), node.id), victims);
+        offers.add(place, (worst, lost, victims.len(), node.id), victims);
         true
     }
 
@@ -257,14 +306,15 @@ impl<'a> Making<'a> {
         let most = if self.taker.is_some() { priority.0.saturating_add(1) } else { priority.0 };
         for id in &node.allocations {
             let allocation = self.state.allocation(*id).expect("invariant: it is live");
-            let theirs = priority_of(self.state, allocation);
+            let job = self.state.job(allocation.at.job).expect("invariant: it is live");
+            let theirs = job.spec.priority;
             if theirs.0 >= most || allocation.notice.is_some() || future.gone.contains(id) {
                 continue;
             }
-            if !self.may_take((request, priority), allocation, &self.going) {
+            if theirs == priority && !self.may_be_taken((request, priority), Holder::of(job)) {
                 continue;
             }
-            let promised = self.promised_until(allocation);
+            let promised = self.promised_until(job, allocation);
             if promised > self.now {
                 self.mature = Some(self.mature.map_or(promised, |mature| mature.min(promised)));
                 continue;
@@ -276,7 +326,8 @@ impl<'a> Making<'a> {
         let mut going = self.taker.map(|_| self.going.clone()).unwrap_or_default();
         for (_, candidate) in candidates {
             if self.taker.is_some() {
-                if !self.may_take((request, priority), &candidate, &going) {
+                let job = self.state.job(candidate.at.job).expect("invariant: it is live");
+                if !self.may_take((request, priority), &Holder::of(job), &going) {
                     continue;
                 }
                 take_back::lose(&mut going, self.state, &candidate);
@@ -296,8 +347,7 @@ impl<'a> Making<'a> {
     }
 
     /// Until when the allocation is left alone: a gang as long as its youngest member.
-    fn promised_until(&mut self, allocation: &Allocation) -> Time {
-        let job = self.state.job(allocation.at.job).expect("invariant: it is live");
+    fn promised_until(&mut self, job: &Job, allocation: &Allocation) -> Time {
         let min_runtime = job.spec.min_runtime;
         if !job.spec.gang || min_runtime.0 == 0 {
             return allocation.placed.after(min_runtime);
@@ -328,28 +378,6 @@ impl<'a> Making<'a> {
         };
         self.chosen.iter().map(eviction).collect()
     }
-}
-
-/// Takes out the cheapest offer that the spread allows. Nodes and zones that are full are dropped on the way.
-fn best(offers: &mut Offers, spread: &Spread) -> Option<(NodeId, Vec<Allocation>)> {
-    offers.retain(|zone, nodes| {
-        while let Some(first) = nodes.first_entry() {
-            if spread.node_room(first.key().3) > 0 && spread.zone_room(zone) > 0 {
-                return true;
-            }
-            first.remove();
-        }
-        false
-    });
-    let emptiest = offers.keys().map(|zone| spread.in_zone(zone)).min()?;
-    let (zone, cost) = offers
-        .iter()
-        .filter_map(|(zone, nodes)| Some((zone, *nodes.first_key_value()?.0)))
-        .filter(|(zone, cost)| spread.room(cost.3, zone, emptiest) > 0)
-        .min_by_key(|(_, cost)| *cost)?;
-    let zone = zone.clone();
-    let victims = offers.get_mut(&zone)?.remove(&cost)?;
-    Some((cost.3, victims))
 }
 
 pub(super) fn priority_of(state: &State, allocation: &Allocation) -> Priority {

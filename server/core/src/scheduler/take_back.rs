@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::preempt::{Making, priority_of};
+use super::{
+    preempt::{Making, priority_of},
+    running::{Holder, Running},
+};
 use crate::{
     fairness,
     model::{Allocation, Job, PreemptedFor, Preemptor, Priority, Resources, TenantId},
@@ -10,22 +13,40 @@ use crate::{
 };
 
 impl Making<'_> {
-    /// Whether the task of a taker may have the room of an allocation, when tenants lose so much already.
+    /// Whether the task of a taker may have the room of a task of `theirs`, when tenants lose so much already.
     pub(super) fn may_take(
         &self,
         (request, priority): (&Resources, Priority),
-        allocation: &Allocation,
+        theirs: &Holder,
         going: &BTreeMap<TenantId, Resources>,
     ) -> bool {
-        let theirs = priority_of(self.state, allocation);
-        if theirs < priority {
+        if theirs.priority < priority {
             return true;
         }
-        let Some(taker) = self.taker.filter(|_| theirs == priority) else { return false };
-        let job = self.state.job(allocation.at.job).expect("invariant: it is live");
+        let Some(taker) = self.taker.filter(|_| theirs.priority == priority) else { return false };
         let (coming, going) = (|id| self.coming.get(&id), |id| going.get(&id));
-        let holder = (job.tenant, &job.spec.request);
+        let holder = (theirs.tenant, &theirs.kinds);
         fairness::may_take_back(self.state, (taker, request), holder, coming, going)
+    }
+
+    /// The same, by what is decided.
+    pub(super) fn may_be_taken(&mut self, wanted: (&Resources, Priority), theirs: Holder) -> bool {
+        if let Some(may) = self.verdicts.get(&theirs) {
+            return *may;
+        }
+        let may = self.may_take(wanted, &theirs, &self.going);
+        self.verdicts.insert(theirs, may);
+        may
+    }
+
+    /// Whether anybody holds something that may be taken for the job.
+    pub(super) fn may_take_anything(&self, job: &Job, running: &Running) -> bool {
+        let wanted = (&job.spec.request, job.spec.priority);
+        running.least().is_some_and(|least| least < job.spec.priority)
+            || self.taker.is_some()
+                && running
+                    .holders_at(job.spec.priority)
+                    .any(|holder| self.may_take(wanted, holder, &self.going))
     }
 
     /// Whether what was found for a node may still be taken after what was decided since.
@@ -36,7 +57,8 @@ impl Making<'_> {
         let wanted = (&job.spec.request, job.spec.priority);
         let mut going = self.going.clone();
         victims.iter().all(|victim| {
-            let may = self.may_take(wanted, victim, &going);
+            let theirs = self.state.job(victim.at.job).expect("invariant: it is live");
+            let may = self.may_take(wanted, &Holder::of(theirs), &going);
             lose(&mut going, self.state, victim);
             may
         })
@@ -58,6 +80,7 @@ impl Making<'_> {
                 lose(&mut self.going, self.state, victim);
             }
         }
+        self.verdicts.clear();
         if self.taker.is_some() {
             for above in self.state.lineage(job.tenant) {
                 self.coming.entry(above.id).or_default().add(&job.spec.request, 1);

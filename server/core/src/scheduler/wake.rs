@@ -11,6 +11,7 @@ use super::{
     claims::Grown,
     preempt::{self, Kept},
     queue::Lane,
+    running::Running,
     shape::{ShapeId, ShapeKey},
     take_back,
 };
@@ -72,7 +73,7 @@ impl Scheduler {
     fn wake_where_nodes_grew(&mut self, state: &State, now: Time) {
         let (queue, running, leaving) = (&self.queue, &self.running, self.leaving);
         let guaranteed = state.guaranteed_tenants() > 0;
-        let least = running.first_key_value().map(|(least, _)| *least).filter(|_| guaranteed);
+        let least = running.least().filter(|_| guaranteed);
         let mut going = None;
         let mut claiming: BTreeMap<ShapeId, Vec<Lane>> = BTreeMap::new();
         let makes_room = |shape: ShapeId, key: &ShapeKey, node: NodeId| {
@@ -160,7 +161,8 @@ impl Scheduler {
         let full = demands.iter().map(|(_, tasks)| tasks).sum::<u32>() >= preempt::TASKS_PER_PLAN;
         let gangs = self.counted_on.values().flatten().copied().collect();
         let kept = Kept { starts: &self.starts.held, gangs: &gangs };
-        let made = preempt::preempt(state, now, &demands, kept);
+        self.running.count_holders(state);
+        let made = preempt::preempt(state, now, &demands, kept, &self.running);
         made.counts_on.iter().for_each(|node| self.index.hold(state, *node));
         let unplanned = self.starts.held.jobs_on(&made.counts_on);
         if !made.counts_on.is_empty() {
@@ -256,8 +258,8 @@ impl Scheduler {
 }
 
 /// Whether anything of a lower priority runs, or anything at all is leaving.
-fn has_below(running: &BTreeMap<Priority, u64>, leaving: u64, priority: Priority) -> bool {
-    leaving > 0 || running.first_key_value().is_some_and(|(least, _)| *least < priority)
+fn has_below(running: &Running, leaving: u64, priority: Priority) -> bool {
+    leaving > 0 || running.least().is_some_and(|least| least < priority)
 }
 
 /// A gang is placed again only when all that is left of it is gone: nothing of it is under notice.

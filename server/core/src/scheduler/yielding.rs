@@ -67,26 +67,14 @@ impl Scheduler {
         lane.is_some_and(|lane| lane.priority >= priority)
     }
 
-    /// Counts one more or one fewer of the job's allocations as running, those under notice aside.
-    pub(super) fn count_running(&mut self, state: &State, id: JobId, more: bool) {
-        let job = state.job(id).expect("invariant: a live allocation has a job");
-        let count = self.running.entry(job.spec.priority).or_default();
-        *count = if more { *count + 1 } else { *count - 1 };
-        if *count == 0 {
-            self.running.remove(&job.spec.priority);
-        }
-    }
-
     /// The job's placed tasks are of another priority from now on.
     pub(super) fn before_update(&mut self, state: &State, id: JobId, priority: Priority) {
         let job = state.job(id).expect("invariant: the event's job exists");
         if job.spec.priority == priority {
             return;
         }
-        for _ in state.allocations_of(job).filter(|allocation| allocation.notice.is_none()) {
-            self.count_running(state, id, false);
-            *self.running.entry(priority).or_default() += 1;
-        }
+        let live = state.allocations_of(job).filter(|allocation| allocation.notice.is_none());
+        self.running.change(job, priority, live.count() as u64);
         self.promises_void = true;
     }
 

@@ -799,7 +799,7 @@ impl Naive {
             && !spec.lost
             && !self.is_preempting(node)
             && allows(&spec.spec, job)
-            && job.request.amounts().into_iter().all(|(dimension, wanted)| {
+            && job.request.amounts().all(|(dimension, wanted)| {
                 let lent: u64 = self
                     .on(node)
                     .map(|other| amount(&self.jobs[&other.at.job].spec.request, &dimension))

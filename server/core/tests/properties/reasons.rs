@@ -113,7 +113,7 @@ impl Naive {
     fn lacks(&self, id: NodeId, spec: &JobSpec) -> Vec<(Key, u64)> {
         let node = &self.nodes[&id];
         let lacks = |blocker, available: &dyn Fn(&Dimension, u64) -> u64| {
-            let amounts = spec.request.amounts().into_iter();
+            let amounts = spec.request.amounts();
             let lacks = amounts.filter_map(|(dimension, wanted)| {
                 let by = wanted.saturating_sub(available(&dimension, wanted));
                 (by > 0).then_some(((blocker, Some(dimension)), by))

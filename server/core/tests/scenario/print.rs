@@ -40,7 +40,7 @@ fn next(unit: &str) -> u64 {
 
 pub(crate) fn resources(resources: &Resources) -> String {
     let amounts = resources.amounts();
-    let texts: Vec<String> = amounts.iter().map(|(d, amount)| format!("{d}={amount}")).collect();
+    let texts: Vec<String> = amounts.map(|(d, amount)| format!("{d}={amount}")).collect();
     if texts.is_empty() { "nothing".to_owned() } else { texts.join(" ") }
 }
 

@@ -12,7 +12,7 @@ const LEAST_PART: u64 = 10;
 /// For each thing asked for, the most that each task could have of it, where that is less.
 pub(super) fn amounts(index: &mut Index, spec: &JobSpec) -> Vec<Change> {
     let want = index.want_of(spec);
-    let wanted = spec.request.amounts();
+    let wanted: Vec<(Dimension, u64)> = spec.request.amounts().collect();
     let mut reach = Reach::new(index, &wanted, spec.count);
     let mut found = vec![Parts::default(); wanted.len()];
     let mut allowed = Allowed::default();

@@ -28,6 +28,11 @@ impl Held {
         held.is_some_and(|(nodes, at)| *at == priority && nodes.contains(&node))
     }
 
+    /// Whether nodes are held for the job.
+    pub(in crate::scheduler) fn has(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
     /// The highest priority of others than the job with starts planned on a node, if there are any.
     pub(in crate::scheduler) fn priority_but_of(
         &self,
