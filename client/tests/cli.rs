@@ -117,6 +117,25 @@ async fn what_cannot_be_changed_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_job_is_named_with_its_tenant_or_by_an_option() {
+    let (tool, fake) = tool_and_fake().await;
+    tool.run_with_input("apply -f -", FLEET).await.ends_with(0);
+    tool.run("submit acme/first --cpu 1 -- work {index}")
+        .await
+        .prints(&expect![[r"
+            job/acme/first submitted
+        "]])
+        .ends_with(0);
+    tool.run("submit -t acme second --cpu 1").await.ends_with(0);
+    tool.run("submit -t acme --name third --cpu 1").await.ends_with(0);
+    let state = fake.state();
+    let names: Vec<&str> = state.jobs.values().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["first", "second", "third", "train"]);
+    drop(state);
+    tool.run("submit -t acme fourth --name third --cpu 1").await.ends_with(2);
+}
+
+#[tokio::test]
 async fn a_job_of_no_tasks_is_refused() {
     let (tool, _fake) = tool_and_fake().await;
     tool.run("job submit --tenant a --cpu 1 --count 0")
@@ -533,7 +552,7 @@ async fn help_shows_the_way() {
         Examples:
           offpeak node register a1 --owner web --region eu --cpu 64 --memory 256GiB
           offpeak tenant create acme --quota-cpu 500
-          offpeak submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --min-runtime 1h
+          offpeak submit acme/train --count 8 --cpu 4 --memory 16GiB --min-runtime 1h
           offpeak job wait acme/train
           offpeak events --follow
 

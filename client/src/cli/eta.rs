@@ -51,7 +51,7 @@ pub(crate) async fn run(eta: &Eta, session: &Session) -> Result<(), Failure> {
             vec![Subject::Name(JobName { tenant, name })]
         }
         None => {
-            let jobs = eta.described.asked("name a job, or ", session).await?;
+            let jobs = eta.described.asked("name a job, or ", None, session).await?;
             jobs.into_iter().map(Subject::Job).collect()
         }
     };

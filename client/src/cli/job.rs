@@ -26,7 +26,7 @@ const EXAMPLE: &str = include_str!("job_example.yaml");
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  offpeak job submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --gpus 1 --min-runtime 1h
+  offpeak job submit acme/train --count 8 --cpu 4 --memory 16GiB --gpus 1 --min-runtime 1h
   offpeak job init > job.yaml
   offpeak job get acme/train
   offpeak job wait acme/train

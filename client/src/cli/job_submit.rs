@@ -29,13 +29,16 @@ pub(crate) const DESCRIPTION: [&str; 7] =
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  offpeak submit --tenant acme --name render --count 100 --cpu 500m --memory 1GiB
-  offpeak submit --tenant acme --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
+  offpeak submit acme/render --count 100 --cpu 500m --memory 1GiB
+  offpeak submit acme/train --gang --count 4 --gpus 8 --gpu-model H100 --min-runtime 6h --max-per-node 1
   offpeak submit --tenant acme --cpu 2 --region eu,us --node-label disk=nvme --tolerate spot --wait
   offpeak submit --tenant acme --cpu 1 --after extract --retries 3 --array 1-100 -- render --frame {index}
   offpeak job init > job.yaml && offpeak submit --tenant acme -f job.yaml --set scene=forest
-  offpeak submit --tenant acme --name report --cpu 4 --max-runtime 90m --complete-by 2026-01-31T06:00:00Z")]
+  offpeak submit acme/report --cpu 4 --max-runtime 90m --complete-by 2026-01-31T06:00:00Z")]
 pub(crate) struct Submit {
+    /// Its name: NAME or TENANT/NAME, as by --name
+    #[arg(value_name = "NAME", conflicts_with_all = ["name", "file", "values"])]
+    job: Option<String>,
     #[command(flatten)]
     described: Described,
     /// Check only; submit nothing
@@ -148,7 +151,7 @@ pub(crate) async fn run(
     client: &Client,
     session: &Session,
 ) -> Result<(), Failure> {
-    let jobs = submit.described.jobs(session).await?;
+    let jobs = submit.described.jobs(submit.job.as_deref(), session).await?;
     let mut submitted = Vec::with_capacity(jobs.len());
     for job in jobs {
         let tenant = job.tenant.clone();
@@ -203,24 +206,33 @@ impl FromFile {
 
 impl Described {
     /// The same, for questions: a description of nothing is taken for a question about nothing.
-    pub(crate) async fn asked(&self, or: &str, session: &Session) -> Result<Vec<Job>, Failure> {
+    pub(crate) async fn asked(
+        &self,
+        or: &str,
+        named: Option<&str>,
+        session: &Session,
+    ) -> Result<Vec<Job>, Failure> {
         if self.file.file.is_none() && self.request.to_resources() == Resources::default() {
             return Err(Failure::usage(format!("{or}describe one")).hint(
                 "--cpu, --memory and the like say what each task asks for; -f names a file",
             ));
         }
-        self.jobs(session).await
+        self.jobs(named, session).await
     }
 
-    /// What is described: the jobs of a file, or the one that the options describe.
-    async fn jobs(&self, session: &Session) -> Result<Vec<Job>, Failure> {
-        match &self.file.file {
-            Some(file) => self.file.jobs(file, session).await,
-            None => Ok(vec![self.job(session.tenant()?)]),
+    /// What is described: the jobs of a file, or the one that the options describe, named or not.
+    async fn jobs(&self, named: Option<&str>, session: &Session) -> Result<Vec<Job>, Failure> {
+        if let Some(file) = &self.file.file {
+            return self.file.jobs(file, session).await;
         }
+        let (tenant, name) = match named {
+            Some(named) => session.job(named)?,
+            None => (session.tenant()?.to_owned(), self.name.clone().unwrap_or_default()),
+        };
+        Ok(vec![self.job(tenant, name)])
     }
 
-    fn job(&self, tenant: &str) -> Job {
+    fn job(&self, tenant: String, name: String) -> Job {
         let manner = &self.manner;
         let mut spec = JobSpec {
             count: self.count,
@@ -240,12 +252,7 @@ impl Described {
         };
         self.when.describe(&mut spec);
         self.program.describe(&mut spec);
-        Job {
-            tenant: tenant.to_owned(),
-            name: self.name.clone().unwrap_or_default(),
-            spec: Some(spec),
-            ..Job::default()
-        }
+        Job { tenant, name, spec: Some(spec), ..Job::default() }
     }
 }
 

@@ -79,7 +79,7 @@ const EXAMPLES: &str = "\
 Examples:
   offpeak node register a1 --owner web --region eu --cpu 64 --memory 256GiB
   offpeak tenant create acme --quota-cpu 500
-  offpeak submit --tenant acme --name train --count 8 --cpu 4 --memory 16GiB --min-runtime 1h
+  offpeak submit acme/train --count 8 --cpu 4 --memory 16GiB --min-runtime 1h
   offpeak job wait acme/train
   offpeak events --follow
 

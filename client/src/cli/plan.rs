@@ -31,12 +31,16 @@ Examples:
   offpeak plan -f job.yaml
   offpeak plan --tenant acme --count 8 --cpu 4 --memory 16GiB")]
 pub(crate) struct Plan {
+    /// The job's name: NAME or TENANT/NAME, as by --name
+    #[arg(value_name = "NAME", conflicts_with_all = ["name", "file", "values"])]
+    job: Option<String>,
     #[command(flatten)]
     described: Described,
 }
 
 pub(crate) async fn run(plan: &Plan, session: &Session) -> Result<(), Failure> {
-    let jobs = plan.described.asked("name a file with a job, or ", session).await?;
+    let jobs =
+        plan.described.asked("name a file with a job, or ", plan.job.as_deref(), session).await?;
     let client = session.connect().await?;
     for job in jobs {
         one(job, &client, session.out).await?;
