@@ -1,6 +1,7 @@
 //! The command line tool, run as a process against a real cell: what it prints and with which code it ends.
 
 mod answers;
+mod guide;
 mod ledger;
 mod moving;
 mod owners;
@@ -32,8 +33,11 @@ struct Cell {
 
 impl Cell {
     async fn new() -> Self {
+        Self::at(Arc::new(ManualClock::new(BEGIN))).await
+    }
+
+    async fn at(clock: Arc<ManualClock>) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let clock = Arc::new(ManualClock::new(BEGIN));
         let server = start(folder.path(), &clock).await;
         let tool = Tool::at(format!("http://{}", server.address()));
         Self { tool, server, clock, folder }
