@@ -128,10 +128,8 @@ async fn a_job_is_named_with_its_tenant_or_by_an_option() {
         .ends_with(0);
     tool.run("submit -t acme second --cpu 1").await.ends_with(0);
     tool.run("submit -t acme --name third --cpu 1").await.ends_with(0);
-    let state = fake.state();
-    let names: Vec<&str> = state.jobs.values().map(|job| job.name.as_str()).collect();
+    let names: Vec<String> = fake.state().jobs.values().map(|job| job.name.clone()).collect();
     assert_eq!(names, ["first", "second", "third", "train"]);
-    drop(state);
     tool.run("submit -t acme fourth --name third --cpu 1").await.ends_with(2);
 }
 
