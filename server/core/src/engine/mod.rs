@@ -166,7 +166,7 @@ impl Engine {
         self.run_due();
         self.pass();
         self.plan_starts();
-        self.scheduler.settle();
+        self.scheduler.settle(&self.state);
         Step { replies, batch: mem::take(&mut self.batch) }
     }
 

@@ -185,7 +185,7 @@ impl Scheduler {
         }
         scheduler.owed = owed::Owed::of(state);
         scheduler.hold_all_planned(state);
-        scheduler.settle();
+        scheduler.settle(state);
         scheduler
     }
 
@@ -330,8 +330,9 @@ impl Scheduler {
     }
 
     /// Leaves nothing to do for whoever looks for room first, which would be each copy.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, state: &State) {
         self.index.classify();
+        self.running.count_holders(state);
     }
 
     fn placed(&mut self, state: &State, id: JobId, placements: &[Placement]) {

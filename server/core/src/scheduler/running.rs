@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running {
     by_priority: BTreeMap<Priority, u64>,
-    /// Counted from when somebody first asks.
+    /// Counted while somebody is guaranteed something.
     by_holder: Option<BTreeMap<Holder, u64>>,
 }
 
@@ -44,7 +44,7 @@ impl Running {
         holders.map(|(holder, _)| holder).take_while(move |holder| holder.priority == priority)
     }
 
-    /// Counts who holds what from now on, or no more where nobody is guaranteed anything.
+    /// Counts who holds what from when somebody is guaranteed something, until nobody is any more.
     pub(super) fn count_holders(&mut self, state: &State) {
         if state.guaranteed_tenants() == 0 {
             self.by_holder = None;
