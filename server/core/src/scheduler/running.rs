@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{Job, Priority, Resources, TenantId},
+    model::{Job, JobId, Priority, Resources, TenantId},
     state::State,
 };
 
 /// Live allocations that nobody gave notice.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Running {
     by_priority: BTreeMap<Priority, u64>,
     /// Counted while somebody is guaranteed something.
@@ -50,7 +50,7 @@ impl Running {
             self.by_holder = None;
         } else if self.by_holder.is_none() {
             let mut holders = BTreeMap::new();
-            for job in state.jobs_from(crate::model::JobId(0)) {
+            for job in state.jobs_from(JobId(0)) {
                 let live = state.allocations_of(job).filter(|live| live.notice.is_none()).count();
                 if live > 0 {
                     *holders.entry(Holder::of(job)).or_default() += live as u64;
@@ -61,9 +61,13 @@ impl Running {
     }
 
     pub(super) fn add(&mut self, job: &Job, tasks: u64) {
-        *self.by_priority.entry(job.spec.priority).or_default() += tasks;
+        self.add_at(job.spec.priority, job, tasks);
+    }
+
+    fn add_at(&mut self, priority: Priority, job: &Job, tasks: u64) {
+        *self.by_priority.entry(priority).or_default() += tasks;
         if let Some(holders) = &mut self.by_holder {
-            *holders.entry(Holder::of(job)).or_default() += tasks;
+            *holders.entry(Holder { priority, ..Holder::of(job) }).or_default() += tasks;
         }
     }
 
@@ -76,22 +80,9 @@ impl Running {
 
     /// So many tasks of the job are of another priority from now on.
     pub(super) fn change(&mut self, job: &Job, priority: Priority, tasks: u64) {
-        if tasks == 0 {
-            return;
-        }
-        self.remove(job, tasks);
-        *self.by_priority.entry(priority).or_default() += tasks;
-        if let Some(holders) = &mut self.by_holder {
-            *holders.entry(Holder { priority, ..Holder::of(job) }).or_default() += tasks;
-        }
-    }
-
-    /// Compares it with one that has just been made of the state.
-    pub(super) fn check(&self, state: &State, fresh: &mut Self) {
-        assert_eq!(self.by_priority, fresh.by_priority, "what runs is counted by priority");
-        if self.by_holder.is_some() && state.guaranteed_tenants() > 0 {
-            fresh.count_holders(state);
-            assert_eq!(self.by_holder, fresh.by_holder, "what runs is counted by who holds it");
+        if tasks > 0 {
+            self.remove(job, tasks);
+            self.add_at(priority, job, tasks);
         }
     }
 }
