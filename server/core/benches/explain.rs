@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cell::{DEPTH, Mix, plan, request, run, size, spec, submit};
+use cell::{DEPTH, Mix, NOW, plan, request, run, size, spec, submit};
 use criterion::{Criterion, criterion_group, criterion_main};
 use offpeak_core::{
     engine::Engine,
@@ -71,7 +71,7 @@ fn why(c: &mut Criterion) {
             b.iter(|| reasons.explain(engine.state(), turns.next().expect("some wait")));
         });
         group.bench_function(format!("{label}/advise"), |b| {
-            let mut fork = engine.fork();
+            let mut fork = engine.fork(NOW);
             let job = jobs(engine.state())[0];
             b.iter(|| fork.advise(job.tenant, black_box(&job.spec)));
         });

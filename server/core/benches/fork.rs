@@ -13,7 +13,7 @@ mod cell;
 
 use std::time::{Duration, Instant};
 
-use cell::{DEPTH, Dice, Mix, ask, plan, run, size};
+use cell::{DEPTH, Dice, Mix, NOW, ask, plan, run, size};
 use offpeak_core::{
     command::{Command, Request, TaskOutcome, TaskReport},
     engine::Engine,
@@ -66,7 +66,7 @@ fn main() {
 
         let requests = churn(&engine, &mix, 2 * round + 1);
         let begun = Instant::now();
-        let fork = engine.fork();
+        let fork = engine.fork(NOW);
         taking.push(micros(begun.elapsed()));
         let begun = Instant::now();
         run(&mut engine, requests);

@@ -61,7 +61,7 @@ impl Decider {
                     return;
                 }
             }
-            self.forks.give(&self.engine);
+            self.forks.give(&self.engine, self.last);
             // The step is on its way to the log while a problem is stated.
             if let Some(desk) = &self.desk {
                 desk.offer(&mut self.engine);

@@ -5,7 +5,7 @@ use std::{
 
 use offpeak_core::{
     engine::{Engine, Fork},
-    model::Revision,
+    model::{Revision, Time},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -66,16 +66,18 @@ impl Forks {
     }
 
     /// Gives those who wait a copy, a new one if it is time for one.
-    pub(super) fn give(&mut self, engine: &Engine) {
+    pub(super) fn give(&mut self, engine: &Engine, now: Time) {
+        // Nothing may have happened since, but time has passed.
+        let is_old = self.taken.elapsed() > KEPT;
         if self.waiters.is_empty() {
-            if self.newest.is_some() && self.taken.elapsed() > KEPT && self.is_paid(engine) {
+            if self.newest.is_some() && is_old && self.is_paid(engine) {
                 self.newest = None;
             }
             return;
         }
-        if (self.newest.is_none() || self.outdated) && self.is_paid(engine) {
+        if (self.newest.is_none() || self.outdated || is_old) && self.is_paid(engine) {
             let started = Instant::now();
-            self.newest = Some(Arc::new(engine.fork()));
+            self.newest = Some(Arc::new(engine.fork(now)));
             self.outdated = false;
             self.taken = Instant::now();
             self.spent = self.taken.duration_since(started);
@@ -117,7 +119,7 @@ mod tests {
         state::State,
     };
 
-    use super::{Forks, PAGE_COPY, PART_OF_TIME};
+    use super::{Forks, KEPT, PAGE_COPY, PART_OF_TIME};
     use crate::driver::{
         queue::Queue,
         tests::{node, request},
@@ -138,7 +140,7 @@ mod tests {
         let ask = |forks: &mut Forks, engine: &Engine| {
             let mut copy = queue.ask_for_fork(Revision(0)).expect("room");
             forks.add(queue.take(9, Duration::ZERO).expect("open").forks);
-            forks.give(engine);
+            forks.give(engine, Time(0));
             copy.try_recv().expect("a copy").state().revision()
         };
         assert_eq!(ask(&mut forks, &engine), Revision(1));
@@ -149,5 +151,22 @@ mod tests {
         (forks.taken, forks.next, forks.spent) = (now + HOUR, now, Duration::ZERO);
         assert_eq!(ask(&mut forks, &engine), Revision(1), "the old one");
         assert!(forks.next >= forks.taken + PAGE_COPY * 100 * PART_OF_TIME, "its pages count");
+    }
+
+    #[test]
+    fn a_copy_knows_what_time_it_is_though_nothing_happens() {
+        let mut engine = Engine::new(State::default(), Time(0));
+        engine.step(Time(0), vec![register(0..1)]);
+        let (mut forks, queue) = (Forks::new(), Queue::new(9));
+        let mut ask = |at: Time, age: Duration| {
+            let past = Instant::now().checked_sub(age).expect("a clock that ran for long enough");
+            (forks.taken, forks.next) = (past, past);
+            let mut copy = queue.ask_for_fork(Revision(0)).expect("room");
+            forks.add(queue.take(9, Duration::ZERO).expect("open").forks);
+            forks.give(&engine, at);
+            copy.try_recv().expect("a copy").now()
+        };
+        assert_eq!(ask(Time(5_000), Duration::ZERO), Time(5_000));
+        assert_eq!(ask(Time(9_000), KEPT * 2), Time(9_000), "not that of before");
     }
 }

@@ -109,10 +109,10 @@ impl Quotes {
     }
 
     /// What is to be told to those that wait without a quote.
-    pub(super) fn quote(&mut self, engine: &Engine) -> Command {
+    pub(super) fn quote(&mut self, engine: &Engine, now: Time) -> Command {
         self.due = None;
         let wanted = std::mem::take(&mut self.unquoted);
-        let found = quote::quotes(&engine.fork(), &wanted, Ahead::default());
+        let found = quote::quotes(&engine.fork(now), &wanted, Ahead::default());
         Command::Quote(found.into_iter().map(|(id, foreseen)| (id, foreseen.quote)).collect())
     }
 

@@ -300,7 +300,7 @@ impl<'i> Run<'i> {
     /// Tells jobs that wait when they will start, if it is time. It takes no time of the simulated clock.
     fn quote(&mut self) {
         if self.quotes.next().is_some_and(|due| due <= self.now) {
-            let command = self.quotes.quote(&self.engine);
+            let command = self.quotes.quote(&self.engine, self.now);
             self.accept(vec![ask(command)]);
         }
     }

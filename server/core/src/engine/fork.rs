@@ -20,14 +20,15 @@ pub struct Fork {
 }
 
 impl Engine {
-    /// A copy to ask what would come of a command.
+    /// A copy to ask what would come of a command at the time `now`, by when nothing is due that was not done.
     #[must_use]
-    pub fn fork(&self) -> Fork {
+    pub fn fork(&self, now: Time) -> Fork {
         Fork {
             engine: Self {
+                now: self.now.max(now),
                 state: self.state.clone(),
                 scheduler: self.scheduler.clone(),
-                // What is due by now has been done, so that nothing of it is missed.
+                // What is due by then has been done, so that nothing of it is missed.
                 timers: Timers::default(),
                 batch: Batch::default(),
                 touched_nodes: self.touched_nodes.clone(),

@@ -62,7 +62,7 @@ impl Run {
                 self.foretold_step(promises.into_iter().flatten().map(command).map(ask).collect());
             }
             Op::Quote => {
-                let fork = self.engine.fork();
+                let fork = self.engine.fork(self.now);
                 let wanted = self.naive.waiting().collect();
                 let found = quotes(&fork, &wanted, Ahead { steps: 30, ..Ahead::default() });
                 assert_eq!(found, quotes(&fork, &wanted, Ahead { steps: 30, ..Ahead::default() }));

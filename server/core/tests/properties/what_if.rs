@@ -5,7 +5,7 @@ use std::sync::Arc;
 use offpeak_core::{
     command::{Command, Request},
     event::Event,
-    model::{Job, JobId, JobSpec, Name},
+    model::{Job, JobId, JobSpec, Millis, Name},
     rejection::Rejection,
     scheduler::Advice,
 };
@@ -15,8 +15,12 @@ use super::Run;
 impl Run {
     /// Steps until nothing is left to do, as a fork does with the same requests.
     pub(super) fn foretold_step(&mut self, requests: Vec<Request>) {
-        let mut fork = self.engine.fork();
-        assert_eq!(fork.now(), self.now);
+        // Time may have passed since the last step, if nothing was due.
+        let later = self.now.after(Millis(7));
+        if self.engine.next_wakeup().is_none_or(|due| due > later) {
+            self.now = later;
+        }
+        let mut fork = self.engine.fork(self.now);
         let foretold = fork.step(requests.clone());
         let before = self.batches.len();
         let replies = self.step(requests);
@@ -28,7 +32,7 @@ impl Run {
 
     /// Whatever a waiting job is advised to ask for instead is placed at once when it is asked for. One copy advises all.
     pub(super) fn check_advice(&self) {
-        let mut adviser = self.engine.fork();
+        let mut adviser = self.engine.fork(self.now);
         for id in self.naive.waiting() {
             let job = self.folded.job(id).expect("a job");
             if !job.is_ready() {
@@ -47,7 +51,7 @@ impl Run {
         let tenant = self.folded.tenant(job.tenant).expect("a tenant").spec.name.clone();
         let spec = Arc::new(advice.change.apply(spec));
         let command = Command::SubmitJob { tenant, name: Name::default(), spec };
-        let mut fork = self.engine.fork();
+        let mut fork = self.engine.fork(self.now);
         let step = fork.step(vec![Request { command, request_id: None, validate_only: false }]);
         let id = fork.state().next_ids().2;
         match &step.replies[0] {

@@ -87,7 +87,7 @@ impl World {
                 lines.iter().for_each(|line| self.say(line));
             }
             "quote" => {
-                let fork = self.engine.fork();
+                let fork = self.engine.fork(self.now);
                 let jobs = rest.split_whitespace().map(|text| job(fork.state(), text).id);
                 let found = quotes(&fork, &jobs.collect(), Ahead::default());
                 let kept = found.iter().map(|(id, foreseen)| (*id, foreseen.quote)).collect();
