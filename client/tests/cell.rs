@@ -5,6 +5,7 @@ mod guide;
 mod ledger;
 mod moving;
 mod owners;
+mod story;
 mod tool;
 
 use std::{path::Path, sync::Arc};

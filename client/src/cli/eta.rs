@@ -80,7 +80,8 @@ async fn one(
     let answer = client.call(request).await?;
     match out.format {
         Format::Table | Format::Wide => {
-            let is_told = answer.quote.is_some_and(|quote| quote.p50_start_time.is_some());
+            let quote = answer.quote.unwrap_or_default();
+            let is_told = quote.p50_start_time.is_some() && !has_started(&quote);
             let why = if is_told { Vec::new() } else { reasons(subject, client).await? };
             out.print(&table::render_details(&page(&tenant, &answer, &why), out.color))
         }
@@ -89,7 +90,7 @@ async fn one(
     }
 }
 
-/// Why a job waits that no time can be told for.
+/// Why a job waits that no time can be told for, or the rest of one that has started.
 async fn reasons(subject: Subject, client: &Client) -> Result<Vec<PendingReason>, Failure> {
     Ok(match subject {
         Subject::Name(JobName { tenant, name }) => {
@@ -132,17 +133,25 @@ fn page(
     lines
 }
 
-/// When it starts, or when it did: then both times are the same and have passed.
+/// When it starts, or when it did.
 fn start(quote: &Quote) -> (&'static str, Cell) {
-    let now = quote.quote_time.map(|time| (time.seconds, time.nanos));
-    match quote.p95_start_time.map(|time| (time.seconds, time.nanos)) {
-        Some(time) if Some(time) < now => {
-            ("Started", human::time(quote.p95_start_time.as_ref()).into())
+    if has_started(quote) {
+        return ("Started", human::time(quote.p95_start_time.as_ref()).into());
+    }
+    match quote.p95_start_time {
+        Some(_) if quote.p95_start_time == quote.quote_time => {
+            ("Starts", Cell::toned("now", Tone::Good))
         }
-        Some(time) if Some(time) == now => ("Starts", Cell::toned("now", Tone::Good)),
         Some(_) => ("Starts", promise(quote, human::time).into()),
         None => ("Starts", Cell::toned(promise(quote, human::time), Tone::Warning)),
     }
+}
+
+/// Both times are the same then and have passed.
+fn has_started(quote: &Quote) -> bool {
+    let at = |time: Option<Timestamp>| time.map(|time| (time.seconds, time.nanos));
+    let start = at(quote.p95_start_time);
+    start.is_some() && start < at(quote.quote_time)
 }
 
 /// What was quoted, in a few words; `time` says how times are written.

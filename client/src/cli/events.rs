@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use offpeak::v1::{Event, GetStatusRequest, WatchFilter, event::Kind};
-use offpeak_client::{Watch, WatchMessage, WatchOptions, WatchStart};
+use offpeak_client::{Client, Watch, WatchMessage, WatchOptions, WatchStart};
 
 use super::{
     event_text,
@@ -59,22 +59,43 @@ pub(crate) async fn run(show: Show, session: &Session) -> Result<(), Failure> {
     if let Some(revision) = show.since {
         options.start = WatchStart::After(revision);
     }
+    let out = session.out;
+    let print = |events: &[Event]| {
+        let lines = events.iter().map(|event| line(event, out));
+        out.print(&lines.collect::<Result<Vec<String>, Failure>>()?.concat())
+    };
     if show.follow {
-        return print(client.watch(options), None, session).await;
+        return each(client.watch(options), None, out, print).await;
     }
     let status = client.call(GetStatusRequest::default()).await?;
     let since = show.since.unwrap_or(status.compacted_revision);
     if since >= status.revision && show.since.is_none() {
         return Ok(());
     }
-    options.start = WatchStart::After(since);
-    options.progress_interval = Some(PROGRESS_INTERVAL);
-    print(client.watch(options), Some(status.revision), session).await
+    read(&client, options.filter, (since, status.revision), out, print).await
 }
 
-/// Prints until everything up to `last` has been printed, or for good.
-async fn print(mut watch: Watch, last: Option<u64>, session: &Session) -> Result<(), Failure> {
-    let out = session.out;
+/// Has each batch of what passes the filter told: of revisions after the first of these, up to the last.
+pub(crate) async fn read(
+    client: &Client,
+    filter: WatchFilter,
+    (since, last): (u64, u64),
+    out: Out,
+    tell: impl FnMut(&[Event]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut options = WatchOptions::new(WatchStart::After(since));
+    options.filter = filter;
+    options.progress_interval = Some(PROGRESS_INTERVAL);
+    each(client.watch(options), Some(last), out, tell).await
+}
+
+/// Until everything up to `last` has been told, or for good.
+async fn each(
+    mut watch: Watch,
+    last: Option<u64>,
+    out: Out,
+    mut tell: impl FnMut(&[Event]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut is_interrupted = false;
     loop {
         let message = watch.next().await?;
@@ -87,20 +108,10 @@ async fn print(mut watch: Watch, last: Option<u64>, session: &Session) -> Result
             continue;
         }
         is_interrupted = false;
-        match message {
-            WatchMessage::Events(batch) => {
-                let mut text = String::new();
-                for event in &batch.events {
-                    if last.is_some_and(|last| event.revision > last) {
-                        break;
-                    }
-                    text.push_str(&line(event, out)?);
-                }
-                out.print(&text)?;
-            }
-            WatchMessage::Progress(_)
-            | WatchMessage::Snapshot { .. }
-            | WatchMessage::Interrupted(_) => {}
+        if let WatchMessage::Events(batch) = message {
+            let within = |event: &Event| last.is_none_or(|last| event.revision <= last);
+            let end = batch.events.partition_point(within);
+            tell(&batch.events[..end])?;
         }
         if let (Some(last), Some(through)) = (last, watch.revision())
             && through >= last

@@ -12,6 +12,7 @@ use offpeak_client::Client;
 use super::{
     failure::Failure,
     human,
+    job_status::{self, Status},
     job_submit::{self, Submit},
     job_update::{self, Update},
     job_wait::{self, Wait},
@@ -29,6 +30,7 @@ Examples:
   offpeak job submit acme/train --count 8 --cpu 4 --memory 16GiB --gpus 1 --min-runtime 1h
   offpeak job init > job.yaml
   offpeak job get acme/train
+  offpeak job status acme/train
   offpeak job wait acme/train
   offpeak job list --tenant acme --state running
   offpeak job allocs acme/train
@@ -43,6 +45,7 @@ pub(crate) enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    Status(Status),
     /// Submit a job
     Submit(Box<Submit>),
     /// Print an example of a template for `submit -f`
@@ -117,6 +120,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Result<(), Failu
             }
             out.some(&jobs)
         }
+        Command::Status(status) => job_status::run(status, &client, session).await,
         Command::Submit(submit) => job_submit::run(&submit, &client, session).await,
         Command::Update(update) => job_update::run(&update, &client, session).await,
         Command::Cancel { names, grace } => {

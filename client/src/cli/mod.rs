@@ -25,6 +25,8 @@ mod job;
 mod job_extras;
 mod job_notice;
 mod job_show;
+mod job_status;
+mod job_story;
 mod job_submit;
 mod job_update;
 mod job_wait;

@@ -1,0 +1,136 @@
+//! `offpeak job status`: how a job stands, and how it came to that.
+
+use clap::Args;
+use offpeak::v1::{
+    Event, GetCostRequest, GetStatusRequest, Job, JobState, WatchFilter, event::Kind,
+};
+use offpeak_client::Client;
+
+use super::{
+    events,
+    failure::Failure,
+    human, job,
+    job_show::{self, summary},
+    job_story::Story,
+    money,
+    output::Out,
+    session::Session,
+    table::{Tone, paint},
+};
+
+/// Tell what became of jobs: what happened to them, and what they wait for.
+///
+/// The story is told from the server's log, which keeps what happened lately. With -o json and the like it is what `job
+/// get` prints.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  offpeak job status acme/train
+  offpeak job status -t acme train eval")]
+pub(crate) struct Status {
+    /// Their names: NAME or TENANT/NAME
+    #[arg(required = true)]
+    names: Vec<String>,
+}
+
+pub(crate) async fn run(status: Status, client: &Client, session: &Session) -> Result<(), Failure> {
+    let out = session.out;
+    let mut jobs = Vec::new();
+    for name in &status.names {
+        let (tenant, name) = session.job(name)?;
+        jobs.push(job::get(client, &tenant, &name, 0).await?);
+    }
+    if !out.is_for_people() {
+        return out.some(&jobs);
+    }
+    for (at, job) in jobs.iter().enumerate() {
+        let gap = if at > 0 { "\n" } else { "" };
+        let past = past(job, client, session).await?;
+        let costs = costs(job, client).await?;
+        out.print(&format!("{gap}{}{past}{}{costs}", headline(job, out), waits(job, out)))?;
+        if job.tasks.is_some_and(|tasks| tasks.pending > 0) {
+            let name = name(job);
+            out.remark(&format!("`offpeak why {name}` tells what would let it start now"));
+        }
+    }
+    Ok(())
+}
+
+fn name(job: &Job) -> String {
+    format!("{}/{}", job.tenant, job.name)
+}
+
+fn headline(job: &Job, out: Out) -> String {
+    let (stands, tone) = match job.state() {
+        JobState::Pending => ("waits".to_owned(), Tone::Warning),
+        JobState::Running => ("runs".to_owned(), Tone::Good),
+        JobState::Failed => ("failed".to_owned(), Tone::Bad),
+        JobState::Cancelled => ("was cancelled".to_owned(), Tone::Plain),
+        state => (job_show::state_word(state), Tone::Good),
+    };
+    let stands = paint(&stands, tone, out.color);
+    let tasks = summary(&job.tasks.unwrap_or_default());
+    let why = match job.end_reason.as_str() {
+        "" => String::new(),
+        reason => format!("; {reason}"),
+    };
+    format!("{} {stands}: {tasks}{why}\n", name(job))
+}
+
+/// What happened, as far as the log goes back.
+async fn past(job: &Job, client: &Client, session: &Session) -> Result<String, Failure> {
+    let status = client.call(GetStatusRequest::default()).await?;
+    let (mut story, mut is_whole) = (Story::default(), false);
+    // A job that was never changed was submitted then, and nothing needs to be read of what was before.
+    let submitted = job.revision.saturating_sub(1).max(status.compacted_revision);
+    for since in [submitted, status.compacted_revision] {
+        story = Story::default();
+        let tell = |events: &[Event]| {
+            for event in events {
+                is_whole |= matches!(event.kind, Some(Kind::JobSubmitted(_)));
+                story.tell(event);
+            }
+            Ok(())
+        };
+        let filter = WatchFilter {
+            tenant: job.tenant.clone(),
+            job: job.name.clone(),
+            ..WatchFilter::default()
+        };
+        events::read(client, filter, (since, status.revision), session.out, tell).await?;
+        if is_whole {
+            break;
+        }
+    }
+    let lines = story.lines(&name(job), session.out.color);
+    if is_whole {
+        return Ok(lines);
+    }
+    Ok(format!("  what was before is not in the server's log any more\n{lines}"))
+}
+
+fn waits(job: &Job, out: Out) -> String {
+    let mut text = String::new();
+    for (at, reason) in job_show::reasons(job).iter().enumerate() {
+        let reason = paint(reason, Tone::Warning, out.color);
+        text += &format!("{}{reason}\n", if at == 0 { "Waits for: " } else { "           " });
+    }
+    if let Some(start) = &job.planned_start {
+        text += &format!("Planned: {}\n", job_show::planned(start, human::time));
+    }
+    text
+}
+
+/// What it has cost, where anything has a price.
+async fn costs(job: &Job, client: &Client) -> Result<String, Failure> {
+    let (tenant, job) = (job.tenant.clone(), job.name.clone());
+    let cost = client.call(GetCostRequest { tenant, job, min_revision: 0 }).await?.cost;
+    let Some(cost) = cost.filter(|cost| !cost.currency.is_empty()) else {
+        return Ok(String::new());
+    };
+    let charge = money::with_currency(cost.charge_micros, &cost.currency);
+    Ok(match cost.hourly_micros {
+        0 => format!("Cost: {charge}\n"),
+        hourly => format!("Cost: {charge} so far, {} an hour now\n", money::text(hourly)),
+    })
+}
