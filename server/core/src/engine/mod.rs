@@ -52,6 +52,9 @@ use crate::{
 /// Tasks that one step places at most, so that a long pass does not keep commands waiting; the next step goes on.
 const PLACEMENTS_PER_STEP: usize = 20_000;
 
+/// Events for which there is room between two commands: that of a command with many more is given back.
+const EVENTS_KEPT: usize = 4_096;
+
 /// What a step decided.
 #[derive(Debug)]
 pub struct Step {
@@ -207,7 +210,9 @@ impl Engine {
             return Ok(Outcome { revision: self.state.revision(), detail });
         }
         self.emit_all(&mut events);
-        self.room = events;
+        if events.capacity() <= EVENTS_KEPT {
+            self.room = events;
+        }
         self.follow_up();
         let remembers = request.request_id.is_some();
         let outcome = Outcome { revision: self.revision_of_commit(remembers), detail };
