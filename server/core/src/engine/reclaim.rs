@@ -105,7 +105,7 @@ impl Engine {
 
     /// Takes back the notices of a node whose owner leaves room for all again.
     fn withdraw_notices(&mut self, id: NodeId) {
-        let Some(node) = self.state.node(id).filter(|node| !node.noticed.is_zero()) else { return };
+        let Some(node) = self.state.node(id).filter(|node| node.noticed > 0) else { return };
         let expected = |at: &AllocationRef| {
             let notice = self.state.allocation(at.id).and_then(|allocation| allocation.notice);
             notice.is_some_and(|notice| notice.reason == EvictionReason::OwnerExpected)

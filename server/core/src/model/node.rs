@@ -115,8 +115,8 @@ pub struct Node {
     pub held_back: HeldBack,
     /// What allocations hold, those under notice included.
     pub lent: Resources,
-    /// The part of `lent` that is under notice.
-    pub noticed: Resources,
+    /// How many of its allocations are under notice.
+    pub noticed: u32,
     /// How much of each device is lent.
     pub devices: GpuDevices,
     /// Where it is to the ledger: its owner, region and GPU model.

@@ -30,7 +30,7 @@ impl Future {
             lendable: node.lendable_devices(horizon),
             gone: BTreeSet::new(),
         };
-        let noticed = if node.noticed.is_zero() { &[] } else { node.allocations.as_slice() };
+        let noticed = if node.noticed == 0 { &[] } else { node.allocations.as_slice() };
         for id in noticed {
             let allocation = state.allocation(*id).expect("invariant: it is live");
             if leaves_soon(state, now, allocation) {

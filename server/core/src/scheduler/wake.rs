@@ -240,7 +240,7 @@ impl Scheduler {
 
     /// Whether room on the node may be what somebody waits for.
     pub(super) fn is_promised(&self, state: &State, id: NodeId) -> bool {
-        self.index.is_held(id) || state.node(id).is_some_and(|node| !node.noticed.is_zero())
+        self.index.is_held(id) || state.node(id).is_some_and(|node| node.noticed > 0)
     }
 
     pub(super) fn node_redescribed(&mut self, state: &State, id: NodeId) {

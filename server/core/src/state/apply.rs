@@ -160,7 +160,7 @@ impl State {
             bounds: None,
             held_back: HeldBack::always(&spec.reservation),
             lent: Resources::default(),
-            noticed: Resources::default(),
+            noticed: 0,
             devices: GpuDevices::default(),
             site: SiteId::default(),
             allocations: Vec::new(),

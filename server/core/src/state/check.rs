@@ -32,7 +32,7 @@ impl State {
         let mut allocations = 0;
         for node in self.nodes() {
             assert_eq!(self.node_names.get(&node.spec.name), Some(&node.id), "names lead to nodes");
-            let (mut lent, mut noticed) = (Resources::default(), Resources::default());
+            let (mut lent, mut noticed) = (Resources::default(), 0);
             let mut devices = GpuDevices::default();
             assert!(node.allocations.is_sorted_by(|a, b| a < b), "a node's list is in order");
             for id in &node.allocations {
@@ -41,12 +41,10 @@ impl State {
                 let request = self.request_of(allocation);
                 lent = lent.saturating_add(request);
                 devices.hold(allocation.devices, request.gpu_millis);
-                if allocation.notice.is_some() {
-                    noticed = noticed.saturating_add(request);
-                }
+                noticed += u32::from(allocation.notice.is_some());
                 allocations += 1;
             }
-            assert_eq!((&lent, &noticed), (&node.lent, &node.noticed), "{} lends it", node.id);
+            assert_eq!((&lent, noticed), (&node.lent, node.noticed), "{} lends it", node.id);
             let used = |devices: &GpuDevices| {
                 devices.0.iter().copied().zip(0..).filter(|(used, _)| *used > 0).collect::<Vec<_>>()
             };

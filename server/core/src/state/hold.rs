@@ -66,9 +66,7 @@ impl State {
         let request = &job.spec.request;
         let node = node_mut(&mut self.nodes, at.node);
         node.lent.add(request, 1);
-        if allocation.notice.is_some() {
-            node.noticed.add(request, 1);
-        }
+        node.noticed += u32::from(allocation.notice.is_some());
         node.devices.hold(allocation.devices, request.gpu_millis);
         node.add_allocations(at.id, 1);
         self.next_allocation = self.next_allocation.max(at.id.next());
@@ -136,9 +134,7 @@ impl State {
         let request = &job.spec.request;
         let node = node_mut(&mut self.nodes, at.node);
         node.lent.remove(request, 1);
-        if allocation.notice.is_some() {
-            node.noticed.remove(request, 1);
-        }
+        node.noticed -= u32::from(allocation.notice.is_some());
         node.devices.release(allocation.devices, request.gpu_millis);
         node.remove_allocation(at.id);
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
@@ -212,13 +208,8 @@ impl State {
         let allocation = self.allocations.get_mut(at.id.0).expect("invariant: it is live");
         let had = allocation.notice.is_some();
         allocation.notice = notice;
-        let request = &job_mut(&mut self.jobs, at.job).spec.request;
         let node = node_mut(&mut self.nodes, at.node);
-        match (had, notice.is_some()) {
-            (false, true) => node.noticed.add(request, 1),
-            (true, false) => node.noticed.remove(request, 1),
-            _ => {}
-        }
+        node.noticed = node.noticed + u32::from(notice.is_some()) - u32::from(had);
     }
 }
 

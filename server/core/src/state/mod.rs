@@ -168,7 +168,7 @@ impl State {
     /// Whether room for work of higher priority is being made on the node.
     #[must_use]
     pub fn is_preempting(&self, node: &Node) -> bool {
-        !node.noticed.is_zero()
+        node.noticed > 0
             && node.allocations.iter().any(|id| {
                 let notice = self.allocation(*id).and_then(|allocation| allocation.notice);
                 notice.is_some_and(|notice| notice.reason == EvictionReason::Preempted)
@@ -238,6 +238,6 @@ mod tests {
     fn what_there_are_millions_of_is_small() {
         assert_eq!(size_of::<Option<Allocation>>(), 64);
         assert!(size_of::<Option<Job>>() <= 136);
-        assert!(size_of::<Option<Node>>() <= 256);
+        assert!(size_of::<Option<Node>>() <= 192);
     }
 }

@@ -209,7 +209,7 @@ impl Restore {
             bounds: node.bounds.map(Arc::new),
             held_back: HeldBack::default(),
             lent: Resources::default(),
-            noticed: Resources::default(),
+            noticed: 0,
             devices: GpuDevices::default(),
             site: SiteId::default(),
             allocations: Vec::new(),
