@@ -236,18 +236,18 @@ impl Classes {
         let kept_devices = kept.map_or(0, |kept| kept.devices);
         let mut shares = mem::take(&mut self.shares);
         shares.clear();
-        shares.extend(room.slack_gpus.shares(kept_devices));
+        shares.extend(room.slack_gpus().shares(kept_devices));
         shares.sort_unstable();
         let most = match kept {
-            None => room.slack.clone(),
-            Some(kept) => room.slack.without(&kept.amounts),
+            None => room.slack().clone(),
+            Some(kept) => room.slack().without(&kept.amounts),
         };
         let traits = Traits {
             kind: room.kind,
             horizon,
             lasts: horizon.map_or(0, |horizon| lasts(room, horizon)),
             has_gpus: !room.gpus.is_empty(),
-            whole: room.slack_gpus.whole(kept_devices),
+            whole: room.slack_gpus().whole(kept_devices),
             most: self.rounded_up(most),
         };
         (traits, shares)

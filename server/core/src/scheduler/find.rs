@@ -203,8 +203,7 @@ impl Index {
             let node = self.shape(larger).promised[at];
             let Self { rooms, shapes, kinds, .. } = &mut *self;
             let room = rooms[node.0 as usize].as_ref();
-            let promise =
-                room.and_then(|room| room.promises.iter().position(|p| p.shape == larger));
+            let promise = room.and_then(|room| room.promised_to(larger));
             let (Some(room), Some(promise)) = (room, promise) else {
                 shapes.used_mut(larger).promised.remove(at);
                 continue;
@@ -222,7 +221,7 @@ impl Index {
     /// Whether one task fits once that promise of the node is broken.
     fn fits_if_broken(&self, id: ShapeId, node: NodeId, promise: usize) -> bool {
         let room = self.room(node).expect("invariant: it was just seen");
-        let promise = &room.promises[promise];
+        let promise = &room.promises()[promise];
         let freed = (promise.devices, &self.shape(promise.shape).want);
         room.fits_with(&self.shape(id).want, [freed].into_iter())
     }
@@ -303,13 +302,14 @@ impl Index {
     fn harm(&self, id: ShapeId, node: NodeId, least: Option<u64>) -> Option<(u64, Vec<usize>)> {
         let want = &self.shape(id).want;
         let room = self.room(node).expect("invariant: it was just seen");
-        let shape_of = |at: usize| self.shape(room.promises[at].shape);
-        let worths = (0..room.promises.len()).map(|at| (shape_of(at).worth, at));
+        let promises = room.promises();
+        let shape_of = |at: usize| self.shape(promises[at].shape);
+        let worths = (0..promises.len()).map(|at| (shape_of(at).worth, at));
         let mut order: Vec<(u64, usize)> =
             worths.filter(|(worth, _)| least.is_none_or(|least| *worth < least)).collect();
         order.sort_unstable();
         let fits = |broken: &[usize]| {
-            let freed = |at: &usize| (room.promises[*at].devices, &shape_of(*at).want);
+            let freed = |at: &usize| (promises[*at].devices, &shape_of(*at).want);
             room.fits_with(want, broken.iter().map(freed))
         };
         let mut broken: Vec<usize> = order.iter().map(|(_, at)| *at).collect();
@@ -333,7 +333,7 @@ impl Index {
 
     pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it promised");
-        let shape = self.shapes.used_mut(room.promises[at].shape);
+        let shape = self.shapes.used_mut(room.promises()[at].shape);
         room.break_promise(at, &shape.want);
         shape.promises -= 1;
     }

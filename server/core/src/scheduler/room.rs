@@ -24,6 +24,14 @@ pub(super) struct Besides {
     pub(super) devices: u16,
 }
 
+/// What is kept for tasks to come, and what is left beside it.
+#[derive(Clone, Debug)]
+struct Promised {
+    promises: Vec<Promise>,
+    slack: Amounts,
+    slack_gpus: Gpus,
+}
+
 /// The scheduler's picture of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
@@ -37,12 +45,10 @@ pub(super) struct Room {
     /// What no task holds.
     pub(super) free: Amounts,
     pub(super) gpus: Gpus,
-    /// What is free and not promised.
-    pub(super) slack: Amounts,
-    pub(super) slack_gpus: Gpus,
+    /// Absent where nothing was promised yet: all that is free is slack there.
+    promised: Option<Box<Promised>>,
     /// By horizon, the shortest one aside; absent where all are alike, as on a node without telemetry.
     longer: Option<Box<[Besides; Horizon::COUNT - 1]>>,
-    pub(super) promises: Vec<Promise>,
     /// By horizon the class of its slack and the place among the class's members; the first only where all are alike.
     pub(super) classes: [Option<(u32, u32)>; Horizon::COUNT],
     /// In no class though it should be, until somebody looks for room.
@@ -67,12 +73,10 @@ impl Room {
             kind,
             open,
             odd: node.devices.0.iter().skip(node.device_count()).any(|used| *used > 0),
-            slack: free.clone(),
-            slack_gpus: gpus.clone(),
             free,
             gpus,
+            promised: None,
             longer,
-            promises: Vec::new(),
             classes: [None; Horizon::COUNT],
             unclassed: false,
             sidelined: false,
@@ -92,6 +96,24 @@ impl Room {
 
     pub(super) fn is_odd(&self) -> bool {
         self.odd
+    }
+
+    /// What is free and not promised.
+    pub(super) fn slack(&self) -> &Amounts {
+        self.promised.as_ref().map_or(&self.free, |promised| &promised.slack)
+    }
+
+    /// The devices that are free and not promised.
+    pub(super) fn slack_gpus(&self) -> &Gpus {
+        self.promised.as_ref().map_or(&self.gpus, |promised| &promised.slack_gpus)
+    }
+
+    pub(super) fn promises(&self) -> &[Promise] {
+        self.promised.as_ref().map_or(&[], |promised| &promised.promises)
+    }
+
+    pub(super) fn into_promises(self) -> Vec<Promise> {
+        self.promised.map_or_else(Vec::new, |promised| promised.promises)
     }
 
     /// What the owner keeps over the horizon besides; nothing where it keeps no more.
@@ -119,7 +141,7 @@ impl Room {
 
     /// Whether one task fits beside what is promised.
     pub(super) fn fits_slack(&self, want: &Want) -> bool {
-        self.open && self.fits(&self.slack, &self.slack_gpus, want)
+        self.open && self.fits(self.slack(), self.slack_gpus(), want)
     }
 
     /// As [`Self::fits_slack`] once these promises are broken.
@@ -129,7 +151,7 @@ impl Room {
         broken: impl Iterator<Item = (DeviceSet, &'a Want)> + Clone,
     ) -> bool {
         let besides = self.besides(want.horizon);
-        let mut slack = self.slack.clone();
+        let mut slack = self.slack().clone();
         broken.clone().for_each(|(_, freed)| slack.add(freed, 1));
         let fits = match besides {
             None => slack.fits(want),
@@ -138,7 +160,7 @@ impl Room {
         if !self.open || !fits || want.gpus == GpuWant::None {
             return self.open && fits;
         }
-        let mut gpus = self.slack_gpus.clone();
+        let mut gpus = self.slack_gpus().clone();
         broken.for_each(|(devices, freed)| gpus.give(devices, freed.gpus));
         gpus.choose(want.gpus, besides.map_or(0, |besides| besides.devices)).is_some()
     }
@@ -147,18 +169,17 @@ impl Room {
     pub(super) fn times_in_slack(&self, want: &Want, limit: u32) -> u32 {
         let limit = if want.gpus == GpuWant::None { limit } else { limit.min(1) };
         match self.besides(want.horizon) {
-            None => self.slack.fits_times(want, limit),
-            Some(besides) => self.slack.without(&besides.amounts).fits_times(want, limit),
+            None => self.slack().fits_times(want, limit),
+            Some(besides) => self.slack().without(&besides.amounts).fits_times(want, limit),
         }
     }
 
     /// What the node has over a horizon beside what is promised, and its untouched devices.
     pub(super) fn slack_over(&self, horizon: Horizon) -> (Amounts, u16) {
+        let (slack, gpus) = (self.slack(), self.slack_gpus());
         match self.besides(horizon) {
-            None => (self.slack.clone(), self.slack_gpus.whole(0)),
-            Some(besides) => {
-                (self.slack.without(&besides.amounts), self.slack_gpus.whole(besides.devices))
-            }
+            None => (slack.clone(), gpus.whole(0)),
+            Some(besides) => (slack.without(&besides.amounts), gpus.whole(besides.devices)),
         }
     }
 
@@ -177,37 +198,42 @@ impl Room {
     pub(super) fn promise(&mut self, promise: Promise, want: &Want) -> bool {
         let besides = self.besides(want.horizon);
         let fits = besides.map_or_else(
-            || self.slack.fits(want),
-            |besides| self.slack.fits_beside(want, &besides.amounts),
+            || self.slack().fits(want),
+            |besides| self.slack().fits_beside(want, &besides.amounts),
         );
         let devices = besides.map_or(0, |besides| besides.devices);
-        if !fits || !self.slack_gpus.has(promise.devices, want.gpus, devices) {
+        if !fits || !self.slack_gpus().has(promise.devices, want.gpus, devices) {
             return false;
         }
-        self.slack.add(want, -1);
-        self.slack_gpus.take(promise.devices, want.gpus);
-        self.promises.push(promise);
+        let promised = self.promised.get_or_insert_with(|| {
+            let (slack, slack_gpus) = (self.free.clone(), self.gpus.clone());
+            Box::new(Promised { promises: Vec::new(), slack, slack_gpus })
+        });
+        promised.slack.add(want, -1);
+        promised.slack_gpus.take(promise.devices, want.gpus);
+        promised.promises.push(promise);
         true
     }
 
     /// Breaks the promise at this position.
     pub(super) fn break_promise(&mut self, at: usize, want: &Want) -> Promise {
-        let promise = self.promises.swap_remove(at);
-        self.slack.add(want, 1);
-        self.slack_gpus.give(promise.devices, want.gpus);
+        let promised = self.promised.as_mut().expect("invariant: it promises something");
+        let promise = promised.promises.swap_remove(at);
+        promised.slack.add(want, 1);
+        promised.slack_gpus.give(promise.devices, want.gpus);
         promise
     }
 
     /// Where a promise to the shape stands.
     pub(super) fn promised_to(&self, shape: ShapeId) -> Option<usize> {
-        self.promises.iter().position(|promise| promise.shape == shape)
+        self.promises().iter().position(|promise| promise.shape == shape)
     }
 
     /// Whether the owner leaves what is promised for as long as the shape needs it: what others took for a shorter time
     /// may stand in the way.
     pub(super) fn may_redeem(&self, at: usize, want: &Want) -> bool {
         self.besides(want.horizon).is_none_or(|besides| {
-            let devices = self.promises[at].devices;
+            let devices = self.promises()[at].devices;
             self.free.fits_beside(want, &besides.amounts)
                 && self.gpus.has(devices, want.gpus, besides.devices)
         })
@@ -215,7 +241,8 @@ impl Room {
 
     /// Takes what is promised at this position; slack stays as it is.
     pub(super) fn redeem(&mut self, at: usize, want: &Want) -> DeviceSet {
-        let devices = self.promises.swap_remove(at).devices;
+        let promised = self.promised.as_mut().expect("invariant: it promises something");
+        let devices = promised.promises.swap_remove(at).devices;
         self.free.add(want, -1);
         self.gpus.take(devices, want.gpus);
         devices
@@ -224,20 +251,24 @@ impl Room {
     /// Takes room for `times` tasks beside what is promised.
     pub(super) fn take(&mut self, want: &Want, times: u32) -> DeviceSet {
         let kept = self.besides(want.horizon).map_or(0, |besides| besides.devices);
-        let devices = self.slack_gpus.choose(want.gpus, kept).expect("invariant: it fits");
+        let devices = self.slack_gpus().choose(want.gpus, kept).expect("invariant: it fits");
         self.free.add(want, -i64::from(times));
-        self.slack.add(want, -i64::from(times));
         self.gpus.take(devices, want.gpus);
-        self.slack_gpus.take(devices, want.gpus);
+        if let Some(promised) = &mut self.promised {
+            promised.slack.add(want, -i64::from(times));
+            promised.slack_gpus.take(devices, want.gpus);
+        }
         devices
     }
 
     /// Takes a task's hold away.
     pub(super) fn give(&mut self, want: &Want, devices: DeviceSet) {
         self.free.add(want, 1);
-        self.slack.add(want, 1);
         self.gpus.give(devices, want.gpus);
-        self.slack_gpus.give(devices, want.gpus);
+        if let Some(promised) = &mut self.promised {
+            promised.slack.add(want, 1);
+            promised.slack_gpus.give(devices, want.gpus);
+        }
     }
 
     /// Whether this has more of anything than `before`.
