@@ -13,7 +13,7 @@ use super::{
     gpus::GpuWant,
     kind::KindId,
     most::Most,
-    room::Room,
+    room::{Place, Room},
 };
 use crate::{
     model::{Horizon, NodeId},
@@ -179,12 +179,7 @@ impl Classes {
     }
 
     /// Adds a node by its slack over the horizon, or over all of them, and returns where it is.
-    pub(super) fn join(
-        &mut self,
-        node: NodeId,
-        room: &Room,
-        horizon: Option<Horizon>,
-    ) -> (u32, u32) {
+    pub(super) fn join(&mut self, node: NodeId, room: &Room, horizon: Option<Horizon>) -> Place {
         let (traits, shares) = self.describe(room, horizon);
         let key = (&traits, &*shares);
         let at = hash(key);
@@ -220,7 +215,7 @@ impl Classes {
     }
 
     /// Whether the node is in this place of the class, and the class is its own.
-    pub(super) fn holds(&mut self, node: NodeId, room: &Room, (class, place): (u32, u32)) -> bool {
+    pub(super) fn holds(&mut self, node: NodeId, room: &Room, (class, place): Place) -> bool {
         let horizon = self.get(class).traits.horizon;
         let (traits, shares) = self.describe(room, horizon);
         let class = self.get(class);

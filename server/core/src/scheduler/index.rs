@@ -17,7 +17,7 @@ use super::{
     changes::{Changes, Cursor},
     classes::Classes,
     kind::{Kinds, ZoneId},
-    room::{Promise, Room},
+    room::{Place, Promise, Room},
     shape::{KeyRef, Shape, ShapeId, ShapeKey},
     shapes::Shapes,
 };
@@ -195,13 +195,13 @@ impl Index {
         match (self.rooms.get(node.0 as usize).and_then(Option::as_ref), &now) {
             (Some(room), Some(now)) => {
                 let classes = &mut self.classes;
-                let holds = |at: &(u32, u32)| classes.holds(node, room, *at);
+                let holds = |at: &Place| classes.holds(node, room, *at);
                 room.matches(now)
                     && self.briefs.is_true(node.0 as usize, room)
                     && !room.sidelined
                     && !room.unclassed
-                    && (!room.is_level() || room.open == room.classes[0].is_some())
-                    && room.classes.iter().flatten().all(holds)
+                    && (!room.is_level() || room.open == room.places()[0].is_some())
+                    && room.places().iter().flatten().all(holds)
             }
             (None, None) => true,
             _ => false,

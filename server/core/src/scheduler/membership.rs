@@ -3,7 +3,11 @@
 
 use std::mem;
 
-use super::{classes::Classes, index::Index, room::Room};
+use super::{
+    classes::Classes,
+    index::Index,
+    room::{Places, Room},
+};
 use crate::model::{Horizon, NodeId};
 
 impl Index {
@@ -15,15 +19,15 @@ impl Index {
     }
 
     /// Takes the node out of its classes. Which these were.
-    pub(super) fn leave_class(&mut self, node: NodeId) -> [Option<(u32, u32)>; Horizon::COUNT] {
+    pub(super) fn leave_class(&mut self, node: NodeId) -> Places {
         let Some(room) = &mut self.rooms[node.0 as usize] else { return Default::default() };
-        let left = mem::take(&mut room.classes);
+        let left = room.take_places();
         for (at, left) in left.iter().enumerate() {
             let Some((class, place)) = *left else { continue };
             if let Some(moved) = self.classes.leave(class, place) {
                 let moved = self.rooms[moved.0 as usize].as_mut();
                 let moved = moved.expect("invariant: a member has a room");
-                moved.classes[at] = Some((class, place));
+                *moved.place_mut(at) = Some((class, place));
             }
         }
         left
@@ -55,7 +59,7 @@ impl Index {
         self.classes.restart();
         for (node, room) in (0..).map(NodeId).zip(self.rooms.iter_mut()) {
             let Some(room) = room else { continue };
-            room.classes = Default::default();
+            room.take_places();
             room.unclassed = false;
             join(&mut self.classes, node, room, self.horizons);
         }
@@ -63,10 +67,10 @@ impl Index {
 
     /// Keeps the job that is being placed off a node of which it may have no more.
     pub(super) fn sideline(&mut self, node: NodeId) -> Sidelined {
-        let classes = self.leave_class(node);
+        let places = self.leave_class(node);
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
         room.sidelined = true;
-        Sidelined { node, classes, epoch: self.classes.epoch() }
+        Sidelined { node, places, epoch: self.classes.epoch() }
     }
 
     /// Lets the node in again after what it had was taken.
@@ -78,16 +82,16 @@ impl Index {
 
     /// Lets a node in again: into the classes that it left, if it was in any and they are still known.
     pub(super) fn let_back(&mut self, sidelined: Sidelined) {
-        let Sidelined { node, mut classes, epoch } = sidelined;
-        if classes.iter().all(Option::is_none) || epoch != self.classes.epoch() {
+        let Sidelined { node, places, epoch } = sidelined;
+        if places.iter().all(Option::is_none) || epoch != self.classes.epoch() {
             return self.let_in(node);
-        }
-        for (class, place) in classes.iter_mut().flatten() {
-            *place = self.classes.add_member(node, *class);
         }
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it has a room");
         room.sidelined = false;
-        room.classes = classes;
+        for (at, place) in places.iter().enumerate() {
+            let Some((class, _)) = *place else { continue };
+            *room.place_mut(at) = Some((class, self.classes.add_member(node, class)));
+        }
     }
 }
 
@@ -97,11 +101,11 @@ fn join(classes: &mut Classes, node: NodeId, room: &mut Room, horizons: [bool; H
         return;
     }
     if room.is_level() {
-        room.classes[0] = Some(classes.join(node, room, None));
+        *room.place_mut(0) = Some(classes.join(node, room, None));
         return;
     }
     for horizon in Horizon::ALL.into_iter().filter(|horizon| horizons[horizon.index()]) {
-        room.classes[horizon.index()] = Some(classes.join(node, room, Some(horizon)));
+        *room.place_mut(horizon.index()) = Some(classes.join(node, room, Some(horizon)));
     }
 }
 
@@ -109,13 +113,13 @@ fn join(classes: &mut Classes, node: NodeId, room: &mut Room, horizons: [bool; H
 #[derive(Clone, Debug)]
 pub(super) struct Sidelined {
     node: NodeId,
-    classes: [Option<(u32, u32)>; Horizon::COUNT],
+    places: Places,
     epoch: u32,
 }
 
 impl Sidelined {
     /// A node that was out of the classes when tasks were placed on it.
     pub(super) fn taken_out(node: NodeId) -> Self {
-        Self { node, classes: Default::default(), epoch: 0 }
+        Self { node, places: Default::default(), epoch: 0 }
     }
 }

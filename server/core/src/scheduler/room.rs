@@ -1,6 +1,6 @@
 //! What one node has free, in the dense form that fitting and ranking ask for.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use super::{
     amounts::{Amounts, CountNames, Want},
@@ -22,6 +22,19 @@ pub(super) struct Promise {
 pub(super) struct Besides {
     pub(super) amounts: Amounts,
     pub(super) devices: u16,
+}
+
+/// A class and the place among its members.
+pub(super) type Place = (u32, u32);
+
+/// By horizon where a node is in the classes of its slack; in the first only where all horizons are alike.
+pub(super) type Places = [Option<Place>; Horizon::COUNT];
+
+/// What is of its own over each horizon but the shortest.
+#[derive(Clone, Debug)]
+struct Longer {
+    besides: [Besides; Horizon::COUNT - 1],
+    places: [Option<Place>; Horizon::COUNT - 1],
 }
 
 /// What is kept for tasks to come, and what is left beside it.
@@ -47,10 +60,10 @@ pub(super) struct Room {
     pub(super) gpus: Gpus,
     /// Absent where nothing was promised yet: all that is free is slack there.
     promised: Option<Box<Promised>>,
-    /// By horizon, the shortest one aside; absent where all are alike, as on a node without telemetry.
-    longer: Option<Box<[Besides; Horizon::COUNT - 1]>>,
-    /// By horizon the class of its slack and the place among the class's members; the first only where all are alike.
-    pub(super) classes: [Option<(u32, u32)>; Horizon::COUNT],
+    /// Absent where all horizons are alike, as on a node without telemetry.
+    longer: Option<Box<Longer>>,
+    /// The first of its places.
+    place: Option<Place>,
     /// In no class though it should be, until somebody looks for room.
     pub(super) unclassed: bool,
     /// Out of its class for a while: the job that is being placed may have no more here.
@@ -66,7 +79,8 @@ impl Room {
         let gpus = Gpus::of(node);
         let longer = (!node.held_back.is_level()).then(|| {
             let [_, longer @ ..] = Horizon::ALL;
-            Box::new(longer.map(|horizon| Besides::of(node, horizon, names)))
+            let besides = longer.map(|horizon| Besides::of(node, horizon, names));
+            Box::new(Longer { besides, places: Default::default() })
         });
         Self {
             spec: Arc::clone(&node.spec),
@@ -77,7 +91,7 @@ impl Room {
             gpus,
             promised: None,
             longer,
-            classes: [None; Horizon::COUNT],
+            place: None,
             unclassed: false,
             sidelined: false,
         }
@@ -91,7 +105,7 @@ impl Room {
             && self.free.columns == other.free.columns
             && (0..counts).all(|column| self.free.count(column) == other.free.count(column))
             && self.gpus == other.gpus
-            && self.longer == other.longer
+            && self.all_besides() == other.all_besides()
     }
 
     pub(super) fn is_odd(&self) -> bool {
@@ -118,7 +132,35 @@ impl Room {
 
     /// What the owner keeps over the horizon besides; nothing where it keeps no more.
     pub(super) fn besides(&self, horizon: Horizon) -> Option<&Besides> {
-        self.longer.as_ref()?.get(horizon.index().checked_sub(1)?)
+        self.all_besides()?.get(horizon.index().checked_sub(1)?)
+    }
+
+    fn all_besides(&self) -> Option<&[Besides; Horizon::COUNT - 1]> {
+        self.longer.as_ref().map(|longer| &longer.besides)
+    }
+
+    pub(super) fn places(&self) -> Places {
+        let mut places = [self.place, None, None, None];
+        if let Some(longer) = &self.longer {
+            places[1..].copy_from_slice(&longer.places);
+        }
+        places
+    }
+
+    /// The place for the horizon of this index.
+    pub(super) fn place_mut(&mut self, at: usize) -> &mut Option<Place> {
+        let Some(at) = at.checked_sub(1) else { return &mut self.place };
+        let longer = self.longer.as_mut().expect("invariant: its horizons are not all alike");
+        &mut longer.places[at]
+    }
+
+    /// Takes it out of all classes. Where it was.
+    pub(super) fn take_places(&mut self) -> Places {
+        let mut places = [self.place.take(), None, None, None];
+        if let Some(longer) = &mut self.longer {
+            places[1..].copy_from_slice(&mem::take(&mut longer.places));
+        }
+        places
     }
 
     /// Whether it is the same over all horizons.
