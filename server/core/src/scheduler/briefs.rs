@@ -29,8 +29,11 @@ pub(super) struct Briefs {
 }
 
 impl Briefs {
-    /// Makes room for so many.
+    /// Makes room for so many, and some more: for twice as many would be too much in a large fleet.
     pub(super) fn grow_to(&mut self, len: usize) {
+        if len > self.all.capacity() {
+            self.all.reserve_exact(len + len / 8 - self.all.len());
+        }
         self.all.resize(len.max(self.all.len()), Brief::default());
         self.pages.resize(self.all.len().div_ceil(PAGE), Page::default());
     }

@@ -135,6 +135,7 @@ impl Class {
         self.traits.score(&self.shares, want)
     }
 
+    #[inline]
     fn news(&self, class: u32) -> News {
         let Traits { most, whole, .. } = &self.traits;
         News { class, most: Most::of(most, *whole, || self.shares.last().copied()) }

@@ -17,6 +17,7 @@ pub(super) struct Most {
 
 impl Most {
     /// Given the untouched devices, and the most that is left of one that is shared.
+    #[inline]
     pub(super) fn of(amounts: &Amounts, whole: u16, shared: impl FnOnce() -> Option<u16>) -> Self {
         let share = if whole > 0 { WHOLE } else { shared().unwrap_or(0) };
         let [cpu_millis, memory_bytes, ..] = amounts.columns;
