@@ -21,6 +21,9 @@ impl Changes {
     pub(super) fn push(&mut self, node: NodeId) {
         let index = node.0 as usize;
         if self.newest.len() <= index {
+            if self.newest.capacity() <= index {
+                self.newest.reserve_exact(index + 1 + index / 8 - self.newest.len());
+            }
             self.newest.resize(index + 1, u64::MAX);
         }
         self.newest[index] = self.end().0;

@@ -221,7 +221,7 @@ impl Index {
     /// Whether one task fits once that promise of the node is broken.
     fn fits_if_broken(&self, id: ShapeId, node: NodeId, promise: usize) -> bool {
         let room = self.room(node).expect("invariant: it was just seen");
-        let promise = &room.promises()[promise];
+        let promise = &room.promises[promise];
         let freed = (promise.devices, &self.shape(promise.shape).want);
         room.fits_with(&self.shape(id).want, [freed].into_iter())
     }
@@ -302,7 +302,7 @@ impl Index {
     fn harm(&self, id: ShapeId, node: NodeId, least: Option<u64>) -> Option<(u64, Vec<usize>)> {
         let want = &self.shape(id).want;
         let room = self.room(node).expect("invariant: it was just seen");
-        let promises = room.promises();
+        let promises = &room.promises;
         let shape_of = |at: usize| self.shape(promises[at].shape);
         let worths = (0..promises.len()).map(|at| (shape_of(at).worth, at));
         let mut order: Vec<(u64, usize)> =
@@ -333,7 +333,7 @@ impl Index {
 
     pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: it promised");
-        let shape = self.shapes.used_mut(room.promises()[at].shape);
+        let shape = self.shapes.used_mut(room.promises[at].shape);
         room.break_promise(at, &shape.want);
         shape.promises -= 1;
     }

@@ -163,7 +163,7 @@ impl Index {
     /// What was promised and still fits.
     fn keep_promises(&mut self, now: Option<Room>, before: Option<Room>) -> Option<Room> {
         let mut now = now;
-        for promise in before.into_iter().flat_map(Room::into_promises) {
+        for promise in before.into_iter().flat_map(|before| before.promises) {
             let Some(shape) = self.shapes.get_mut(promise.shape) else { continue };
             let kept = now.as_mut().is_some_and(|room| {
                 room.open

@@ -128,7 +128,7 @@ impl Scheduler {
             (0..).zip(&shapes).map(|(at, (shape, _))| (*shape, at)).collect();
         let site = |nodes: Vec<NodeId>| {
             let room = self.index.room(nodes[0]).expect("invariant: it was just seen");
-            let promised = room.promises().iter();
+            let promised = room.promises.iter();
             let promised = promised.filter_map(|p| Some((*positions.get(&p.shape)?, p.devices)));
             let (free, lendable) = room.free_over(horizon);
             Site {
@@ -179,7 +179,7 @@ fn commonest_horizon(state: &State) -> Horizon {
 /// The same for nodes that are alike to the planner. Should others share it, what does not fit is not promised.
 fn likeness(room: &Room) -> u64 {
     // In whatever order they were made. Plain hashes are too nearly linear to be added up.
-    let promises = room.promises().iter().map(|promise| {
+    let promises = room.promises.iter().map(|promise| {
         let hash = FxBuildHasher.hash_one(promise);
         hash.wrapping_mul(hash >> 32 | 1)
     });
@@ -207,8 +207,7 @@ impl Index {
         if !self.room(node).is_some_and(|room| room.open) {
             return;
         }
-        while let Some(last) = self.room(node).and_then(|room| room.promises().len().checked_sub(1))
-        {
+        while let Some(last) = self.room(node).and_then(|room| room.promises.len().checked_sub(1)) {
             self.break_promise(node, last);
         }
         for (shape_id, devices) in wanted {
@@ -231,7 +230,7 @@ impl Index {
 }
 
 fn promises_to(shape: ShapeId, room: Option<&Room>) -> usize {
-    let promises = room.iter().flat_map(|room| room.promises());
+    let promises = room.iter().flat_map(|room| &room.promises);
     promises.filter(|promise| promise.shape == shape).count()
 }
 

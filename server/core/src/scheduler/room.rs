@@ -37,12 +37,11 @@ struct Longer {
     places: [Option<Place>; Horizon::COUNT - 1],
 }
 
-/// What is kept for tasks to come, and what is left beside it.
+/// What is free and not promised.
 #[derive(Clone, Debug)]
-struct Promised {
-    promises: Vec<Promise>,
-    slack: Amounts,
-    slack_gpus: Gpus,
+struct Slack {
+    amounts: Amounts,
+    gpus: Gpus,
 }
 
 /// The scheduler's picture of a node.
@@ -58,8 +57,9 @@ pub(super) struct Room {
     /// What no task holds.
     pub(super) free: Amounts,
     pub(super) gpus: Gpus,
+    pub(super) promises: Vec<Promise>,
     /// Absent where nothing was promised yet: all that is free is slack there.
-    promised: Option<Box<Promised>>,
+    slack: Option<Box<Slack>>,
     /// Absent where all horizons are alike, as on a node without telemetry.
     longer: Option<Box<Longer>>,
     /// The first of its places.
@@ -89,7 +89,8 @@ impl Room {
             odd: node.devices.0.iter().skip(node.device_count()).any(|used| *used > 0),
             free,
             gpus,
-            promised: None,
+            promises: Vec::new(),
+            slack: None,
             longer,
             place: None,
             unclassed: false,
@@ -114,20 +115,12 @@ impl Room {
 
     /// What is free and not promised.
     pub(super) fn slack(&self) -> &Amounts {
-        self.promised.as_ref().map_or(&self.free, |promised| &promised.slack)
+        self.slack.as_ref().map_or(&self.free, |slack| &slack.amounts)
     }
 
     /// The devices that are free and not promised.
     pub(super) fn slack_gpus(&self) -> &Gpus {
-        self.promised.as_ref().map_or(&self.gpus, |promised| &promised.slack_gpus)
-    }
-
-    pub(super) fn promises(&self) -> &[Promise] {
-        self.promised.as_ref().map_or(&[], |promised| &promised.promises)
-    }
-
-    pub(super) fn into_promises(self) -> Vec<Promise> {
-        self.promised.map_or_else(Vec::new, |promised| promised.promises)
+        self.slack.as_ref().map_or(&self.gpus, |slack| &slack.gpus)
     }
 
     /// What the owner keeps over the horizon besides; nothing where it keeps no more.
@@ -247,35 +240,34 @@ impl Room {
         if !fits || !self.slack_gpus().has(promise.devices, want.gpus, devices) {
             return false;
         }
-        let promised = self.promised.get_or_insert_with(|| {
-            let (slack, slack_gpus) = (self.free.clone(), self.gpus.clone());
-            Box::new(Promised { promises: Vec::new(), slack, slack_gpus })
+        let slack = self.slack.get_or_insert_with(|| {
+            Box::new(Slack { amounts: self.free.clone(), gpus: self.gpus.clone() })
         });
-        promised.slack.add(want, -1);
-        promised.slack_gpus.take(promise.devices, want.gpus);
-        promised.promises.push(promise);
+        slack.amounts.add(want, -1);
+        slack.gpus.take(promise.devices, want.gpus);
+        self.promises.push(promise);
         true
     }
 
     /// Breaks the promise at this position.
     pub(super) fn break_promise(&mut self, at: usize, want: &Want) -> Promise {
-        let promised = self.promised.as_mut().expect("invariant: it promises something");
-        let promise = promised.promises.swap_remove(at);
-        promised.slack.add(want, 1);
-        promised.slack_gpus.give(promise.devices, want.gpus);
+        let promise = self.promises.swap_remove(at);
+        let slack = self.slack.as_mut().expect("invariant: it promised something");
+        slack.amounts.add(want, 1);
+        slack.gpus.give(promise.devices, want.gpus);
         promise
     }
 
     /// Where a promise to the shape stands.
     pub(super) fn promised_to(&self, shape: ShapeId) -> Option<usize> {
-        self.promises().iter().position(|promise| promise.shape == shape)
+        self.promises.iter().position(|promise| promise.shape == shape)
     }
 
     /// Whether the owner leaves what is promised for as long as the shape needs it: what others took for a shorter time
     /// may stand in the way.
     pub(super) fn may_redeem(&self, at: usize, want: &Want) -> bool {
         self.besides(want.horizon).is_none_or(|besides| {
-            let devices = self.promises()[at].devices;
+            let devices = self.promises[at].devices;
             self.free.fits_beside(want, &besides.amounts)
                 && self.gpus.has(devices, want.gpus, besides.devices)
         })
@@ -283,8 +275,7 @@ impl Room {
 
     /// Takes what is promised at this position; slack stays as it is.
     pub(super) fn redeem(&mut self, at: usize, want: &Want) -> DeviceSet {
-        let promised = self.promised.as_mut().expect("invariant: it promises something");
-        let devices = promised.promises.swap_remove(at).devices;
+        let devices = self.promises.swap_remove(at).devices;
         self.free.add(want, -1);
         self.gpus.take(devices, want.gpus);
         devices
@@ -296,9 +287,9 @@ impl Room {
         let devices = self.slack_gpus().choose(want.gpus, kept).expect("invariant: it fits");
         self.free.add(want, -i64::from(times));
         self.gpus.take(devices, want.gpus);
-        if let Some(promised) = &mut self.promised {
-            promised.slack.add(want, -i64::from(times));
-            promised.slack_gpus.take(devices, want.gpus);
+        if let Some(slack) = &mut self.slack {
+            slack.amounts.add(want, -i64::from(times));
+            slack.gpus.take(devices, want.gpus);
         }
         devices
     }
@@ -307,9 +298,9 @@ impl Room {
     pub(super) fn give(&mut self, want: &Want, devices: DeviceSet) {
         self.free.add(want, 1);
         self.gpus.give(devices, want.gpus);
-        if let Some(promised) = &mut self.promised {
-            promised.slack.add(want, 1);
-            promised.slack_gpus.give(devices, want.gpus);
+        if let Some(slack) = &mut self.slack {
+            slack.amounts.add(want, 1);
+            slack.gpus.give(devices, want.gpus);
         }
     }
 
