@@ -769,7 +769,7 @@ async fn events_tell_what_happened() {
         2         2100-01-01T00:00:00Z  node_registered     b cpu 4, memory 16GiB
         3         2100-01-01T00:00:00Z  tenant_created      acme
         4         2100-01-01T00:00:00Z  job_submitted       acme/train 3 x cpu 3, memory 1GiB
-        5         2100-01-01T00:00:00Z  tasks_placed        acme/train 2 tasks on a, b
+        5         2100-01-01T00:00:00Z  tasks_placed        acme/train 2 tasks on a, b (tightest fit)
         6         2100-01-01T00:00:00Z  node_state_changed  b draining until 2100-01-01T00:01:00Z
         6         2100-01-01T00:00:00Z  notice_given        acme/train[1] on b node-drained, until 2100-01-01T00:01:00Z
         7         2100-01-01T00:01:00Z  task_evicted        acme/train[1] on b node-drained

@@ -1,6 +1,8 @@
 //! Events in one line each, for people.
 
-use offpeak::v1::{Event, JobUpdated, OnNotice, TasksPlaced, event::Kind};
+use std::collections::BTreeSet;
+
+use offpeak::v1::{Event, JobUpdated, OnNotice, Placement, TasksPlaced, event::Kind};
 
 use super::{eta, human, job_show, money, price_demand};
 
@@ -215,7 +217,18 @@ fn placed(event: &TasksPlaced, wide: bool) -> String {
         [only] if only.count == 1 => format!("[{}]", only.task),
         _ => format!(" {} tasks", human::count(total)),
     };
-    format!("{}/{}{tasks} on {}", event.tenant, event.job, list(&nodes, wide))
+    let on = list(&nodes, wide);
+    format!("{}/{}{tasks} on {on}{}", event.tenant, event.job, reasons(&event.placements))
+}
+
+/// Why there, in brackets, each reason once.
+pub(crate) fn reasons(placements: &[Placement]) -> String {
+    let words = |placement: &Placement| job_show::placement_words(placement.reason());
+    let words: BTreeSet<&str> = placements.iter().filter_map(words).collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", words.into_iter().collect::<Vec<_>>().join("; "))
 }
 
 /// A few names, and how many more there are; all of them when it may be wide.

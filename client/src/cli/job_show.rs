@@ -1,8 +1,8 @@
 //! How jobs are printed.
 
 use offpeak::v1::{
-    Constraints, Job, JobState, PendingReason, PlannedStart, Preemption, PreemptionRight,
-    TaskCounts,
+    Constraints, Job, JobState, PendingReason, PlacementReason, PlannedStart, Preemption,
+    PreemptionRight, TaskCounts,
 };
 
 use prost_types::Timestamp;
@@ -219,6 +219,19 @@ pub(crate) fn summary(tasks: &TaskCounts) -> String {
     part(tasks.failed, "failed");
     part(tasks.cancelled, "cancelled");
     human::dash(parts.join(", "))
+}
+
+/// Why tasks were placed just there, in few words; nothing where that is not told.
+pub(crate) fn placement_words(reason: PlacementReason) -> Option<&'static str> {
+    match reason {
+        PlacementReason::Unspecified => None,
+        PlacementReason::Kept => Some("room kept for its like"),
+        PlacementReason::Tightest => Some("tightest fit"),
+        PlacementReason::LastRoom => Some("the only room, kept for others"),
+        PlacementReason::Spread => Some("kept apart"),
+        PlacementReason::Batch => Some("packed as a batch"),
+        PlacementReason::Planned => Some("as planned"),
+    }
 }
 
 pub(crate) fn state_word(state: JobState) -> String {

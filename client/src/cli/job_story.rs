@@ -7,7 +7,7 @@ use offpeak::v1::{
 use prost_types::Timestamp;
 
 use super::{
-    eta, human, job_show,
+    eta, event_text, human, job_show,
     table::{Tone, paint},
 };
 
@@ -214,7 +214,8 @@ fn placed(event: &TasksPlaced) -> (Fact, u64, u32, Vec<String>) {
     let tasks = event.placements.iter().map(|placement| u64::from(placement.count)).sum();
     let task = event.placements.first().map_or(0, |placement| placement.task);
     let nodes = event.placements.iter().map(|placement| placement.node.clone()).collect();
-    (Fact::Tasks("placed", String::new(), Tone::Good), tasks, task, nodes)
+    let why = event_text::reasons(&event.placements);
+    (Fact::Tasks("placed", why, Tone::Good), tasks, task, nodes)
 }
 
 fn ended(end: TaskEnd, message: &str) -> (String, Tone) {

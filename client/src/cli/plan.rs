@@ -9,7 +9,7 @@ use offpeak_client::Client;
 use super::{
     failure::Failure,
     human,
-    job_show::reason_lines,
+    job_show::{placement_words, reason_lines},
     job_submit::Described,
     json,
     output::{Format, Out},
@@ -97,9 +97,11 @@ fn placement(placement: &PlannedPlacement) -> String {
         _ => format!("tasks {first_task} to {}", first_task + tasks - 1),
     };
     let devices: Vec<String> = gpu_devices.iter().map(ToString::to_string).collect();
+    let why = placement_words(placement.reason());
+    let why = why.map(|words| format!(" ({words})")).unwrap_or_default();
     match devices.as_slice() {
-        [] => format!("{which} on {node}"),
-        devices => format!("{which} on {node}, GPU {}", devices.join(", ")),
+        [] => format!("{which} on {node}{why}"),
+        devices => format!("{which} on {node}, GPU {}{why}", devices.join(", ")),
     }
 }
 

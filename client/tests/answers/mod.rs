@@ -67,7 +67,7 @@ async fn a_plan_lists_where_tasks_would_go_and_who_would_have_to() {
         .prints(&expect![[r#"
             Job:              acme/next
             Tasks:            2 would be placed, 1 would wait
-            Placed:           tasks 0 to 1 on b
+            Placed:           tasks 0 to 1 on b (tightest fit)
             Waits for:        2 nodes now without enough cpu_millis; at least 2000 more is needed
             Starts now:       2.6 cores a task instead of 4 cores
             Tenant asks for:  cpu 26, memory 6GiB
@@ -81,12 +81,12 @@ async fn a_plan_lists_where_tasks_would_go_and_who_would_have_to() {
         .run_with_input("plan -f -", file)
         .await
         .prints(&expect![[r#"
-        Job:              acme/filed
-        Tasks:            1 would be placed, 0 would wait
-        Placed:           task 0 on a
-        Tenant asks for:  cpu 15, memory 3GiB
-        As of:            revision 6
-    "#]])
+            Job:              acme/filed
+            Tasks:            1 would be placed, 0 would wait
+            Placed:           task 0 on a (tightest fit)
+            Tenant asks for:  cpu 15, memory 3GiB
+            As of:            revision 6
+        "#]])
         .ends_with(0);
     let file = "kind: Tenant\nname: acme\n";
     cell.tool.run_with_input("plan -f -", file).await.ends_with(2);

@@ -37,14 +37,14 @@ async fn who_moves_and_who_is_released_is_told() {
     cell.run("events --kinds notice_given,task_evicted,tasks_placed")
         .await
         .prints(&expect![[r#"
-            4         2100-01-01T00:00:00Z  tasks_placed        acme/moves[0] on a
-            6         2100-01-01T00:00:00Z  tasks_placed        acme/stays[0] on a
+            4         2100-01-01T00:00:00Z  tasks_placed        acme/moves[0] on a (tightest fit)
+            6         2100-01-01T00:00:00Z  tasks_placed        acme/stays[0] on a (tightest fit)
             8         2100-01-01T00:00:00Z  notice_given        acme/moves[0] on a node-drained, until 2100-01-01T00:05:00Z
             8         2100-01-01T00:00:00Z  notice_given        acme/stays[0] on a node-drained, until 2100-01-01T00:05:00Z
             9         2100-01-01T00:00:00Z  task_evicted        acme/moves[0] on a node-drained, moved to b before its notice ended
-            9         2100-01-01T00:00:00Z  tasks_placed        acme/moves[0] on b
+            9         2100-01-01T00:00:00Z  tasks_placed        acme/moves[0] on b (tightest fit)
             10        2100-01-01T00:00:00Z  task_evicted        acme/stays[0] on a node-drained, released before its notice ended
-            11        2100-01-01T00:00:00Z  tasks_placed        acme/stays[0] on b
+            11        2100-01-01T00:00:00Z  tasks_placed        acme/stays[0] on b (tightest fit)
         "#]])
         .ends_with(0);
     let told = cell.run("job get acme/moves").await.stdout;
@@ -64,7 +64,7 @@ async fn a_plan_tells_who_would_move() {
     .await;
     let plan = "plan -t acme --cpu 4 --memory 1GiB --region eu --priority 5";
     let told = cell.run(plan).await.stdout;
-    assert!(told.contains("task 0 on a\n"), "{told}");
+    assert!(told.contains("task 0 on a (tightest fit)\n"), "{told}");
     assert!(told.contains(": preempted, moves to b at once\n"), "{told}");
     cell.stop().await;
 }

@@ -21,10 +21,10 @@ async fn what_became_of_a_job_is_told_from_its_events() {
     cell.run("job status acme/train acme/urgent").await.prints(&expect![[r#"
         acme/train runs: 4 placed (1 running), 1 succeeded
           2100-01-01T00:00:00Z  submitted: 6 tasks of cpu 1, memory 1GiB
-          2100-01-01T00:00:00Z  4 tasks placed on a
+          2100-01-01T00:00:00Z  4 tasks placed on a (tightest fit)
           2100-01-01T00:00:00Z  2 tasks began to run on a
           2100-01-01T00:00:00Z  task 0 ended on a: succeeded
-          2100-01-01T00:00:00Z  task 4 placed on a
+          2100-01-01T00:00:00Z  task 4 placed on a (tightest fit)
           2100-01-01T00:00:00Z  task 5 ended: cancelled
           2100-01-01T00:00:00Z  changed: 5 tasks
           2100-01-01T00:00:00Z  changed: 5 tasks, priority -1
@@ -39,10 +39,10 @@ async fn what_became_of_a_job_is_told_from_its_events() {
     cell.run("job status acme/train").await.prints(&expect![[r#"
         acme/train succeeded: 1 succeeded, 4 cancelled
           2100-01-01T00:00:00Z  submitted: 6 tasks of cpu 1, memory 1GiB
-          2100-01-01T00:00:00Z  4 tasks placed on a
+          2100-01-01T00:00:00Z  4 tasks placed on a (tightest fit)
           2100-01-01T00:00:00Z  2 tasks began to run on a
           2100-01-01T00:00:00Z  task 0 ended on a: succeeded
-          2100-01-01T00:00:00Z  task 4 placed on a
+          2100-01-01T00:00:00Z  task 4 placed on a (tightest fit)
           2100-01-01T00:00:00Z  task 5 ended: cancelled
           2100-01-01T00:00:00Z  changed: 5 tasks
           2100-01-01T00:00:00Z  changed: 5 tasks, priority -1
@@ -57,8 +57,11 @@ async fn what_became_of_a_job_is_told_from_its_events() {
             job/acme/urgent
         "#]])
         .ends_with(0);
-    cell.run("job status acme/none").await.complains(&expect![[r#"
+    cell.run("job status acme/none")
+        .await
+        .complains(&expect![[r#"
         error: job "none" of tenant "acme" does not exist
-    "#]]).ends_with(3);
+    "#]])
+        .ends_with(3);
     cell.stop().await;
 }

@@ -12,7 +12,7 @@ use criterion::{
     measurement::{Measurement, WallTime},
 };
 use offpeak_core::{
-    event::{Batch, Commit, Event, Placement},
+    event::{Batch, Commit, Event, Placement, PlacementReason},
     model::{
         AllocationId, AllocationRef, DeviceSet, JobId, JobSpec, JobState, Labels, Name, NodeId,
         NodeSpec, Priority, Quota, Resources, TaskEnd, TaskIndex, TenantId, TenantSpec,
@@ -123,8 +123,8 @@ impl Cell {
         for id in first_job.0..job.0 {
             let (node, _) = self.next_turn();
             let (job, task) = (JobId(id), TaskIndex(0));
-            let devices = DeviceSet::default();
-            let placements = vec![Placement { task, count: 1, node, allocation, devices }];
+            let (devices, reason) = (DeviceSet::default(), PlacementReason::Tightest);
+            let placements = vec![Placement { task, count: 1, node, allocation, devices, reason }];
             self.live.push(AllocationRef { id: allocation, job, task, node });
             batch.events.push(Event::TasksPlaced { job, placements });
             allocation = allocation.next();
@@ -179,7 +179,8 @@ impl Cell {
             let allocation = AllocationId(first.0 + u64::from(task));
             let (node, _) = self.next_turn();
             let (task, devices) = (TaskIndex(task), DeviceSet::default());
-            placements.push(Placement { task, count: RUN, node, allocation, devices });
+            let reason = PlacementReason::Tightest;
+            placements.push(Placement { task, count: RUN, node, allocation, devices, reason });
         }
         Event::TasksPlaced { job, placements }
     }

@@ -325,6 +325,28 @@ pub struct Placement {
     pub allocation: AllocationId,
     /// What the one task holds.
     pub devices: DeviceSet,
+    /// Why there.
+    pub reason: PlacementReason,
+}
+
+/// Why a task was placed on just that node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlacementReason {
+    /// Not on record: an older server placed it.
+    #[default]
+    Unknown,
+    /// Room was kept there for tasks like it.
+    Kept,
+    /// Of the nodes with room beside what is kept, it leaves the least there.
+    Tightest,
+    /// There was room only where it is kept for other tasks to come.
+    LastRoom,
+    /// The best of the nodes that keep it apart from its job's other tasks.
+    Spread,
+    /// It was packed together with what came at the same time, on as few nodes as were found to do.
+    Batch,
+    /// Its start there was planned.
+    Planned,
 }
 
 /// The events of some consecutive revisions.

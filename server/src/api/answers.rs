@@ -230,6 +230,7 @@ fn placements(state: &State, job: &Job, events: &[Event]) -> Vec<PlannedPlacemen
             first_task: placement.task.0,
             tasks: placement.count,
             gpu_devices: placement.devices.iter().collect(),
+            reason: convert::placement_reason(placement.reason).into(),
         }
     };
     own.flatten().map(placement).collect()

@@ -17,7 +17,7 @@ use offpeak_core::{
 use super::{
     convert::{
         budget_level, demand_factor, job_description, job_state, kept_book, load_sample,
-        node_description, node_state_in, owner_description, planned_start, quote,
+        node_description, node_state_in, owner_description, placement_reason, planned_start, quote,
         tenant_description, timestamp,
     },
     filter::{Filter, Subject},
@@ -319,6 +319,7 @@ impl Renderer<'_> {
                 node: node.name.to_string(),
                 allocation_id: placement.allocation.0,
                 gpu_devices: placement.devices.iter().collect(),
+                reason: placement_reason(placement.reason).into(),
             })
             .collect();
         in_runs(admitted, |placements| {

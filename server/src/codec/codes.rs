@@ -1,7 +1,10 @@
 //! The numbers that stand for the values of enums. Zero stands for none of them, so that an absent field shows.
 
-use offpeak_core::model::{
-    DependencyCondition, EvictionReason, JobState, NodeMode, Period, TaskEnd, Time, Topology,
+use offpeak_core::{
+    event::PlacementReason,
+    model::{
+        DependencyCondition, EvictionReason, JobState, NodeMode, Period, TaskEnd, Time, Topology,
+    },
 };
 
 use super::CodecError;
@@ -36,6 +39,8 @@ codes!(state_code, state, JobState, "state of a job":
 codes!(reason_code, reason, EvictionReason, "reason of an eviction":
     OwnerReturned = 1, Preempted = 2, NodeDrained = 3, NodeLost = 4, NodeRemoved = 5, NodeChanged = 6,
     OwnerExpected = 7, OverBudget = 8, Cancelled = 9);
+codes!(placement_reason_code, placement_reason, PlacementReason, "reason of a placement":
+    Unknown = 0, Kept = 1, Tightest = 2, LastRoom = 3, Spread = 4, Batch = 5, Planned = 6);
 codes!(period_code, period, Period, "period": Day = 1, Month = 2);
 
 codes!(topology_code, topology, Topology, "topology": Node = 1, Zone = 2);

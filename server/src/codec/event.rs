@@ -23,7 +23,7 @@ use super::{
     outcome,
     owner::{curb, windows},
     quotes::{quotes_from_message, quotes_to_message},
-    runs::{placements_from_runs, placements_to_runs},
+    runs::{placements_from_runs, placements_to_runs, reasons_to_runs, set_reasons},
 };
 use crate::record::Names;
 
@@ -102,8 +102,8 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             EventKind::TaskDelayed(format::TaskDelayed { at, end, message, until: until.0 })
         }
         Event::TasksPlaced { job, placements } => {
-            let runs = placements_to_runs(placements);
-            EventKind::TasksPlaced(format::TasksPlaced { job: job.0, runs })
+            let (runs, reasons) = (placements_to_runs(placements), reasons_to_runs(placements));
+            EventKind::TasksPlaced(format::TasksPlaced { job: job.0, runs, reasons })
         }
         Event::TaskStarted { at } => EventKind::TaskStarted(at.into()),
         Event::TaskEnded { at, end, message } => {
@@ -235,7 +235,8 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             Event::TaskDelayed { at: task.at.into(), end, message, until: Time(task.until) }
         }
         EventKind::TasksPlaced(placed) => {
-            let placements = placements_from_runs(&placed.runs)?;
+            let mut placements = placements_from_runs(&placed.runs)?;
+            set_reasons(&mut placements, &placed.reasons)?;
             Event::TasksPlaced { job: JobId(placed.job), placements }
         }
         EventKind::TaskStarted(at) => Event::TaskStarted { at: at.into() },

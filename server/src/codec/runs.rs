@@ -10,13 +10,13 @@
 //! So what is placed in order takes a byte each for the first two and the last, and one to three for the node.
 
 use offpeak_core::{
-    event::Placement,
+    event::{Placement, PlacementReason},
     model::{AllocationId, DeviceSet, NodeId, Task, TaskIndex, TaskPhase},
 };
 
 use super::{
     CodecError,
-    codes::{end, end_code},
+    codes::{end, end_code, placement_reason, placement_reason_code},
     columns::narrow,
 };
 
@@ -67,6 +67,7 @@ pub(super) fn placements_from_runs(runs: &[u64]) -> Result<Vec<Placement>, Codec
             node: NodeId(narrow("a node's id", unzigzag(*node, expected.node))?),
             allocation: AllocationId(unzigzag(*allocation, expected.allocation)),
             devices: DeviceSet(devices.ok_or(CodecError::Columns("placements"))?),
+            reason: PlacementReason::Unknown,
         };
         rest = if count & 1 == 1 { &tail[1..] } else { tail };
         expected = Expected::after(&placement);
@@ -76,6 +77,35 @@ pub(super) fn placements_from_runs(runs: &[u64]) -> Result<Vec<Placement>, Codec
         return Err(CodecError::Columns("placements"));
     }
     Ok(placements)
+}
+
+/// Why placements are where they are, as pairs: a reason, and how many in a row have it.
+pub(super) fn reasons_to_runs(placements: &[Placement]) -> Vec<u32> {
+    let mut runs: Vec<[u32; 2]> = Vec::new();
+    for placement in placements {
+        let code = placement_reason_code(placement.reason);
+        match runs.last_mut() {
+            Some([last, len]) if *last == code => *len += 1,
+            _ => runs.push([code, 1]),
+        }
+    }
+    if let [[0, _]] = runs.as_slice() { Vec::new() } else { runs.into_flattened() }
+}
+
+/// Says why the placements are where they are, if that is on record.
+pub(super) fn set_reasons(placements: &mut [Placement], runs: &[u32]) -> Result<(), CodecError> {
+    let (runs, rest) = runs.as_chunks::<2>();
+    let total: u64 = runs.iter().map(|[_, len]| u64::from(*len)).sum();
+    if !rest.is_empty() || !runs.is_empty() && total != placements.len() as u64 {
+        return Err(CodecError::Columns("reasons"));
+    }
+    let mut placements = placements.iter_mut();
+    for [code, len] in runs {
+        let reason = placement_reason(*code)?;
+        let alike = placements.by_ref().take(*len as usize);
+        alike.for_each(|placement| placement.reason = reason);
+    }
+    Ok(())
 }
 
 /// How a task stands that is delayed; no end of a task has this number.

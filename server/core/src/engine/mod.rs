@@ -268,13 +268,14 @@ impl Engine {
     /// Lets tasks under notice that are to move go where there is room that nobody waits for. What they leave is for the
     /// next pass, at once.
     fn move_tasks(&mut self) {
-        while let Some(Move { at, reason, node, devices }) =
+        while let Some(Move { at, reason, node, devices, found }) =
             self.scheduler.next_move(&self.state, self.now)
         {
             let early = Some(Early::Moved(node));
             self.emit(Event::TaskEvicted { at, reason, early });
             let (task, count, allocation) = (at.task, 1, self.state.next_ids().3);
-            let placements = vec![Placement { task, count, node, allocation, devices }];
+            let placements =
+                vec![Placement { task, count, node, allocation, devices, reason: found }];
             self.emit(Event::TasksPlaced { job: at.job, placements });
             self.unfinished = true;
         }

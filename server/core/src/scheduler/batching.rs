@@ -23,6 +23,7 @@ use super::{
     shape::ShapeId,
 };
 use crate::{
+    event::PlacementReason,
     model::{JobId, Millis, NodeId, Time},
     state::State,
 };
@@ -94,7 +95,7 @@ impl Scheduler {
             let node = nodes[bin.class][taken[bin.class]];
             taken[bin.class] += 1;
             for (kind, count) in bin.held {
-                let spot = self.index.take(shapes[kind].0, node, count);
+                let spot = self.index.take(shapes[kind].0, node, count, PlacementReason::Batch);
                 assert_eq!(spot.count, count, "invariant: the packing keeps to the room");
                 spots[kind].push_back(spot);
             }

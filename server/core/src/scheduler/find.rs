@@ -11,7 +11,10 @@ use super::{
     kind::{Kinds, ZoneId},
     shape::{Shape, ShapeId},
 };
-use crate::model::{DeviceSet, NodeId};
+use crate::{
+    event::PlacementReason,
+    model::{DeviceSet, NodeId},
+};
 
 /// Nodes that are compared before promises are broken.
 const COMPARED: usize = 16;
@@ -26,6 +29,7 @@ pub(super) struct Spot {
     /// How many tasks.
     pub(super) count: u32,
     pub(super) devices: DeviceSet,
+    pub(super) reason: PlacementReason,
 }
 
 impl Index {
@@ -35,10 +39,10 @@ impl Index {
             return Some(spot);
         }
         if let Some((_, node)) = self.tightest(id, ZoneId::default()) {
-            return Some(self.take(id, node, limit));
+            return Some(self.take(id, node, limit, PlacementReason::Tightest));
         }
         let node = self.break_larger(id).or_else(|| self.break_any(id, None))?;
-        Some(self.take(id, node, limit))
+        Some(self.take(id, node, limit, PlacementReason::LastRoom))
     }
 
     fn take_promised(&mut self, id: ShapeId, limit: u32) -> Option<Spot> {
@@ -68,21 +72,27 @@ impl Index {
             }
             shape.promises -= count as usize;
             self.briefs.set(node.0 as usize, Some(room));
-            return Some(Spot { node, count, devices });
+            return Some(Spot { node, count, devices, reason: PlacementReason::Kept });
         }
     }
 
     /// Takes room beside what is promised on a node that has some.
-    pub(super) fn take(&mut self, id: ShapeId, node: NodeId, limit: u32) -> Spot {
+    pub(super) fn take(
+        &mut self,
+        id: ShapeId,
+        node: NodeId,
+        limit: u32,
+        reason: PlacementReason,
+    ) -> Spot {
         let shape = self.shapes.used(id);
         let room = self.rooms[node.0 as usize].as_mut().expect("invariant: a candidate is there");
         let count = room.times_in_slack(&shape.want, limit);
         let devices = room.take(&shape.want, count);
         self.reclassify(node);
-        Spot { node, count, devices }
+        Spot { node, count, devices, reason }
     }
 
-    /// As [`Self::take`], and keeps the node out of the classes until it is let in.
+    /// As [`Self::take`] for a task that keeps apart, and leaves the node out of the classes until it is let in.
     pub(super) fn take_out(&mut self, id: ShapeId, node: NodeId, limit: u32) -> Spot {
         self.leave_class(node);
         let shape = self.shapes.used(id);
@@ -91,7 +101,7 @@ impl Index {
         let count = room.times_in_slack(&shape.want, limit);
         let devices = room.take(&shape.want, count);
         self.briefs.set(node.0 as usize, Some(room));
-        Spot { node, count, devices }
+        Spot { node, count, devices, reason: PlacementReason::Spread }
     }
 
     /// How the node ranks for a task of the shape, if it has room for one beside what is promised.

@@ -13,12 +13,13 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use super::{
     Scheduler,
     changes::Cursor,
+    find::Spot,
     place::take_elsewhere,
     shape::{KeyRef, ShapeId},
     starts,
 };
 use crate::{
-    event::Event,
+    event::{Event, PlacementReason},
     model::{
         Allocation, AllocationId, AllocationRef, DeviceSet, EvictionReason, Job, JobId, Millis,
         NodeId, OnNotice, Priority, Time, Tries,
@@ -48,6 +49,8 @@ pub struct Move {
     pub node: NodeId,
     /// What it holds there.
     pub devices: DeviceSet,
+    /// Why there.
+    pub found: PlacementReason,
 }
 
 /// Allocations under notice that may move.
@@ -244,7 +247,10 @@ impl Scheduler {
             self.index.release_shape(shape);
         }
         let reason = allocation.notice?.reason;
-        found.map(|spot| Move { at, reason, node: spot.node, devices: spot.devices })
+        found.map(|spot| {
+            let Spot { node, devices, reason: found, .. } = spot;
+            Move { at, reason, node, devices, found }
+        })
     }
 }
 

@@ -37,9 +37,10 @@ pub(super) fn place(
 
 /// Places the only task of a job, which is what most placements are.
 fn place_single(index: &mut Index, state: &State, shape: ShapeId) -> Vec<Placement> {
-    let Some(Spot { node, devices, .. }) = index.take_best(shape, 1) else { return Vec::new() };
+    let Some(spot) = index.take_best(shape, 1) else { return Vec::new() };
+    let Spot { node, devices, reason, .. } = spot;
     let (task, allocation) = (TaskIndex(0), state.next_ids().3);
-    vec![Placement { task, count: 1, node, allocation, devices }]
+    vec![Placement { task, count: 1, node, allocation, devices, reason }]
 }
 
 fn take_anywhere(index: &mut Index, shape: ShapeId, wanted: u32, spots: &mut Vec<Spot>) -> u32 {
@@ -65,8 +66,9 @@ pub(super) fn placements(job: &Job, spots: &[Spot], mut next: AllocationId) -> V
                 (first, left) = runs.next().expect("invariant: so many are pending");
             }
             let run = count.min(left);
-            let (node, devices) = (spot.node, spot.devices);
-            placements.push(Placement { task: first, count: run, node, allocation: next, devices });
+            let Spot { node, devices, reason, .. } = *spot;
+            let (task, allocation) = (first, next);
+            placements.push(Placement { task, count: run, node, allocation, devices, reason });
             next = AllocationId(next.0 + u64::from(run));
             first = TaskIndex(first.0 + run);
             (left, count) = (left - run, count - run);

@@ -30,7 +30,7 @@ impl State {
         });
         let now = self.now;
         for placement in placements {
-            let Placement { task: first_task, count, node, allocation: first, devices } =
+            let Placement { task: first_task, count, node, allocation: first, devices, .. } =
                 *placement;
             job.tasks.place(first_task, count, first);
             let request = &job.spec.request;

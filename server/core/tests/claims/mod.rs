@@ -2,6 +2,7 @@
 
 mod billing;
 mod budgets;
+mod chosen;
 mod constraints;
 mod expected;
 mod fairness;

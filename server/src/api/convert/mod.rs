@@ -34,8 +34,8 @@ pub(crate) use extras::payload_message;
 pub(crate) use node::report_load;
 pub(crate) use objects::{
     allocation, eviction_reason, job, job_description, job_spec, job_state, listed_job,
-    load_sample, node, node_description, node_state, node_state_in, notice, planned_start, quote,
-    resources as amounts, span, tenant_description, timestamp,
+    load_sample, node, node_description, node_state, node_state_in, notice, placement_reason,
+    planned_start, quote, resources as amounts, span, tenant_description, timestamp,
 };
 pub(crate) use owner::{owner, owner_description, scorecard, window};
 pub(crate) use pending::{node_reason, pending_reason};

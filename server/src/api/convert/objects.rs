@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use offpeak::v1;
 use offpeak_core::{
+    event::PlacementReason,
     model::{
         Allocation, Constraints, Counts, EvictionReason, Horizon, Job, JobSpec, JobState,
         LabelSelector, Labels, Millis, Name, Node, NodeId, NodeMode, NodeSpec, Notice, OnNotice,
@@ -405,6 +406,19 @@ fn preemption_right(right: PreemptedFor) -> v1::PreemptionRight {
     match right {
         PreemptedFor::Priority => v1::PreemptionRight::Priority,
         PreemptedFor::Guarantee => v1::PreemptionRight::Guarantee,
+    }
+}
+
+/// Why a task was placed on just that node.
+pub(crate) fn placement_reason(reason: PlacementReason) -> v1::PlacementReason {
+    match reason {
+        PlacementReason::Unknown => v1::PlacementReason::Unspecified,
+        PlacementReason::Kept => v1::PlacementReason::Kept,
+        PlacementReason::Tightest => v1::PlacementReason::Tightest,
+        PlacementReason::LastRoom => v1::PlacementReason::LastRoom,
+        PlacementReason::Spread => v1::PlacementReason::Spread,
+        PlacementReason::Batch => v1::PlacementReason::Batch,
+        PlacementReason::Planned => v1::PlacementReason::Planned,
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use offpeak::v1::{self, event::Kind};
 use offpeak_core::{
     command::{Detail, Outcome},
-    event::{Commit, Event, Placement},
+    event::{Commit, Event, Placement, PlacementReason},
     model::{
         AllocationId, AllocationRef, DeviceSet, Early, EvictionReason, JobId, JobState, LoadSample,
         Name, NodeId, NodeMode, Notice, OwnerSpec, Policy, Resources, Revision, TaskEnd, TaskIndex,
@@ -64,6 +64,7 @@ fn placement(task: u32, node: u32) -> Placement {
         node: NodeId(node),
         allocation: AllocationId(u64::from(task)),
         devices: DeviceSet::default(),
+        reason: PlacementReason::Tightest,
     }
 }
 

@@ -284,6 +284,9 @@ pub(crate) struct TasksPlaced {
     /// Per placement the numbers that `codec::runs` describes.
     #[prost(uint64, repeated, tag = "2")]
     pub(crate) runs: Vec<u64>,
+    /// Why there: pairs of a reason and how many placements in a row have it. Empty: not on record.
+    #[prost(uint32, repeated, tag = "3")]
+    pub(crate) reasons: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{Detail, Outcome},
-    event::{Batch, Commit, Event, Placement},
+    event::{Batch, Commit, Event, Placement, PlacementReason},
     model::{
         AllocationId, AllocationRef, Constraints, Counts, DeviceSet, EvictionReason, JobId,
         JobSpec, JobState, Labels, LoadSample, Millis, Name, NodeId, NodeMode, NodeSpec, Notice,
@@ -126,6 +126,7 @@ pub(crate) fn placement(task: u32, count: u32, node: u32, allocation: u64) -> Pl
         node: NodeId(node),
         allocation: AllocationId(allocation),
         devices: DeviceSet::default(),
+        reason: PlacementReason::Unknown,
     }
 }
 

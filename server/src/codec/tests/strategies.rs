@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use offpeak_core::{
     command::{Detail, Outcome},
-    event::{Batch, Commit, Event, Placement},
+    event::{Batch, Commit, Event, Placement, PlacementReason},
     model::{
         AllocationId, AllocationRef, Bounds, Constraints, Counts, DeviceSet, Dimension, Early,
         EvictionReason, Horizon, JobId, JobSpec, JobState, Label, LabelSelector, Labels,
@@ -283,15 +283,29 @@ fn place() -> BoxedStrategy<StartPlace> {
 
 fn placement() -> BoxedStrategy<Placement> {
     let devices = prop_oneof![Just(0), any::<u64>()];
-    (any::<u32>(), any::<u32>(), small_id(), number(), devices)
-        .prop_map(|(task, count, node, allocation, devices)| Placement {
+    (any::<u32>(), any::<u32>(), small_id(), number(), devices, placement_reason())
+        .prop_map(|(task, count, node, allocation, devices, reason)| Placement {
             task: TaskIndex(task),
             count,
             node: NodeId(node),
             allocation: AllocationId(allocation),
             devices: DeviceSet(devices),
+            reason,
         })
         .boxed()
+}
+
+fn placement_reason() -> BoxedStrategy<PlacementReason> {
+    prop_oneof![
+        Just(PlacementReason::Unknown),
+        Just(PlacementReason::Kept),
+        Just(PlacementReason::Tightest),
+        Just(PlacementReason::LastRoom),
+        Just(PlacementReason::Spread),
+        Just(PlacementReason::Batch),
+        Just(PlacementReason::Planned),
+    ]
+    .boxed()
 }
 
 fn at() -> BoxedStrategy<AllocationRef> {

@@ -50,7 +50,7 @@ use search::Search;
 
 use super::{Scheduler, find::Spot, place::placements};
 use crate::{
-    event::{Event, Placement},
+    event::{Event, Placement, PlacementReason},
     model::{
         DeviceSet, GPU_MILLIS_PER_DEVICE, Horizon, Job, JobId, Millis, Node, NodeId, PlannedStart,
         Resources, StartPlace, Time,
@@ -291,8 +291,10 @@ pub fn started(state: &State, job: JobId, places: &[StartPlace]) -> Vec<Placemen
 /// Room for tasks of a job on a node, each of them with devices of its own if it asks for any.
 fn spots_on(node: &Node, job: &Job, tasks: u32, spots: &mut Vec<Spot>) {
     let gpu_millis = job.spec.request.gpu_millis;
+    let spot =
+        |count, devices| Spot { node: node.id, count, devices, reason: PlacementReason::Planned };
     if gpu_millis == 0 {
-        spots.push(Spot { node: node.id, count: tasks, devices: DeviceSet::default() });
+        spots.push(spot(tasks, DeviceSet::default()));
         return;
     }
     let mut devices = node.devices.of_node(node.device_count());
@@ -300,7 +302,7 @@ fn spots_on(node: &Node, job: &Job, tasks: u32, spots: &mut Vec<Spot>) {
     for _ in 0..tasks {
         let Some(chosen) = devices.choose(gpu_millis, lendable) else { break };
         devices.hold(chosen, gpu_millis);
-        spots.push(Spot { node: node.id, count: 1, devices: chosen });
+        spots.push(spot(1, chosen));
     }
 }
 
