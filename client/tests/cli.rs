@@ -514,7 +514,7 @@ async fn help_shows_the_way() {
           job         What tenants want to have run [alias: jobs]
           alloc       Which task holds part of which node [alias: allocs]
           events      Print events: every committed fact, in order
-          cell        Show what the fleet has, uses and lends
+          cell        Show what the fleet has, uses and lends [alias: status]
           top         Watch the cell live
           forecast    Show what is idle, and for how long
           cost        Show what jobs have cost

@@ -129,6 +129,7 @@ enum Command {
     /// Print events: every committed fact, in order
     Events(events::Show),
     /// Show what the fleet has, uses and lends
+    #[command(visible_alias = "status")]
     Cell(cell::Show),
     /// Watch the cell live
     Top(top::Top),
