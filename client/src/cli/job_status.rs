@@ -80,33 +80,43 @@ fn headline(job: &Job, out: Out) -> String {
 /// What happened, as far as the log goes back.
 async fn past(job: &Job, client: &Client, session: &Session) -> Result<String, Failure> {
     let status = client.call(GetStatusRequest::default()).await?;
-    let (mut story, mut is_whole) = (Story::default(), false);
+    let oldest = status.compacted_revision;
     // A job that was never changed was submitted then, and nothing needs to be read of what was before.
-    let submitted = job.revision.saturating_sub(1).max(status.compacted_revision);
-    for since in [submitted, status.compacted_revision] {
-        story = Story::default();
-        let tell = |events: &[Event]| {
-            for event in events {
-                is_whole |= matches!(event.kind, Some(Kind::JobSubmitted(_)));
-                story.tell(event);
-            }
-            Ok(())
-        };
-        let filter = WatchFilter {
-            tenant: job.tenant.clone(),
-            job: job.name.clone(),
-            ..WatchFilter::default()
-        };
-        events::read(client, filter, (since, status.revision), session.out, tell).await?;
-        if is_whole {
-            break;
-        }
+    let submitted = job.revision.saturating_sub(1).max(oldest);
+    let mut found = read(job, (submitted, status.revision), client, session.out).await?;
+    if !found.1 && submitted > oldest {
+        found = read(job, (oldest, status.revision), client, session.out).await?;
     }
+    let (story, is_whole) = found;
     let lines = story.lines(&name(job), session.out.color);
     if is_whole {
         return Ok(lines);
     }
     Ok(format!("  what was before is not in the server's log any more\n{lines}"))
+}
+
+/// What happened in these revisions, and whether it begins with the job's submission.
+async fn read(
+    job: &Job,
+    revisions: (u64, u64),
+    client: &Client,
+    out: Out,
+) -> Result<(Story, bool), Failure> {
+    let (tenant, name) = (job.tenant.clone(), job.name.clone());
+    let filter = WatchFilter { tenant, job: name, ..WatchFilter::default() };
+    let (mut story, mut is_whole) = (Story::default(), false);
+    let tell = |events: &[Event]| {
+        for event in events {
+            if matches!(event.kind, Some(Kind::JobSubmitted(_))) {
+                // What was before is of another job of this name.
+                (story, is_whole) = (Story::default(), true);
+            }
+            story.tell(event);
+        }
+        Ok(())
+    };
+    events::read(client, filter, revisions, out, tell).await?;
+    Ok((story, is_whole))
 }
 
 fn waits(job: &Job, out: Out) -> String {
