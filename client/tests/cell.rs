@@ -85,6 +85,8 @@ async fn start(folder: &Path, clock: &Arc<ManualClock>) -> Running {
         listen: "127.0.0.1:0".parse().expect("an address"),
         metrics_listen: Optional(None),
         data_dir: folder.join("data"),
+        // Its plans come when they are ready, and where tasks go depends on them.
+        planner_attempts: 0,
         ..Config::default()
     };
     let clock = Arc::<ManualClock>::clone(clock);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use offpeak_core::model::Time;
+use offpeak_core::model::{Millis, Time};
 use offpeak_server::clock::ManualClock;
 
 use super::{Cell, Ran};
@@ -35,7 +35,9 @@ impl Example {
 async fn every_command_of_the_guide_answers_as_it_says() {
     let guide = include_str!("../../../docs/GUIDE.md");
     let now = SystemTime::UNIX_EPOCH.elapsed().expect("it is past 1970").as_millis();
-    let begin = Time(u64::try_from(now).expect("it is long until then"));
+    let now = Time(u64::try_from(now).expect("it is long until then"));
+    // At noon: what is told by days would look otherwise around midnight.
+    let begin = Time(now.0 - now.0 % Millis::DAY.0 + Millis::DAY.0 / 2);
     let cell = Cell::at(Arc::new(ManualClock::new(begin))).await;
     for command in blocks(guide, "sh").next().expect("how the cell is set up").0.lines() {
         ran(&cell, command).await.ends_with(0);

@@ -106,7 +106,7 @@ async fn statements_are_recomputed_from_events_to_the_last_digit() {
     cell.advance(30 * HOUR + 1);
     let told = cell.recompute("").await;
     expect![[r#"
-        15 lines, 203362129 micros charged, 158012375 to owners
+        13 lines, 203321630 micros charged, 157980906 to owners
     "#]]
     .assert_eq(&told);
     for whose in ["tenant=acme", "tenant=films", "owner=web", "owner=shop"] {
