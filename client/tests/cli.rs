@@ -162,7 +162,7 @@ async fn unknown_fields_are_refused_with_their_place() {
         .await
         .complains(&expect![[r#"
             error: stdin: item 2: unrecognized field name 'wait' at line 1 column 38
-            hint: its fields are name, quota, weight, priorityCeiling, labels, budget, parent, guarantee, annotations, usage, createTime, revision, spentMicros, budgetLevel, totalUsage, share, borrowed, decayedUsage, effectivePriorityCeiling
+            hint: its fields are name, quota, weight, priorityCeiling, labels, budget, parent, guarantee, annotations, usage, createTime, revision, spentMicros, budgetLevel, totalUsage, share, borrowed, decayedUsage, effectivePriorityCeiling, quotaLow
         "#]])
         .ends_with(1);
     tool.run_with_input("apply -f -", "name: a\n")

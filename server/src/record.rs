@@ -130,6 +130,7 @@ impl Mentioned {
                 self.nodes.extend(samples.iter().map(|sample| sample.node));
             }
             Event::BudgetTurned { tenant: id, .. }
+            | Event::QuotaTurned { tenant: id, .. }
             | Event::TenantCreated { id, .. }
             | Event::TenantUpdated { id, .. }
             | Event::TenantDeleted { id, .. } => self.tenants.push(*id),

@@ -256,6 +256,10 @@ impl Fold {
             | Kind::PriceBookChanged(_)
             | Kind::DemandPriced(_)
             | Kind::BudgetTurned(_) => {}
+            Kind::QuotaTurned(e) => {
+                let tenant = self.objects.tenants.get_mut(&e.tenant).expect("it exists");
+                tenant.quota_low = e.low;
+            }
             Kind::LoadReported(e) => {
                 for sample in e.samples {
                     let node = self.node(&sample.node);
@@ -270,7 +274,7 @@ impl Fold {
             Kind::TenantUpdated(e) => {
                 let tenant = e.tenant.expect("a tenant");
                 let old = self.objects.tenants.get_mut(&tenant.name).expect("it exists");
-                *old = Tenant { create_time: old.create_time, ..tenant };
+                *old = Tenant { create_time: old.create_time, quota_low: old.quota_low, ..tenant };
             }
             Kind::TenantDeleted(e) => {
                 self.objects.tenants.remove(&e.tenant).expect("a deleted tenant exists");

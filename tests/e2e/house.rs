@@ -299,6 +299,7 @@ pub(crate) fn line(event: &Event) -> String {
             let level = BudgetLevel::try_from(e.level).expect("a level");
             format!("budget {} {}", e.tenant, short(level.as_str_name(), "BUDGET_LEVEL_"))
         }
+        Kind::QuotaTurned(e) => format!("quota {} {}", e.tenant, e.used_permille),
         Kind::OwnerTurned(e) => format!("turned {}", e.owner),
         Kind::StartPlanned(e) => {
             let planned = e.planned.as_ref().expect("a plan");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use offpeak::v1::{Event, JobUpdated, OnNotice, Placement, TasksPlaced, event::Kind};
 
-use super::{eta, human, job_show, money, price_demand};
+use super::{eta, human, job_show, money, percent, price_demand};
 
 /// The name of the event's kind, as `--kinds` takes it.
 pub(crate) fn kind(event: &Event) -> &'static str {
@@ -40,6 +40,7 @@ pub(crate) fn kind(event: &Event) -> &'static str {
         Some(Kind::RiskCurbed(_)) => "risk_curbed",
         Some(Kind::JobQuoted(_)) => "job_quoted",
         Some(Kind::DemandPriced(_)) => "demand_priced",
+        Some(Kind::QuotaTurned(_)) => "quota_turned",
         None => "unknown",
     }
 }
@@ -157,6 +158,12 @@ pub(crate) fn describe(event: &Event, wide: bool) -> (&'static str, String) {
         Some(Kind::BudgetTurned(event)) => {
             let level = human::enum_word(event.level().as_str_name(), "BUDGET_LEVEL_");
             format!("{} {level}, spent {}", event.tenant, money::text(event.spent_micros))
+        }
+        Some(Kind::QuotaTurned(event)) => {
+            let left =
+                if event.low { "little of its quota is left" } else { "enough quota is left" };
+            let used = percent::text(event.used_permille, 1);
+            format!("{} {left}: {used} of a limit is asked for", event.tenant)
         }
         Some(Kind::RiskCurbed(event)) => {
             let quarters = event.curbed_quarters;

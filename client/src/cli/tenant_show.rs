@@ -7,7 +7,7 @@ use super::{
     money,
     output::{self, Show},
     percent,
-    table::{Cell, Column, left, right},
+    table::{Cell, Column, Tone, left, right},
 };
 
 impl Show for Tenant {
@@ -83,7 +83,7 @@ impl Show for Tenant {
             ("Labels", human::labels(&self.labels).into()),
             ("Weight", self.weight.max(1).to_string().into()),
             ("Priority ceiling", ceiling(self).into()),
-            ("Quota", quota_text(self.quota.as_ref()).into()),
+            ("Quota", quota_cell(self)),
             ("Guarantee", human::resources(self.guarantee.as_ref()).into()),
             ("Requested", format!("{}: {requested}", tasks(usage.requested_tasks)).into()),
             ("Held", format!("{}: {held}", tasks(usage.held_tasks)).into()),
@@ -104,6 +104,14 @@ impl Show for Tenant {
 /// With all tenants below it.
 fn total(tenant: &Tenant) -> Usage {
     tenant.total_usage.clone().or_else(|| tenant.usage.clone()).unwrap_or_default()
+}
+
+fn quota_cell(tenant: &Tenant) -> Cell {
+    let limits = quota_text(tenant.quota.as_ref());
+    if tenant.quota_low {
+        return Cell::toned(format!("{limits}; little is left"), Tone::Warning);
+    }
+    limits.into()
 }
 
 fn budget_text(tenant: &Tenant) -> String {

@@ -292,3 +292,24 @@ async fn events_tell_points_in_time_and_no_distances() {
         6         2100-01-01T00:00:05Z  start_planned       acme/next 1 task on a at 2100-01-01T02:00:00Z
     "#]]).ends_with(0);
 }
+
+#[tokio::test]
+async fn little_quota_left_is_told_before_a_job_is_refused() {
+    let cell = Cell::new().await;
+    cell.play(
+        "node register a --owner shop --cpu 8 --memory 16GiB
+         tenant create acme --quota-cpu 4
+         submit acme/most --cpu 3.7 --memory 1GiB",
+    )
+    .await;
+    let told = cell.run("tenant get acme").await.stdout;
+    assert!(told.contains("cpu 4; little is left\n"), "{told}");
+    cell.play("job cancel acme/most").await;
+    cell.run("events --since 0 --kinds quota_turned").await.prints(&expect![[r#"
+        3         2100-01-01T00:00:00Z  quota_turned        acme little of its quota is left: 92.5% of a limit is asked for
+        5         2100-01-01T00:00:00Z  quota_turned        acme enough quota is left: 0% of a limit is asked for
+    "#]]).ends_with(0);
+    let told = cell.run("tenant get acme").await.stdout;
+    assert!(!told.contains("little is left"), "{told}");
+    cell.stop().await;
+}

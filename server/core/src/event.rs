@@ -124,6 +124,15 @@ pub enum Event {
         /// What it has spent in the period, in millionths of the currency's unit.
         spent: u64,
     },
+    /// Little of a tenant's quota is left, or enough again.
+    QuotaTurned {
+        /// The tenant.
+        tenant: TenantId,
+        /// Whether little is.
+        low: bool,
+        /// The greatest part of a limit that is asked for, in thousandths.
+        used_permille: u32,
+    },
     /// A tenant joined.
     TenantCreated {
         /// The next free id.

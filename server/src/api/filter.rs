@@ -10,7 +10,7 @@ use offpeak_core::{
 use super::convert::{At, Violations, at_most, given_name};
 
 /// The names of the kinds of events: the fields of `Event.kind`, in their order.
-const KINDS: [&str; 31] = [
+const KINDS: [&str; 32] = [
     "node_registered",
     "node_updated",
     "node_state_changed",
@@ -42,6 +42,7 @@ const KINDS: [&str; 31] = [
     "risk_curbed",
     "job_quoted",
     "demand_priced",
+    "quota_turned",
 ];
 
 /// A checked filter; what is absent passes everything.
@@ -229,5 +230,6 @@ fn kind(event: &Event) -> Option<u32> {
         Event::RiskCurbed { .. } => 28,
         Event::JobsQuoted { .. } => 29,
         Event::DemandPriced { .. } => 30,
+        Event::QuotaTurned { .. } => 31,
     })
 }

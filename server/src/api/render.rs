@@ -205,6 +205,16 @@ impl Renderer<'_> {
                     })
                 })
             }
+            Event::QuotaTurned { tenant, low, used_permille } => {
+                let tenant = self.tenant(*tenant);
+                admits(tenant).then(|| {
+                    Kind::QuotaTurned(v1::QuotaTurned {
+                        tenant: tenant.to_string(),
+                        low: *low,
+                        used_permille: *used_permille,
+                    })
+                })
+            }
             Event::TenantCreated { spec, .. } => admits(&spec.name).then(|| {
                 let create_time = Some(timestamp(self.commit.time));
                 let tenant = v1::Tenant { create_time, revision, ..tenant_description(spec) };

@@ -212,6 +212,7 @@ fn tenant(tenant: &Tenant) -> format::Tenant {
         revision: tenant.revision.0,
         spending: tenant.spending.as_ref().map(format::Spending::from),
         budget_level: ledger::level_code(tenant.budget_level),
+        quota_low: tenant.quota_low,
     }
 }
 

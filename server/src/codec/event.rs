@@ -75,6 +75,10 @@ pub(super) fn to_message(event: &Event, names: &Names) -> format::Event {
             let (tenant, level) = (tenant.0, ledger::level_code(*level));
             EventKind::BudgetTurned(format::BudgetTurned { tenant, level, spent: *spent })
         }
+        Event::QuotaTurned { tenant, low, used_permille } => {
+            let (tenant, low, used_permille) = (tenant.0, *low, *used_permille);
+            EventKind::QuotaTurned(format::QuotaTurned { tenant, low, used_permille })
+        }
         Event::TenantCreated { id, spec } => EventKind::TenantCreated(tenant(*id, spec)),
         Event::TenantUpdated { id, spec } => EventKind::TenantUpdated(tenant(*id, spec)),
         Event::TenantDeleted { id, name } => {
@@ -204,6 +208,11 @@ pub(super) fn from_message(message: format::Event, names: &Names) -> Result<Even
             tenant: TenantId(turned.tenant),
             level: ledger::level(turned.level)?,
             spent: turned.spent,
+        },
+        EventKind::QuotaTurned(turned) => Event::QuotaTurned {
+            tenant: TenantId(turned.tenant),
+            low: turned.low,
+            used_permille: turned.used_permille,
         },
         EventKind::RiskCurbed(curbed) => {
             Event::RiskCurbed { owner: name("owner", &curbed.owner)?, curb: curb(curbed.quarters)? }

@@ -285,6 +285,7 @@ fn add_tenant(restore: &mut Restore, tenant: format::Tenant) -> Result<(), Codec
         spec: tenant.spec.try_into()?,
         spending: tenant.spending.map(TryInto::try_into).transpose()?,
         budget_level: ledger::level(tenant.budget_level)?,
+        quota_low: tenant.quota_low,
         created: Time(tenant.created),
         revision: Revision(tenant.revision),
     })?;

@@ -47,6 +47,7 @@ impl Engine {
     /// Remembers what an event may have consequences for.
     pub(super) fn touch(&mut self, event: &Event) {
         self.touch_budget(event);
+        self.touch_quota(event);
         match event {
             Event::PolicyChanged(_) => {
                 let nodes = self.state.nodes().map(|node| (node.id, Touched::default()));
@@ -150,6 +151,7 @@ impl Engine {
                 self.touched_jobs = jobs;
             }
         }
+        self.settle_quotas();
     }
 
     /// Takes as much of an owner's risk as what is left of its shortfall budget allows.

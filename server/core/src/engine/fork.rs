@@ -34,6 +34,7 @@ impl Engine {
                 touched_nodes: self.touched_nodes.clone(),
                 touched_jobs: self.touched_jobs.clone(),
                 touched_tenants: self.touched_tenants.clone(),
+                touched_quotas: self.touched_quotas.clone(),
                 touched_owners: self.touched_owners.clone(),
                 demand: Tally::default(),
                 evicted: self.evicted.clone(),

@@ -20,6 +20,7 @@ mod dependents;
 mod due;
 mod follow;
 mod fork;
+mod quotas;
 mod reclaim;
 mod starts;
 mod timers;
@@ -83,6 +84,7 @@ pub struct Engine {
     touched_jobs: Vec<JobId>,
     /// Tenants whose budgets may have another level, or whose tasks may have to go because of it.
     touched_tenants: BTreeSet<TenantId>,
+    touched_quotas: BTreeSet<TenantId>,
     /// Owners with a shortfall budget of which more may have been spent, or less may count.
     touched_owners: BTreeSet<Name>,
     /// How much is lent, as far as nodes have been looked at.
@@ -120,6 +122,7 @@ impl Engine {
             touched_nodes: BTreeMap::new(),
             touched_jobs: Vec::new(),
             touched_tenants: BTreeSet::new(),
+            touched_quotas: BTreeSet::new(),
             touched_owners: BTreeSet::new(),
             demand: Tally::default(),
             evicted: BTreeMap::new(),

@@ -104,6 +104,8 @@ pub struct Tenant {
     pub spending: Option<Spending>,
     /// How far it has come in its budget.
     pub budget_level: BudgetLevel,
+    /// Little of its quota is left, and it was told so.
+    pub quota_low: bool,
     /// When it was created.
     pub created: Time,
     /// The last change of its description.
@@ -210,6 +212,34 @@ impl Quota {
             Dimension::Gpu => self.gpu_millis,
             Dimension::Count(name) => self.counts.get(name).copied(),
         }
+    }
+
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The greatest part of a limit that is asked for, in thousandths.
+    #[must_use]
+    pub fn used_permille(&self, asked: &Resources, tasks: u64) -> u32 {
+        let fixed = [
+            (self.cpu_millis, asked.cpu_millis),
+            (self.memory_bytes, asked.memory_bytes),
+            (self.disk_bytes, asked.disk_bytes),
+            (self.network_bps, asked.network_bps),
+            (self.gpu_millis, asked.gpu_millis),
+            (self.tasks, tasks),
+        ];
+        let named =
+            self.counts.iter().map(|(name, limit)| (*limit, asked.counts.get(name.as_str())));
+        let limits =
+            fixed.into_iter().filter_map(|(limit, asked)| Some((limit?, asked))).chain(named);
+        let parts = limits.map(|(limit, asked)| {
+            let permille = u128::from(asked) * 1_000 / u128::from(limit.max(1));
+            u32::try_from(permille).unwrap_or(u32::MAX)
+        });
+        parts.max().unwrap_or(0)
     }
 
     /// The first dimension in which `wanted` exceeds the quota.

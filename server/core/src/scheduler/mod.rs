@@ -280,6 +280,7 @@ impl Scheduler {
             Event::BudgetTurned { tenant, level, .. } => self.budget_turned(state, *tenant, *level),
             Event::PriceBookChanged { .. }
             | Event::DemandPriced { .. }
+            | Event::QuotaTurned { .. }
             | Event::TaskStarted { .. }
             | Event::RiskCurbed { .. }
             | Event::AdvisoryGiven { .. }

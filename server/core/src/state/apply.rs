@@ -73,6 +73,7 @@ impl State {
                 self.change_factor(region, (*since, *factor_permille, *lent_permille));
             }
             Event::BudgetTurned { tenant, level, .. } => self.turn_budget(*tenant, *level),
+            Event::QuotaTurned { tenant, low, .. } => self.turn_quota(*tenant, *low),
             Event::TenantCreated { id, spec } => {
                 self.add_tenant(*id, spec);
                 self.begin_spending(*id);

@@ -107,6 +107,7 @@ pub struct RestoredTenant {
     pub spec: TenantSpec,
     pub spending: Option<Spending>,
     pub budget_level: BudgetLevel,
+    pub quota_low: bool,
     pub created: Time,
     pub revision: Revision,
 }
@@ -236,6 +237,7 @@ impl Restore {
             unfinished_jobs: 0,
             spending: tenant.spending,
             budget_level: tenant.budget_level,
+            quota_low: tenant.quota_low,
             created: tenant.created,
             revision: tenant.revision,
         });

@@ -80,6 +80,7 @@ impl State {
             unfinished_jobs: 0,
             spending: None,
             budget_level: Default::default(),
+            quota_low: false,
             created: self.now,
             revision: self.revision,
         });
@@ -151,6 +152,10 @@ impl State {
             change(tenant);
             next = tenant.parent;
         }
+    }
+
+    pub(super) fn turn_quota(&mut self, id: TenantId, low: bool) {
+        tenant_mut(&mut self.tenants, id).quota_low = low;
     }
 
     pub(super) fn remove_tenant(&mut self, id: TenantId, name: &[u8]) {

@@ -346,15 +346,18 @@ fn named_countables_are_counted() {
           created acme
         > job acme/licensed count=3 cpu=1 count.license=1
           submitted acme/licensed
+          quota acme little left at 1000
           placed acme/licensed/0..2 on a
         > job acme/more cpu=1 count.license=1
           refused: tenant "acme" would use 4 of license, more than its quota of 3
         > succeed acme/licensed/0
           ended acme/licensed/0 Succeeded
+          quota acme enough left at 666
         > job acme/two cpu=1 count.license=2
           refused: tenant "acme" would use 4 of license, more than its quota of 3
         > job acme/one cpu=1 count.license=1
           submitted acme/one
+          quota acme little left at 1000
           placed acme/one/0 on a
     "#]]
     .assert_eq(&play(

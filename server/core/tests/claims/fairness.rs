@@ -22,6 +22,7 @@ fn limits_and_ceilings_hold_at_every_level() {
           refused: tenant "acme" would use 11000 of cpu_millis, more than its quota of 10000
         > job web/c cpu=4
           submitted web/c
+          quota acme little left at 1000
           placed web/c/0 on a
         > job ml/d cpu=1 priority=51
           refused: priority 51 is above the ceiling of tenant "acme", which is 50
@@ -31,11 +32,13 @@ fn limits_and_ceilings_hold_at_every_level() {
           refused: tenant "acme" would use 11000 of cpu_millis, more than its quota of 10000
         > set ml parent=none
           changed ml
+          quota acme enough left at 400
         > job ml/d cpu=1 priority=51
           submitted ml/d
           placed ml/d/0 on a
         > job web/e cpu=4
           submitted web/e
+          quota web little left at 1000
           placed web/e/0 on a
     "#]]
     .assert_eq(&play(

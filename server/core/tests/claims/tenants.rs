@@ -13,6 +13,7 @@ fn quota_is_hard() {
           created acme
         > job acme/train count=4 cpu=2
           submitted acme/train
+          quota acme little left at 1000
           placed acme/train/0..3 on a
         > job acme/more cpu=1
           refused: tenant "acme" would use 5 of tasks, more than its quota of 4
@@ -22,12 +23,14 @@ fn quota_is_hard() {
           ended acme/train/2 Cancelled
           ended acme/train/3 Cancelled
           resized acme/train to 2
+          quota acme enough left at 500
         > job acme/memory cpu=1 mem=6
           refused: tenant "acme" would use 6442450944 of memory_bytes, more than its quota of 5368709120
         > job acme/cpu cpu=7
           refused: tenant "acme" would use 11000 of cpu_millis, more than its quota of 10000
         > job acme/fits cpu=6
           submitted acme/fits
+          quota acme little left at 1000
           placed acme/fits/0 on a
         > set acme quota cpu=9
           refused: tenant "acme" uses 10000 of cpu_millis, more than the new quota of 9000
@@ -36,6 +39,7 @@ fn quota_is_hard() {
         > succeed acme/fits/0
           ended acme/fits/0 Succeeded
           done acme/fits Succeeded
+          quota acme enough left at 400
         > set acme quota cpu=9
           changed acme
     "#]].assert_eq(&play(
@@ -224,5 +228,58 @@ fn a_tenant_with_work_is_not_deleted() {
          cancel acme/train
          delete acme
          delete acme",
+    ));
+}
+
+#[test]
+fn a_tenant_is_told_when_little_of_its_quota_is_left_and_when_enough_is_again() {
+    expect![[r#"
+        > node a cpu=100
+          registered a
+        > tenant above quota cpu=20
+          created above
+        > tenant acme parent=above quota tasks=10
+          created acme
+        > job acme/eight count=8 cpu=1
+          submitted acme/eight
+          placed acme/eight/0..7 on a
+        > job acme/ninth cpu=1
+          submitted acme/ninth
+          quota acme little left at 900
+          placed acme/ninth/0 on a
+        > job acme/large cpu=9
+          submitted acme/large
+          quota above little left at 900
+          placed acme/large/0 on a
+        > resize acme/eight 7
+          ended acme/eight/7 Cancelled
+          resized acme/eight to 7
+        > resize acme/eight 5
+          ended acme/eight/5 Cancelled
+          ended acme/eight/6 Cancelled
+          resized acme/eight to 5
+          quota above enough left at 750
+          quota acme enough left at 700
+        > cancel acme/large
+          ended acme/large/0 Cancelled
+          done acme/large Cancelled
+        > set above quota cpu=6
+          changed above
+          quota above little left at 1000
+        > set acme quota
+          changed acme
+    "#]]
+    .assert_eq(&play(
+        "node a cpu=100
+         tenant above quota cpu=20
+         tenant acme parent=above quota tasks=10
+         job acme/eight count=8 cpu=1
+         job acme/ninth cpu=1
+         job acme/large cpu=9
+         resize acme/eight 7
+         resize acme/eight 5
+         cancel acme/large
+         set above quota cpu=6
+         set acme quota",
     ));
 }

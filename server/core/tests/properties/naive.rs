@@ -73,6 +73,8 @@ pub(super) struct Naive {
     tenants: BTreeMap<TenantId, Arc<TenantSpec>>,
     /// Of tenants that have come to one of their limits.
     levels: BTreeMap<TenantId, BudgetLevel>,
+    /// Those of whose quota little is left.
+    low: BTreeSet<TenantId>,
     pub(super) jobs: BTreeMap<JobId, Job>,
     allocations: BTreeMap<AllocationId, Allocation>,
     troubles: BTreeMap<(JobId, u32), Trouble>,
@@ -203,10 +205,16 @@ impl Naive {
                 let old = self.levels.insert(*tenant, *level).unwrap_or_default();
                 assert_ne!(old, *level, "a turn is one");
             }
+            Event::QuotaTurned { tenant, low, used_permille } => {
+                let turned = if *low { self.low.insert(*tenant) } else { self.low.remove(tenant) };
+                assert!(turned, "a turn is one");
+                assert_eq!(*used_permille, self.quota_used(*tenant));
+            }
             Event::PriceBookChanged { .. } | Event::DemandPriced { .. } => {}
             Event::TenantDeleted { id, .. } => {
                 self.tenants.remove(id);
                 self.levels.remove(id);
+                self.low.remove(id);
                 assert!(self.jobs.values().all(|job| job.tenant != *id), "its jobs are gone");
             }
             Event::RequestRemembered { .. } | Event::RequestsForgotten { .. } => {}
@@ -916,14 +924,11 @@ impl Naive {
             assert!(!stopped || allocation.notice.is_some(), "it must go: {:?}", allocation.at);
         }
         for (tenant, spec) in &self.tenants {
-            let (quota, mut cpu, mut tasks) = (&spec.quota, 0, 0);
-            for job in self.jobs.values().filter(|job| self.family(job.tenant).contains(tenant)) {
-                let unfinished = job.tasks.iter().filter(|task| **task != Task::Ended).count();
-                cpu += job.spec.request.cpu_millis * unfinished as u64;
-                tasks += unfinished as u64;
-            }
-            assert!(quota.cpu_millis.is_none_or(|limit| cpu <= limit), "quota of {tenant}");
-            assert!(quota.tasks.is_none_or(|limit| tasks <= limit), "quota of {tenant}");
+            let (cpu, tasks) = self.asked(*tenant);
+            assert!(spec.quota.cpu_millis.is_none_or(|limit| cpu <= limit), "quota of {tenant}");
+            assert!(spec.quota.tasks.is_none_or(|limit| tasks <= limit), "quota of {tenant}");
+            let (used, low) = (self.quota_used(*tenant), self.low.contains(tenant));
+            assert!(if low { used >= 800 } else { used < 900 }, "{used} of the quota of {tenant}");
         }
         for (id, node) in &self.nodes {
             if self.reported.contains(id) {
@@ -941,6 +946,26 @@ impl Naive {
                 assert!(kept <= room, "the owner of node {id} gets its {dimension}");
             }
         }
+    }
+
+    /// What the unfinished tasks of a tenant and of those below it ask for, and how many they are.
+    fn asked(&self, tenant: TenantId) -> (u64, u64) {
+        let (mut cpu, mut tasks) = (0, 0);
+        for job in self.jobs.values().filter(|job| self.family(job.tenant).contains(&tenant)) {
+            let unfinished = job.tasks.iter().filter(|task| **task != Task::Ended).count() as u64;
+            cpu += job.spec.request.cpu_millis * unfinished;
+            tasks += unfinished;
+        }
+        (cpu, tasks)
+    }
+
+    /// The greatest part of a limit that is asked for, in thousandths.
+    fn quota_used(&self, tenant: TenantId) -> u32 {
+        let (quota, (cpu, tasks)) = (&self.tenants[&tenant].quota, self.asked(tenant));
+        let part =
+            |limit: Option<u64>, asked: u64| asked * 1_000 / limit.unwrap_or(u64::MAX).max(1);
+        let part = part(quota.cpu_millis, cpu).max(part(quota.tasks, tasks));
+        u32::try_from(part).expect("a part")
     }
 
     /// An allocation under notice.

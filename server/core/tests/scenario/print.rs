@@ -231,6 +231,11 @@ impl Printer<'_> {
                 let tenant = self.after.tenant(*tenant).expect("a tenant");
                 format!("budget {} {level:?} at {spent}", tenant.spec.name)
             }
+            Event::QuotaTurned { tenant, low, used_permille } => {
+                let tenant = self.after.tenant(*tenant).expect("a tenant");
+                let left = if *low { "little" } else { "enough" };
+                format!("quota {} {left} left at {used_permille}", tenant.spec.name)
+            }
             Event::RiskCurbed { owner, curb } => {
                 format!("curbed {owner} by {} quarters", curb.quarters())
             }

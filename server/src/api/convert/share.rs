@@ -38,6 +38,7 @@ pub(crate) fn tenant(
         revision: tenant.revision.0,
         spent_micros: spent.unwrap_or(0),
         budget_level: level.unwrap_or_default(),
+        quota_low: tenant.quota_low,
         total_usage: Some(v1::Usage {
             requested: Some(resources(&requested)),
             requested_tasks,

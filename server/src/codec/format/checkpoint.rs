@@ -227,6 +227,8 @@ pub(crate) struct Tenant {
     pub(crate) spending: Option<Spending>,
     #[prost(uint32, tag = "6")]
     pub(crate) budget_level: u32,
+    #[prost(bool, tag = "7")]
+    pub(crate) quota_low: bool,
 }
 
 /// What tenants held of late.

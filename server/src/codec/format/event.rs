@@ -10,7 +10,7 @@ use super::{
 pub(crate) struct Event {
     #[prost(
         oneof = "EventKind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47, 48, 49"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 34, 35, 42, 43, 44, 45, 47, 48, 49, 50"
     )]
     pub(crate) kind: Option<EventKind>,
 }
@@ -98,6 +98,18 @@ pub(crate) enum EventKind {
     JobsQuoted(Quotes),
     #[prost(message, tag = "49")]
     DemandPriced(DemandPriced),
+    #[prost(message, tag = "50")]
+    QuotaTurned(QuotaTurned),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QuotaTurned {
+    #[prost(uint32, tag = "1")]
+    pub(crate) tenant: u32,
+    #[prost(bool, tag = "2")]
+    pub(crate) low: bool,
+    #[prost(uint32, tag = "3")]
+    pub(crate) used_permille: u32,
 }
 
 /// Consecutive tasks of a job.

@@ -21,9 +21,9 @@ pub(crate) use checkpoint::{
 pub(crate) use event::{
     AdvisoryGiven, AllocationRef, Bounds, Event, EventKind, ForecastMade, JobDescribed, JobEnded,
     JobForgotten, JobResized, JobSubmitted, NodeBounds, NodeDescribed, NodeModeChanged,
-    NoticeGiven, OwnerDescribed, PlannedStart, Removed, RequestRemembered, Samples, StartPlace,
-    TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced, TenantDescribed,
-    WindowsRenewed,
+    NoticeGiven, OwnerDescribed, PlannedStart, QuotaTurned, Removed, RequestRemembered, Samples,
+    StartPlace, TaskDelayed, TaskEnded, TaskEvicted, Tasks, TasksDropped, TasksPlaced,
+    TenantDescribed, WindowsRenewed,
 };
 pub(crate) use extras::{AllTries, Dependency, Extras, Payload, RetryPolicy, Tries};
 pub(crate) use ledger::{

@@ -36,6 +36,10 @@ pub(super) fn event() -> BoxedStrategy<Event> {
     let turned = (small_id(), select(levels), number()).prop_map(|(tenant, level, spent)| {
         Event::BudgetTurned { tenant: TenantId(tenant), level, spent }
     });
+    let quota =
+        (small_id(), any::<bool>(), any::<u32>()).prop_map(|(tenant, low, used_permille)| {
+            Event::QuotaTurned { tenant: TenantId(tenant), low, used_permille }
+        });
     let changed = (number(), book()).prop_map(|(since, book)| Event::PriceBookChanged {
         since: Time(since),
         book: book.into(),
@@ -49,7 +53,7 @@ pub(super) fn event() -> BoxedStrategy<Event> {
             lent_permille,
         },
     );
-    prop_oneof![turned, changed, priced].boxed()
+    prop_oneof![turned, quota, changed, priced].boxed()
 }
 
 pub(super) fn budget() -> BoxedStrategy<Budget> {
@@ -168,6 +172,7 @@ pub(super) fn paid() -> Cell {
         Event::JobForgotten { id: job(2), tenant: name("gone"), name: name("job-2") },
         Event::TenantDeleted { id: TenantId(1), name: name("gone") },
         Event::BudgetTurned { tenant: TenantId(0), level: BudgetLevel::Warned, spent: 12 },
+        Event::QuotaTurned { tenant: TenantId(0), low: true, used_permille: 950 },
     ]);
     cell.commit(vec![end(2, 1, 1, 0)]);
     cell
@@ -191,6 +196,7 @@ fn a_ledger_comes_back_to_the_last_part() {
     assert!(lines.iter().all(|line| line.charge() > 0));
     for (before, after) in cell.state.tenants().zip(state.tenants()) {
         assert_eq!((before.spending, before.budget_level), (after.spending, after.budget_level));
+        assert!(before.quota_low && after.quota_low);
         assert!(after.spending.is_some());
     }
     assert_eq!(state.accounts().books(), cell.state.accounts().books());
