@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use offpeak::v1::{Event, JobUpdated, OnNotice, Placement, TasksPlaced, event::Kind};
+use offpeak::v1::{Event, JobSpec, JobUpdated, OnNotice, Placement, TasksPlaced, event::Kind};
 
 use super::{eta, human, job_show, money, percent, price_demand};
 
@@ -208,12 +208,17 @@ fn tasks(tenant: &str, job: &str, first: u32, count: u32) -> String {
 fn updated(event: &JobUpdated) -> String {
     let what = format!("{}/{} count {}", event.tenant, event.job, event.count);
     let Some(spec) = &event.spec else { return what };
+    format!("{what}, {}", changed(spec))
+}
+
+/// What may have changed of a job besides its count.
+pub(crate) fn changed(spec: &JobSpec) -> String {
     let limit = match &spec.max_runtime {
         Some(limit) => format!(", max runtime {}", human::wire_span(Some(limit))),
         None => String::new(),
     };
     let moves = if spec.on_notice() == OnNotice::Move { ", moves on notice" } else { "" };
-    format!("{what}, priority {}{limit}{moves}", spec.priority)
+    format!("priority {}{limit}{moves}", spec.priority)
 }
 
 fn placed(event: &TasksPlaced, wide: bool) -> String {

@@ -10,12 +10,12 @@ use super::{
     events,
     failure::Failure,
     human, job,
-    job_show::{self, summary},
+    job_show::{self, reason_lines, summary},
     job_story::Story,
     money,
     output::Out,
     session::Session,
-    table::{Tone, paint},
+    table::{self, Cell, Tone, paint},
 };
 
 /// Tell what became of jobs: what happened to them, and what they wait for.
@@ -46,8 +46,8 @@ pub(crate) async fn run(status: Status, client: &Client, session: &Session) -> R
     for (at, job) in jobs.iter().enumerate() {
         let gap = if at > 0 { "\n" } else { "" };
         let past = past(job, client, session).await?;
-        let costs = costs(job, client).await?;
-        out.print(&format!("{gap}{}{past}{}{costs}", headline(job, out), waits(job, out)))?;
+        let present = table::render_details(&present(job, client).await?, out.color);
+        out.print(&format!("{gap}{}{past}{present}", headline(job, out)))?;
         if job.tasks.is_some_and(|tasks| tasks.pending > 0) {
             let name = name(job);
             out.remark(&format!("`offpeak why {name}` tells what would let it start now"));
@@ -119,28 +119,28 @@ async fn read(
     Ok((story, is_whole))
 }
 
-fn waits(job: &Job, out: Out) -> String {
-    let mut text = String::new();
-    for (at, reason) in job_show::reasons(job).iter().enumerate() {
-        let reason = paint(reason, Tone::Warning, out.color);
-        text += &format!("{}{reason}\n", if at == 0 { "Waits for: " } else { "           " });
+/// What it waits for, what is planned for it and what it has cost.
+async fn present(job: &Job, client: &Client) -> Result<Vec<(&'static str, Cell)>, Failure> {
+    let mut lines = Vec::new();
+    for reason in reason_lines(&job.pending_reasons, Tone::Warning) {
+        lines.push((if lines.is_empty() { "Waits for" } else { "" }, reason));
     }
     if let Some(start) = &job.planned_start {
-        text += &format!("Planned: {}\n", job_show::planned(start, human::time));
+        lines.push(("Planned start", job_show::planned(start, human::time).into()));
     }
-    text
+    lines.extend(cost(job, client).await?.map(|cost| ("Cost", cost.into())));
+    Ok(lines)
 }
 
 /// What it has cost, where anything has a price.
-async fn costs(job: &Job, client: &Client) -> Result<String, Failure> {
+async fn cost(job: &Job, client: &Client) -> Result<Option<String>, Failure> {
     let (tenant, job) = (job.tenant.clone(), job.name.clone());
     let cost = client.call(GetCostRequest { tenant, job, min_revision: 0 }).await?.cost;
-    let Some(cost) = cost.filter(|cost| !cost.currency.is_empty()) else {
-        return Ok(String::new());
-    };
-    let charge = money::with_currency(cost.charge_micros, &cost.currency);
-    Ok(match cost.hourly_micros {
-        0 => format!("Cost: {charge}\n"),
-        hourly => format!("Cost: {charge} so far, {} an hour now\n", money::text(hourly)),
-    })
+    Ok(cost.filter(|cost| !cost.currency.is_empty()).map(|cost| {
+        let charge = money::with_currency(cost.charge_micros, &cost.currency);
+        match cost.hourly_micros {
+            0 => charge,
+            hourly => format!("{charge} so far, {} an hour now", money::text(hourly)),
+        }
+    }))
 }

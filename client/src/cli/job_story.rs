@@ -1,8 +1,7 @@
 //! What became of a job, from its events: a sentence for each, and one for what happened to several of its tasks alike.
 
 use offpeak::v1::{
-    Event, EvictionReason, JobSpec, JobUpdated, NoticeGiven, OnNotice, TaskEnd, TasksPlaced,
-    event::Kind,
+    Event, EvictionReason, JobSpec, JobUpdated, NoticeGiven, TaskEnd, TasksPlaced, event::Kind,
 };
 use prost_types::Timestamp;
 
@@ -203,11 +202,10 @@ fn submitted(spec: &JobSpec) -> String {
 
 fn updated(event: &JobUpdated) -> String {
     let tasks = human::counted(u64::from(event.count), "task");
-    let Some(spec) = &event.spec else { return format!("changed: {tasks}") };
-    let limit = spec.max_runtime.as_ref().map(|limit| human::wire_span(Some(limit)));
-    let limit = limit.map(|limit| format!(", max runtime {limit}")).unwrap_or_default();
-    let moves = if spec.on_notice() == OnNotice::Move { ", moves on notice" } else { "" };
-    format!("changed: {tasks}, priority {}{limit}{moves}", spec.priority)
+    match &event.spec {
+        Some(spec) => format!("changed: {tasks}, {}", event_text::changed(spec)),
+        None => format!("changed: {tasks}"),
+    }
 }
 
 fn placed(event: &TasksPlaced) -> (Fact, u64, u32, Vec<String>) {

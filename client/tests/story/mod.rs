@@ -32,8 +32,8 @@ async fn what_became_of_a_job_is_told_from_its_events() {
 
         acme/urgent waits: 1 pending
           2100-01-01T00:00:00Z  submitted: 1 task of cpu 1, memory 1GiB
-        Waits for: evictions that make room are under notice
-                   1 node now without enough cpu_millis; at least 1000 more is needed
+        Waits for:  evictions that make room are under notice
+                    1 node now without enough cpu_millis; at least 1000 more is needed
     "#]]).ends_with(0);
     cell.run("job cancel acme/train").await.ends_with(0);
     cell.run("job status acme/train").await.prints(&expect![[r#"
