@@ -143,10 +143,10 @@ impl<'d> Play<'d> {
         let nodes = day.nodes.iter().enumerate();
         let specs = nodes.clone().map(|(at, node)| node_spec(at, node)).collect();
         let mut requests =
-            vec![ask(Command::CreateTenant(tenant)), ask(Command::RegisterNodes(specs))];
+            vec![ask(Command::CreateTenant(Box::new(tenant))), ask(Command::RegisterNodes(specs))];
         requests.extend(nodes.map(|(at, node)| {
             let target = Target { name: name(&format!("owner-{at}")), expected: None };
-            ask(Command::UpdateOwner { target, patch: calendar(day, node) })
+            ask(Command::UpdateOwner { target, patch: Box::new(calendar(day, node)) })
         }));
         for reply in engine.step(before, requests).replies {
             reply.expect("it is accepted");

@@ -46,7 +46,7 @@ fn full(nodes: u32) -> Engine {
     }
     let owner = cell::machine(0, false).owner;
     let target = Target { name: owner, expected: None };
-    run(&mut engine, vec![ask(Command::UpdateOwner { target, patch: calendar() })]);
+    run(&mut engine, vec![ask(Command::UpdateOwner { target, patch: Box::new(calendar()) })]);
     engine
 }
 

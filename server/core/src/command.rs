@@ -37,7 +37,7 @@ pub enum Command {
         /// Which and when.
         target: Target,
         /// What to change.
-        patch: NodePatch,
+        patch: Box<NodePatch>,
     },
     /// Take no new tasks.
     CordonNode(Target),
@@ -62,7 +62,7 @@ pub enum Command {
         /// Which and when.
         target: Target,
         /// What to change.
-        patch: OwnerPatch,
+        patch: Box<OwnerPatch>,
     },
     /// Look further ahead in an owner's calendar.
     RenewWindows {
@@ -80,20 +80,20 @@ pub enum Command {
     /// Change prices.
     SetPriceBook {
         /// The whole new book.
-        book: crate::model::PriceBook,
+        book: Box<crate::model::PriceBook>,
         /// The book in force must be of this revision.
         expected: Option<Revision>,
     },
     /// Keep what a look ahead told of jobs that wait. Of one that waits no more, or was quoted before, nothing is kept.
     Quote(Vec<(JobId, crate::model::Quote)>),
     /// Create a tenant.
-    CreateTenant(crate::model::TenantSpec),
+    CreateTenant(Box<crate::model::TenantSpec>),
     /// Change a tenant's description.
     UpdateTenant {
         /// Which and when.
         target: Target,
         /// What to change.
-        patch: TenantPatch,
+        patch: Box<TenantPatch>,
     },
     /// Delete a tenant without unfinished jobs.
     DeleteTenant(Target),
@@ -113,7 +113,7 @@ pub enum Command {
         /// Which and when.
         target: Target,
         /// What to change.
-        patch: JobPatch,
+        patch: Box<JobPatch>,
     },
     /// End every unfinished task of a job.
     CancelJob {

@@ -51,6 +51,12 @@ impl<T: Clone + Default> Paged<T> {
         self.pages.iter_mut().flat_map(Arc::make_mut).take(self.len)
     }
 
+    /// How many copies share the page of this position.
+    #[inline]
+    pub(crate) fn sharers(&self, at: usize) -> usize {
+        Arc::strong_count(&self.pages[at / PAGE])
+    }
+
     /// How many pages are not those of `earlier`.
     pub(crate) fn pages_changed(&self, earlier: &Self) -> usize {
         let same = self.pages.iter().zip(&earlier.pages).filter(|(a, b)| Arc::ptr_eq(a, b)).count();

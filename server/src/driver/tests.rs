@@ -82,7 +82,7 @@ impl House {
 }
 
 pub(super) fn create(name: &str) -> Request {
-    request(Command::CreateTenant(TenantSpec {
+    request(Command::CreateTenant(Box::new(TenantSpec {
         name: Name::parse(name).expect("a name"),
         parent: Name::default(),
         guarantee: Resources::default(),
@@ -92,7 +92,7 @@ pub(super) fn create(name: &str) -> Request {
         labels: BTreeMap::new(),
         budget: Default::default(),
         annotations: Default::default(),
-    }))
+    })))
 }
 
 fn register(name: &str, report_ttl: Option<Millis>) -> Request {

@@ -345,7 +345,8 @@ impl<'i> Run<'i> {
 fn tenants(inputs: &Inputs) -> Vec<Request> {
     let known: BTreeSet<&Name> = inputs.tenants.iter().map(|spec| &spec.name).collect();
     let names: BTreeSet<&Name> = inputs.tasks.iter().map(|row| &row.tenant).collect();
-    let described = inputs.tenants.iter().map(|spec| ask(Command::CreateTenant(spec.clone())));
+    let described =
+        inputs.tenants.iter().map(|spec| ask(Command::CreateTenant(Box::new(spec.clone()))));
     let others = names.difference(&known).map(|name| create((*name).clone()));
     described.chain(others).collect()
 }
@@ -375,13 +376,13 @@ fn calendars(inputs: &Inputs) -> Vec<Request> {
         let windows = Windows { through: LAST, list };
         let patch = OwnerPatch { calendar: Some((entries, windows)), ..OwnerPatch::default() };
         let target = Target { name: owner.clone(), expected: None };
-        ask(Command::UpdateOwner { target, patch })
+        ask(Command::UpdateOwner { target, patch: Box::new(patch) })
     };
     inputs.windows.iter().map(calendar).collect()
 }
 
 fn create(name: Name) -> Request {
-    ask(Command::CreateTenant(TenantSpec {
+    ask(Command::CreateTenant(Box::new(TenantSpec {
         name,
         parent: Name::default(),
         quota: Quota::default(),
@@ -391,7 +392,7 @@ fn create(name: Name) -> Request {
         labels: Labels::new(),
         budget: Default::default(),
         annotations: Default::default(),
-    }))
+    })))
 }
 
 fn submit(row: &JobRow, tenant: Name, origin: Time) -> Request {

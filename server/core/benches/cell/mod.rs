@@ -152,7 +152,7 @@ pub(crate) fn cell(mix: &Mix, nodes: u32, tenants: u32, jitter: bool) -> Engine 
     };
     run(
         &mut engine,
-        (0..tenants).map(|number| ask(Command::CreateTenant(tenant(number)))).collect(),
+        (0..tenants).map(|number| ask(Command::CreateTenant(Box::new(tenant(number))))).collect(),
     );
     let seen = mix.jobs(1, 8_000);
     let first = engine.state().next_ids().2.0;

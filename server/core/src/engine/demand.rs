@@ -168,7 +168,8 @@ mod tests {
         let mut engine = Engine::new(State::default(), Time(7));
         let nodes = (0..=NODES_PER_STEP).map(node).collect();
         priced(&mut engine, Time(7), Some(Command::RegisterNodes(nodes)));
-        let set = |factor| Some(Command::SetPriceBook { book: book(factor), expected: None });
+        let set =
+            |factor| Some(Command::SetPriceBook { book: Box::new(book(factor)), expected: None });
         let nothing: [&str; 0] = [];
         assert_eq!(priced(&mut engine, Time(7), set(800)), nothing, "one node is left");
         assert_eq!(engine.next_wakeup(), Some(Time(7).after(PAUSE)));
@@ -177,7 +178,7 @@ mod tests {
 
         assert_eq!(priced(&mut engine, Time(300_000), None), nothing);
         let plain = PriceBook { demand: DemandCurve::default(), ..book(1) };
-        let plain = Some(Command::SetPriceBook { book: plain, expected: None });
+        let plain = Some(Command::SetPriceBook { book: Box::new(plain), expected: None });
         let ended = ["first 1000", "last 1000"];
         assert_eq!(priced(&mut engine, Time(300_001), plain), ended, "in the middle of a look");
         assert_eq!(priced(&mut engine, Time(300_010), None), nothing);

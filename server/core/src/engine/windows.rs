@@ -62,7 +62,10 @@ mod tests {
         let windows = Windows { through: end, list: vec![Window { start, end, entry: 0 }] };
         let calendar = Some((vec![entry], windows));
         let patch = OwnerPatch { calendar, ..OwnerPatch::default() };
-        let command = Command::UpdateOwner { target: Target { name, expected: None }, patch };
+        let command = Command::UpdateOwner {
+            target: Target { name, expected: None },
+            patch: Box::new(patch),
+        };
         Request { command, request_id: None, validate_only: false }
     }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Classes with members beyond which amounts are rounded further, as a part of the members, and at least.
-const MEMBERS_PER_CLASS: usize = 4;
+const MEMBERS_PER_CLASS: usize = 2;
 const FEW_CLASSES: usize = 2_048;
 
 /// Amounts are rounded to at most 8 cores and 32 GiB.

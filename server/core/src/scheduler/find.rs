@@ -2,7 +2,7 @@
 //! larger shapes, else wherever breaking promises does the least harm. Only a shape for which no node has room even so
 //! is left without.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, hint::black_box};
 
 use super::{
     classes::{News, Score},
@@ -74,6 +74,17 @@ impl Index {
             self.briefs.set(node.0 as usize, Some(room));
             return Some(Spot { node, count, devices, reason: PlacementReason::Kept });
         }
+    }
+
+    /// Reads the room that is promised to the next task of the shape. Of which node it is.
+    pub(super) fn read_ahead(&self, id: ShapeId) -> Option<NodeId> {
+        let node = *self.shapes.used(id).promised.last()?;
+        let room = self.room(node)?;
+        let last = room.promises.last().map_or(0, |promise| promise.shape.0);
+        black_box(
+            room.free.columns[0] ^ i64::from(last) ^ self.rooms.sharers(node.0 as usize) as i64,
+        );
+        Some(node)
     }
 
     /// Takes room beside what is promised on a node that has some.

@@ -38,6 +38,9 @@ pub(super) fn place(
 /// Places the only task of a job, which is what most placements are.
 fn place_single(index: &mut Index, state: &State, shape: ShapeId) -> Vec<Placement> {
     let Some(spot) = index.take_best(shape, 1) else { return Vec::new() };
+    if let Some(next) = index.read_ahead(shape) {
+        state.read_node_ahead(next);
+    }
     let Spot { node, devices, reason, .. } = spot;
     let (task, allocation) = (TaskIndex(0), state.next_ids().3);
     vec![Placement { task, count: 1, node, allocation, devices, reason }]

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use super::State;
 use crate::{
     event::Event,
-    model::{AllocationId, AllocationRef},
+    model::{AllocationId, AllocationRef, NodeId},
 };
 
 /// Ends that are read ahead together: enough to keep the memory busy, few enough for the nearest cache.
@@ -27,24 +27,34 @@ impl State {
         black_box(places().fold(sum, |sum, at| sum ^ self.behind(&at)));
     }
 
+    /// Reads what changes when a task is placed on the node.
+    pub(crate) fn read_node_ahead(&self, node: NodeId) {
+        black_box(self.node_row(node));
+    }
+
+    /// Of the node, its list and its devices, and whether it is shared.
+    fn node_row(&self, node: NodeId) -> u64 {
+        let id = u64::from(node.0);
+        let Some(node) = self.nodes.get(id) else { return 0 };
+        let last = node.allocations.last().map_or(0, |last| last.0);
+        let device = node.devices.0.first().map_or(0, |device| u64::from(*device));
+        node.lent.cpu_millis ^ last ^ device ^ self.nodes.sharers(id) as u64
+    }
+
     /// Reads what the first [`AHEAD`] of these events change, where there are many of their kind.
     pub(super) fn read_ahead_of(&self, events: &[Event]) {
         self.read_ahead(ended(events));
-        let events = events.iter().take(AHEAD);
-        black_box(events.fold(0, |sum, event| match event {
-            Event::JobSubmitted { tenant, .. } => self.tenant(*tenant).map_or(sum, |tenant| {
-                sum ^ tenant.usage.requested.cpu_millis ^ tenant.usage.held.cpu_millis
+        let read = |event: &Event| match event {
+            Event::JobSubmitted { tenant, .. } => self.tenant(*tenant).map_or(0, |tenant| {
+                tenant.usage.requested.cpu_millis ^ tenant.usage.held.cpu_millis
             }),
             Event::TasksPlaced { placements, .. } => {
-                placements.iter().take(AHEAD).fold(sum, |sum, placement| {
-                    let id = u64::from(placement.node.0);
-                    let Some(node) = self.nodes.get(id) else { return sum };
-                    let last = node.allocations.last().map_or(0, |last| last.0);
-                    sum ^ node.lent.cpu_millis ^ last ^ self.nodes.sharers(id) as u64
-                })
+                let nodes = placements.iter().take(AHEAD).map(|placement| placement.node);
+                nodes.fold(0, |sum, node| sum ^ self.node_row(node))
             }
-            _ => sum,
-        }));
+            _ => 0,
+        };
+        black_box(events.iter().take(AHEAD).fold(0, |sum, event| sum ^ read(event)));
     }
 
     /// Of the allocation, its job and its node, and whether they are shared.

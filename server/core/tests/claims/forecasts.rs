@@ -150,7 +150,7 @@ fn a_careful_owner_lends_less() {
     let patch = OwnerPatch { risk: Risk::new(1_000), ..OwnerPatch::default() };
     let target = Target { name: name("shop"), expected: None };
     let mut careful = House::new();
-    careful.ask(Command::UpdateOwner { target, patch });
+    careful.ask(Command::UpdateOwner { target, patch: Box::new(patch) });
     let held = |house: &mut House| {
         house.run(8 * DAY);
         let mut held = 0;
@@ -218,7 +218,7 @@ fn who_would_have_to_go_is_told_once_when_the_forecast_turns() {
     };
     house.ask(bounds(100));
     let (tenant, spec) = (name("acme"), task(3_000, 2));
-    house.ask(Command::CreateTenant(tenant_spec(tenant.clone())));
+    house.ask(Command::CreateTenant(Box::new(tenant_spec(tenant.clone()))));
     (1..NODES).for_each(|number| {
         let target = Target { name: name(&format!("n{number}")), expected: None };
         house.ask(Command::CordonNode(target));

@@ -87,7 +87,7 @@ fn node(number: usize, cpu: u64) -> Command {
 }
 
 fn tenant(number: usize, parent: Option<usize>, weight: u32, guarantee: u64) -> Command {
-    Command::CreateTenant(TenantSpec {
+    Command::CreateTenant(Box::new(TenantSpec {
         name: name("t", number),
         parent: parent.map(|parent| name("t", parent)).unwrap_or_default(),
         quota: Quota::default(),
@@ -97,7 +97,7 @@ fn tenant(number: usize, parent: Option<usize>, weight: u32, guarantee: u64) -> 
         labels: Default::default(),
         annotations: Default::default(),
         budget: Default::default(),
-    })
+    }))
 }
 
 fn job(tenant: usize, count: u32, cpu: u64, priority: i32, min_runtime: Millis) -> Command {

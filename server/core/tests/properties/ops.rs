@@ -287,7 +287,7 @@ impl Machine {
             report_ttl: Some(spec.report_ttl),
             annotations: None,
         };
-        Command::UpdateNode { target: target(spec.name), patch }
+        Command::UpdateNode { target: target(spec.name), patch: Box::new(patch) }
     }
 }
 
@@ -423,33 +423,33 @@ impl Op {
             Self::Tenant(tenant, quota) => vec![tenant_command(state, *tenant, *quota)],
             Self::Prices(seed) => {
                 let book = super::ledger::book(*seed);
-                vec![Command::SetPriceBook { book, expected: None }]
+                vec![Command::SetPriceBook { book: Box::new(book), expected: None }]
             }
             Self::Budget(tenant, limits, monthly) => {
                 let target = target(name("t", *tenant));
                 let patch =
                     TenantPatch { budget: Some(budget(*limits, *monthly)), ..Default::default() };
-                vec![Command::UpdateTenant { target, patch }]
+                vec![Command::UpdateTenant { target, patch: Box::new(patch) }]
             }
             Self::Sell(node, owner) => {
                 let target = target(name("n", *node));
                 let patch = NodePatch { owner: Some(name("owner", *owner)), ..Default::default() };
-                vec![Command::UpdateNode { target, patch }]
+                vec![Command::UpdateNode { target, patch: Box::new(patch) }]
             }
             Self::Family(tenant, above, sure) => vec![Command::UpdateTenant {
                 target: target(name("t", *tenant)),
-                patch: TenantPatch {
+                patch: Box::new(TenantPatch {
                     parent: Some(if *above < 5 { name("t", *above) } else { Name::default() }),
                     guarantee: Some(resources(*sure, *sure / 2, 0)),
                     ..TenantPatch::default()
-                },
+                }),
             }],
             Self::Submit(tenant, wish) => vec![submit(*tenant, wish, now)],
             Self::Submits(jobs) => jobs.iter().map(|(t, wish)| submit(*t, wish, now)).collect(),
             Self::Resize(job, count) => pick(state, *job)
                 .map(|(tenant, target)| {
                     let patch = JobPatch { count: Some(*count), ..JobPatch::default() };
-                    Command::UpdateJob { tenant, target, patch }
+                    Command::UpdateJob { tenant, target, patch: Box::new(patch) }
                 })
                 .into_iter()
                 .collect(),
@@ -466,7 +466,7 @@ impl Op {
                         on_notice,
                         ..JobPatch::default()
                     };
-                    Command::UpdateJob { tenant, target, patch }
+                    Command::UpdateJob { tenant, target, patch: Box::new(patch) }
                 })
                 .into_iter()
                 .collect(),
@@ -499,11 +499,11 @@ impl Op {
             })],
             Self::Calendar(owner, stretches) => vec![Command::UpdateOwner {
                 target: target(name("owner", *owner)),
-                patch: OwnerPatch {
+                patch: Box::new(OwnerPatch {
                     calendar: Some(calendar(stretches, now)),
                     shortfall_budget: Some((stretches.len() > 1).then_some(Millis(600_000))),
                     ..OwnerPatch::default()
-                },
+                }),
             }],
             Self::Renew(owner) => renewed(state, name("owner", *owner), now).into_iter().collect(),
         };
@@ -539,7 +539,7 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
         return Command::DeleteTenant(target(tenant));
     }
     if state.tenant_named(tenant.as_str()).is_none() {
-        return Command::CreateTenant(TenantSpec {
+        return Command::CreateTenant(Box::new(TenantSpec {
             name: tenant,
             parent: Name::default(),
             guarantee: Resources::default(),
@@ -549,10 +549,10 @@ fn tenant_command(state: &State, number: u8, limit: u8) -> Command {
             labels: Default::default(),
             budget: Default::default(),
             annotations: Annotations::default(),
-        });
+        }));
     }
     let patch = TenantPatch { quota: Some(quota), weight: Some(weight), ..TenantPatch::default() };
-    Command::UpdateTenant { target: target(tenant), patch }
+    Command::UpdateTenant { target: target(tenant), patch: Box::new(patch) }
 }
 
 /// A limit that is a multiple of three is none.

@@ -43,7 +43,7 @@ pub(crate) fn book(words: &[&str]) -> Command {
             },
         }
     }
-    Command::SetPriceBook { book, expected: None }
+    Command::SetPriceBook { book: Box::new(book), expected: None }
 }
 
 fn demand(text: &str) -> DemandCurve {

@@ -346,7 +346,9 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
     let tenant = || name(tenant);
     let command = match verb {
         "node" => Command::RegisterNodes(words.names.iter().map(|n| node(&words, n)).collect()),
-        "update" => Command::UpdateNode { target: words.target(first), patch: patch(&words) },
+        "update" => {
+            Command::UpdateNode { target: words.target(first), patch: Box::new(patch(&words)) }
+        }
         "cordon" => Command::CordonNode(words.target(first)),
         "uncordon" => Command::UncordonNode(words.target(first)),
         "drain" => {
@@ -357,7 +359,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
         }
         "owner" => Command::UpdateOwner {
             target: words.target(first),
-            patch: OwnerPatch {
+            patch: Box::new(OwnerPatch {
                 risk: words.get("risk").map(|risk| Risk::new(number(risk)).expect("a risk")),
                 shortfall_budget: words
                     .get("budget")
@@ -368,7 +370,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                     ref windows => Some(calendar(windows, start)),
                 },
                 ..OwnerPatch::default()
-            },
+            }),
         },
         "renew" => Command::RenewWindows {
             owner: name(first),
@@ -383,7 +385,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
             }),
             load: resources(&words.pairs),
         }]),
-        "tenant" => Command::CreateTenant(TenantSpec {
+        "tenant" => Command::CreateTenant(Box::new(TenantSpec {
             name: name(first),
             parent: name(words.get("parent").unwrap_or("")),
             quota: quota(&words),
@@ -393,10 +395,10 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
             labels: labels(&words),
             budget: money::budget(|key| words.get(key)).unwrap_or_default(),
             annotations: Annotations::default(),
-        }),
+        })),
         "set" => Command::UpdateTenant {
             target: words.target(first),
-            patch: TenantPatch {
+            patch: Box::new(TenantPatch {
                 parent: words.get("parent").map(|p| name(if p == "none" { "" } else { p })),
                 guarantee: words.get("guarantee").map(guarantee),
                 quota: words.has_inner.then(|| quota(&words)),
@@ -404,7 +406,7 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
                 priority_ceiling: words.get("ceiling").map(|text| Priority(number(text))),
                 budget: money::budget(|key| words.get(key)),
                 ..TenantPatch::default()
-            },
+            }),
         },
         "price" => money::book(&line.split_whitespace().skip(1).collect::<Vec<_>>()),
         "delete" => Command::DeleteTenant(words.target(first)),
@@ -416,21 +418,21 @@ pub(crate) fn request(line: &str, start: Time, now: Time, old: &Policy) -> Reque
         "resize" => Command::UpdateJob {
             tenant: tenant(),
             target: words.target(job_name),
-            patch: JobPatch {
+            patch: Box::new(JobPatch {
                 count: Some(number(words.names.get(1).expect("a count"))),
                 ..JobPatch::default()
-            },
+            }),
         },
         "change" => Command::UpdateJob {
             tenant: tenant(),
             target: words.target(job_name),
-            patch: JobPatch {
+            patch: Box::new(JobPatch {
                 count: words.get("count").map(number),
                 priority: words.get("priority").map(|text| Priority(number(text))),
                 max_runtime: words.get("max").map(|max| (max != "none").then(|| span(max))),
                 on_notice: on_notice(&words),
                 ..JobPatch::default()
-            },
+            }),
         },
         "cancel" => Command::CancelJob {
             tenant: tenant(),

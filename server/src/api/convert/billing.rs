@@ -34,7 +34,7 @@ fn set_price_book(message: &v1::SetPriceBookRequest, violations: &mut Violations
     let book = require(violations, &at, message.price_book.as_ref()).unwrap_or(&absent);
     let expected = message.expected_revision;
     Command::SetPriceBook {
-        book: price_book(violations, &at, book),
+        book: Box::new(price_book(violations, &at, book)),
         expected: (expected > 0).then_some(Revision(expected)),
     }
 }

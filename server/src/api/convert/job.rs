@@ -194,7 +194,7 @@ fn update(message: &v1::UpdateJobRequest, violations: &mut Violations) -> Comman
     Command::UpdateJob {
         tenant: name(violations, &at.field("tenant"), &job.tenant),
         target: target(violations, &at.field("name"), &job.name, message.expected_revision),
-        patch,
+        patch: Box::new(patch),
     }
 }
 

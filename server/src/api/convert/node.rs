@@ -136,7 +136,7 @@ fn update(message: &v1::UpdateNodeRequest, violations: &mut Violations) -> Comma
     if let (Some(reservation), Some(capacity)) = (&patch.reservation, &patch.capacity) {
         check_reservation(violations, &at.field("reservation"), reservation, capacity);
     }
-    Command::UpdateNode { target, patch }
+    Command::UpdateNode { target, patch: Box::new(patch) }
 }
 
 fn patch_node(

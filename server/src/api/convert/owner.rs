@@ -56,7 +56,7 @@ fn update(message: &v1::UpdateOwnerRequest, violations: &mut Violations) -> Comm
             _ => unreachable!("invariant: the mask was checked"),
         }
     }
-    Command::UpdateOwner { target, patch }
+    Command::UpdateOwner { target, patch: Box::new(patch) }
 }
 
 fn risk(violations: &mut Violations, at: &At<'_>, owner: &v1::Owner) -> Risk {

@@ -42,7 +42,7 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
     let at = root.field("tenant");
     let absent = v1::Tenant::default();
     let tenant = require(violations, &at, message.tenant.as_ref()).unwrap_or(&absent);
-    Command::CreateTenant(TenantSpec {
+    Command::CreateTenant(Box::new(TenantSpec {
         name: name(violations, &at.field("name"), &tenant.name),
         parent: parent(violations, &at, tenant),
         quota: quota(violations, &at, tenant),
@@ -52,7 +52,7 @@ fn create(message: &v1::CreateTenantRequest, violations: &mut Violations) -> Com
         labels: label_map(violations, &at.field("labels"), &tenant.labels),
         budget: budget(violations, &at, tenant),
         annotations: annotations(violations, &at.field("annotations"), &tenant.annotations),
-    })
+    }))
 }
 
 fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Command {
@@ -81,7 +81,7 @@ fn update(message: &v1::UpdateTenantRequest, violations: &mut Violations) -> Com
             _ => unreachable!("invariant: the mask was checked"),
         }
     }
-    Command::UpdateTenant { target, patch }
+    Command::UpdateTenant { target, patch: Box::new(patch) }
 }
 
 fn delete(message: &v1::DeleteTenantRequest, violations: &mut Violations) -> Command {

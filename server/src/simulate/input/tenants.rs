@@ -47,7 +47,7 @@ pub(super) fn read(mut table: Table) -> Result<Vec<TenantSpec>, InputError> {
             row.refuse("name", "is the tenant of the history; choose another name");
             return;
         }
-        let command = Command::CreateTenant(spec.clone());
+        let command = Command::CreateTenant(Box::new(spec.clone()));
         let request = Request { command, request_id: None, validate_only: false };
         for reply in cell.step(Time(0), vec![request]).replies {
             if let Err(rejection) = reply {

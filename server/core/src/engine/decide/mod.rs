@@ -27,24 +27,24 @@ pub(super) fn decide(
 ) -> Result<Decision, Rejection> {
     match command {
         Command::RegisterNodes(nodes) => node::register(state, nodes),
-        Command::UpdateNode { target, patch } => node::update(state, &target, patch),
+        Command::UpdateNode { target, patch } => node::update(state, &target, *patch),
         Command::CordonNode(target) => node::cordon(state, &target),
         Command::UncordonNode(target) => node::uncordon(state, &target),
         Command::DrainNode { target, grace } => node::drain(state, now, &target, grace),
         Command::RemoveNode { target, force } => node::remove(state, &target, force),
-        Command::UpdateOwner { target, patch } => owner::update(state, &target, patch),
+        Command::UpdateOwner { target, patch } => owner::update(state, &target, *patch),
         Command::RenewWindows { owner, of, windows } => Ok(owner::renew(state, owner, of, windows)),
         Command::ReportLoad(reports) => node::report_load(state, now, reports),
         Command::Forecast(bounds) => Ok(node::bound(state, bounds)),
-        Command::SetPriceBook { book, expected } => price::set(state, now, book, expected),
-        Command::CreateTenant(spec) => tenant::create(state, spec),
-        Command::UpdateTenant { target, patch } => tenant::update(state, &target, patch),
+        Command::SetPriceBook { book, expected } => price::set(state, now, *book, expected),
+        Command::CreateTenant(spec) => tenant::create(state, *spec),
+        Command::UpdateTenant { target, patch } => tenant::update(state, &target, *patch),
         Command::DeleteTenant(target) => tenant::delete(state, &target),
         Command::SubmitJob { tenant, name, spec } => {
             job::submit(state, now, &tenant, name, spec, room)
         }
         Command::UpdateJob { tenant, target, patch } => {
-            change::update(state, now, &tenant, &target, patch)
+            change::update(state, now, &tenant, &target, *patch)
         }
         Command::CancelJob { tenant, target, grace } => {
             change::cancel(state, now, &tenant, &target, grace)
