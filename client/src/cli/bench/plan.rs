@@ -142,7 +142,7 @@ fn request(names: &Names, size: Size, request_ids: bool, index: usize) -> Submit
             spec: Some(spec),
             ..Job::default()
         }),
-        request_id: if request_ids { format!("{}-{index}", names.run) } else { String::new() },
+        request_id: if request_ids { offpeak_client::new_request_id() } else { String::new() },
         validate_only: false,
     }
 }

@@ -93,7 +93,7 @@ impl Engine {
                 next = Some(remembered.time.after(policy.request_retention));
                 break;
             }
-            through = Some(remembered.outcome.revision);
+            through = Some(remembered.revision);
         }
         if let Some(through) = through {
             self.emit(Event::RequestsForgotten { through });

@@ -135,9 +135,9 @@ impl State {
                     time: self.now,
                     revision: self.revision,
                 };
-                self.insert_remembered(id, remembered);
+                self.requests.add(id, remembered);
             }
-            Event::RequestsForgotten { through } => self.forget_requests(*through),
+            Event::RequestsForgotten { through } => self.requests.forget(*through),
         }
     }
 
@@ -325,21 +325,6 @@ impl State {
             if job.name.job_id() != Some(id) {
                 tenant.job_names.remove(&job.name);
             }
-        }
-    }
-
-    pub(super) fn insert_remembered(&mut self, id: &Arc<str>, remembered: Remembered) {
-        self.requests_by_age.insert((remembered.revision, Arc::clone(id)), remembered.time);
-        self.requests.insert(Arc::clone(id), remembered);
-    }
-
-    fn forget_requests(&mut self, through: Revision) {
-        while let Some(((revision, id), _)) = self.requests_by_age.get_min().cloned() {
-            if revision > through {
-                break;
-            }
-            self.requests.remove(&id);
-            self.requests_by_age.remove(&(revision, id));
         }
     }
 }

@@ -21,7 +21,7 @@ impl State {
         self.check_preemptions();
         self.check_planned_starts();
         self.check_quotes();
-        assert_eq!(self.requests.len(), self.requests_by_age.len(), "requests are indexed by age");
+        assert!(self.requests.are_indexed(), "answers are found by their ids");
     }
 
     fn check_nodes(&self) {

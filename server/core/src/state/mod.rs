@@ -15,6 +15,7 @@ mod objects;
 mod owners;
 mod profile;
 mod quotes;
+mod requests;
 mod restore;
 mod run_times;
 mod starts;
@@ -28,6 +29,8 @@ pub(crate) use ahead::{AHEAD, ended};
 pub use profile::{DemandKey, Profile, Seen};
 pub(crate) use quotes::OPEN;
 pub use quotes::{ERROR_BOUNDS, Outturn, QuoteRecord, Quotes};
+pub use requests::Remembered;
+use requests::Requests;
 pub use restore::{
     Header, Restore, RestoreError, RestoredAllocation, RestoredJob, RestoredNode, RestoredOwner,
     RestoredTenant,
@@ -36,7 +39,6 @@ pub use run_times::{Alike, Expectations, Known, Ran, RunTimes};
 
 use crate::{
     billing::Accounts,
-    command::Outcome,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner,
         PlannedStart, Policy, Preemptor, Resources, Revision, TaskIndex, Tenant, TenantId, Time,
@@ -68,8 +70,7 @@ pub struct State {
     /// For whom allocations are being preempted, and for whom tasks of a job last were.
     preemptors: OrdMap<AllocationId, Arc<Preemptor>>,
     preempted: OrdMap<JobId, (Arc<Preemptor>, Time)>,
-    requests: OrdMap<Arc<str>, Remembered>,
-    requests_by_age: OrdMap<(Revision, Arc<str>), Time>,
+    requests: Requests,
     waiting: Waiting,
     /// What the unfinished tasks of jobs with a retry policy have been through, if anything.
     tries: OrdMap<(JobId, TaskIndex), Tries>,
@@ -108,7 +109,6 @@ impl Default for State {
             preemptors: Default::default(),
             preempted: Default::default(),
             requests: Default::default(),
-            requests_by_age: Default::default(),
             waiting: Default::default(),
             tries: Default::default(),
             dependents: Default::default(),
@@ -120,19 +120,6 @@ impl Default for State {
             quotes: Default::default(),
         }
     }
-}
-
-/// The answer to a request id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// Of the request's body.
-    pub fingerprint: u128,
-    /// The answer.
-    pub outcome: Outcome,
-    /// When it was given.
-    pub time: Time,
-    /// The revision that remembers it: a command that changed nothing is answered with an earlier one.
-    pub revision: Revision,
 }
 
 /// What waits for a place, all tenants together.
@@ -183,7 +170,7 @@ impl State {
 
     /// Remembered answers, oldest first.
     pub fn remembered_by_age(&self) -> impl Iterator<Item = (&Arc<str>, &Remembered)> {
-        self.requests_by_age.keys().map(|(_, id)| (id, &self.requests[id]))
+        self.requests.iter()
     }
 
     /// How many answers are remembered.

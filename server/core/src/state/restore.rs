@@ -375,7 +375,7 @@ impl Restore {
 
     /// Adds a remembered answer.
     pub fn request(&mut self, id: &Arc<str>, remembered: Remembered) {
-        self.state.insert_remembered(id, remembered);
+        self.state.requests.add(id, remembered);
     }
 
     /// The state.

@@ -1,0 +1,90 @@
+//! Answers to requests with an id: by that id for who asks again, and by age to be forgotten.
+
+use std::{fmt, hash, sync::Arc};
+
+use imbl::{GenericHashMap, shared_ptr::DefaultSharedPtr};
+
+use crate::{
+    command::Outcome,
+    model::{Revision, Time},
+    table::Table,
+};
+
+/// The answer to a request id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Of the request's body.
+    pub fingerprint: u128,
+    /// The answer.
+    pub outcome: Outcome,
+    /// When it was given.
+    pub time: Time,
+    /// The revision that remembers it.
+    pub revision: Revision,
+}
+
+#[expect(
+    clippy::disallowed_types,
+    reason = "clients choose the ids, and could make them collide if they knew how they are hashed"
+)]
+type Numbers = GenericHashMap<Arc<str>, u64, hash::RandomState, DefaultSharedPtr>;
+
+#[derive(Clone, Default)]
+pub(super) struct Requests {
+    /// By number, oldest first.
+    all: Table<(Arc<str>, Remembered)>,
+    oldest: u64,
+    next: u64,
+    /// The numbers: looked up and never iterated.
+    by_id: Numbers,
+}
+
+impl Requests {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Remembered> {
+        let number = self.by_id.get(id)?;
+        self.all.get(*number).map(|(_, remembered)| remembered)
+    }
+
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Remembered)> {
+        self.all.iter_from(self.oldest).map(|(id, remembered)| (id, remembered))
+    }
+
+    /// Adds one that is newer than all others.
+    pub(super) fn add(&mut self, id: &Arc<str>, remembered: Remembered) {
+        self.by_id.insert(Arc::clone(id), self.next);
+        self.all.insert(self.next, (Arc::clone(id), remembered));
+        self.next += 1;
+    }
+
+    /// Forgets what was remembered up to a revision.
+    pub(super) fn forget(&mut self, through: Revision) {
+        while let Some((id, _)) =
+            self.all.get(self.oldest).filter(|(_, oldest)| oldest.revision <= through)
+        {
+            self.by_id.remove(id);
+            self.all.remove(self.oldest);
+            self.oldest += 1;
+        }
+    }
+
+    /// Whether each of them is found by its id.
+    pub(super) fn are_indexed(&self) -> bool {
+        let numbers = (self.oldest..self.next).map(|number| (number, self.all.get(number)));
+        self.by_id.len() == self.all.len()
+            && numbers.into_iter().all(|(number, known)| {
+                known.is_some_and(|(id, _)| self.by_id.get(id) == Some(&number))
+            })
+    }
+}
+
+/// What is remembered, and not how it is found.
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
