@@ -27,7 +27,7 @@ pub struct RequestId {
     pub fingerprint: u128,
 }
 
-/// What is wanted.
+/// What is wanted. What is large and rare is boxed, since requests wait in long queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Register nodes, all or none.
