@@ -74,11 +74,11 @@ impl Requests {
 
     /// Whether each of them is found by its id.
     pub(super) fn are_indexed(&self) -> bool {
-        let numbers = (self.oldest..self.next).map(|number| (number, self.all.get(number)));
-        self.by_id.len() == self.all.len()
-            && numbers.into_iter().all(|(number, known)| {
-                known.is_some_and(|(id, _)| self.by_id.get(id) == Some(&number))
-            })
+        let is_found = |number: u64| {
+            let kept = self.all.get(number);
+            kept.is_some_and(|(id, _)| self.by_id.get(id) == Some(&number))
+        };
+        self.by_id.len() == self.all.len() && (self.oldest..self.next).all(is_found)
     }
 }
 
