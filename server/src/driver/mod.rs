@@ -63,10 +63,6 @@ use planner::Planner;
 use queue::Queue;
 use quoter::Quoter;
 
-/// The lowest priority of a thread.
-#[cfg(target_os = "linux")]
-const NICEST: i32 = 19;
-
 /// What a driver is made of.
 pub struct Setup {
     /// The recovered state: all that `log` holds.
@@ -258,11 +254,16 @@ fn spawn_beside(
     })
 }
 
-/// Gives this thread the lowest priority.
+/// Lets this thread run only while a core has nothing else to do. A nice one does not do: who wakes up beside it waits until
+/// its slice of a few milliseconds is over.
 #[cfg(target_os = "linux")]
 fn go_last() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICEST) {
+    use thread_priority::{
+        NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal,
+        set_thread_priority_and_policy, thread_native_id,
+    };
+    let thread = thread_native_id();
+    if let Err(error) = set_thread_priority_and_policy(thread, ThreadPriority::Min, Normal(Idle)) {
         tracing::warn!(%error, "cannot lower the priority of a thread: it may delay commits");
     }
 }
