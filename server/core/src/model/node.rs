@@ -77,12 +77,13 @@ pub struct NodeBounds {
     pub bounds: Arc<Bounds>,
 }
 
-/// The owner's greatest load in each of the last 25 hours that had a sample, and the newest sample.
+/// The owner's greatest load in the last hours, as far as a later hour does not exceed it, and the newest sample. That is
+/// all it takes to know the greatest load since any hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadHistory {
     /// When the newest sample was taken; absent without telemetry.
     pub newest: Option<(Time, Resources)>,
-    /// Hours since the epoch and the greatest load in each, oldest first.
+    /// Hours since the epoch, of the last 25, and the greatest load in each, oldest first.
     pub hours: Vec<(u64, Resources)>,
 }
 
@@ -140,17 +141,12 @@ impl Node {
     /// the last day plus the margin, for up to an hour of the last six hours, at most the capacity.
     #[must_use]
     pub fn forecast(&self, policy: &Policy, horizon: Horizon) -> Option<Resources> {
-        let (newest, load) = self.history.newest.as_ref()?;
+        let (_, load) = self.history.newest.as_ref()?;
         if let Some(bounds) = &self.bounds {
             return Some(bounds.over(horizon, &self.spec.capacity).larger_of(load));
         }
         let back = if horizon <= Horizon::Hour { 6 } else { LoadHistory::HOURS };
-        let mut peak = Resources::default();
-        for (hour, load) in &self.history.hours {
-            if hour + back > newest.0 / Millis::HOUR.0 {
-                peak = peak.larger_of(load);
-            }
-        }
+        let peak = self.history.peak(back);
         let bound = peak.scale_permille(1000 + u64::from(policy.forecast_margin_permille));
         Some(bound.smaller_of(&self.spec.capacity))
     }
@@ -395,11 +391,49 @@ impl LoadHistory {
     /// Takes a newer sample in.
     pub fn record(&mut self, time: Time, load: &Resources) {
         let hour = time.0 / Millis::HOUR.0;
-        self.hours.retain(|(kept, _)| kept + Self::HOURS > hour);
-        match self.hours.last_mut() {
-            Some((last, peak)) if *last == hour => *peak = peak.larger_of(load),
-            _ => self.hours.push((hour, load.clone())),
-        }
+        let peak = match self.hours.pop_if(|(last, _)| *last == hour) {
+            Some((_, peak)) => peak.larger_of(load),
+            None => load.clone(),
+        };
+        self.hours.retain(|(kept, past)| kept + Self::HOURS > hour && !past.fits_in(&peak));
+        // Once an hour at most, and there are many nodes.
+        self.hours.reserve_exact(1);
+        self.hours.push((hour, peak));
         self.newest = Some((time, load.clone()));
+    }
+
+    /// The greatest load of so many hours, of which the one with the newest sample is the last.
+    fn peak(&self, hours: u64) -> Resources {
+        let last = self.hours.last().map_or(0, |(hour, _)| *hour);
+        let recent = self.hours.iter().filter(|(hour, _)| hour + hours > last);
+        recent.fold(Resources::default(), |peak, (_, load)| peak.larger_of(load))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LoadHistory, Millis, Resources, Time};
+
+    proptest! {
+        #[test]
+        fn the_greatest_load_of_any_hours_is_known(
+            samples in proptest::collection::vec((0..3 * Millis::HOUR.0, 0..5u64, 0..5u64), 1..60),
+        ) {
+            let (mut history, mut all, mut time) = (LoadHistory::default(), Vec::new(), Time(0));
+            for (later, cpu_millis, memory_bytes) in samples {
+                time = Time(time.0 + later);
+                let load = Resources { cpu_millis, memory_bytes, ..Resources::default() };
+                history.record(time, &load);
+                let now = time.0 / Millis::HOUR.0;
+                all.push((now, load));
+                for hours in 1..=LoadHistory::HOURS {
+                    let recent = all.iter().filter(|(hour, _)| hour + hours > now);
+                    let peak = recent.fold(Resources::default(), |peak, (_, load)| peak.larger_of(load));
+                    prop_assert_eq!(history.peak(hours), peak);
+                }
+            }
+        }
     }
 }
