@@ -40,6 +40,18 @@ fn feed(engine: &mut Engine, requests: Vec<Request>) {
     }
 }
 
+/// The jobs under names that clients drew, as long as a UUID.
+fn named(mut requests: Vec<Request>) -> Vec<Request> {
+    let mut dice = Dice::new(5);
+    for request in &mut requests {
+        if let Command::SubmitJob { name: own, .. } = &mut request.command {
+            let (front, back) = (dice.below(u64::MAX), dice.below(u64::MAX));
+            *own = name(&format!("{front:016x}-{back:019x}"));
+        }
+    }
+    requests
+}
+
 /// A cell with its rooms promised.
 fn planned(mix: &Mix, nodes: u32, jitter: bool) -> Engine {
     let mut engine = cell::cell(mix, nodes, 1, jitter);
@@ -94,6 +106,8 @@ fn mixed(c: &mut Criterion) {
         bench_feed(&mut group, &format!("mixed/{label}"), cell, |cell| mix.load(cell, 950));
         bench_feed(&mut group, &format!("saturated/{label}"), cell, |cell| mix.load(cell, 1_000));
     }
+    let cell = || planned(&mix, size(10_000), false);
+    bench_feed(&mut group, "named/10k_nodes", cell, |cell| named(mix.load(cell, 950)));
     let cell = || planned(&mix, size(10_000), true);
     bench_feed(&mut group, "jittered/10k_nodes", cell, |cell| mix.load(cell, 950));
     group.finish();

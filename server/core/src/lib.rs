@@ -17,6 +17,7 @@ pub mod event;
 pub mod fairness;
 pub mod forecast;
 pub mod forecaster;
+mod lookup;
 pub mod model;
 pub mod outlook;
 mod paged;

@@ -1,11 +1,10 @@
 //! Answers to requests with an id: by that id for who asks again, and by age to be forgotten.
 
-use std::{fmt, hash, sync::Arc};
-
-use imbl::{GenericHashMap, shared_ptr::DefaultSharedPtr};
+use std::{fmt, sync::Arc};
 
 use crate::{
     command::Outcome,
+    lookup::Lookup,
     model::{Revision, Time},
     table::Table,
 };
@@ -23,20 +22,14 @@ pub struct Remembered {
     pub revision: Revision,
 }
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "clients choose the ids, and could make them collide if they knew how they are hashed"
-)]
-type Numbers = GenericHashMap<Arc<str>, u64, hash::RandomState, DefaultSharedPtr>;
-
 #[derive(Clone, Default)]
 pub(super) struct Requests {
     /// By number, oldest first.
     all: Table<(Arc<str>, Remembered)>,
     oldest: u64,
     next: u64,
-    /// The numbers: looked up and never iterated.
-    by_id: Numbers,
+    /// The numbers.
+    by_id: Lookup<Arc<str>, u64>,
 }
 
 impl Requests {

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use imbl::OrdMap;
-
 use super::{Profile, Quotes, Remembered, RunTimes, State, hold::counter};
 use crate::billing::{Accounts, RestoredAccounts};
 use crate::model::{
@@ -233,7 +231,7 @@ impl Restore {
             parent: None,
             children: Default::default(),
             jobs: JobIds::default(),
-            job_names: OrdMap::new(),
+            job_names: Default::default(),
             unfinished_jobs: 0,
             spending: tenant.spending,
             budget_level: tenant.budget_level,

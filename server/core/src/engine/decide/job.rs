@@ -98,7 +98,7 @@ fn free_name(tenant: &Tenant, id: JobId) -> Name {
     let mut candidate = id;
     loop {
         let name = Name::of_job(candidate);
-        if !tenant.job_names.contains_key(&name) {
+        if tenant.job_names.get(&name).is_none() {
             return name;
         }
         candidate = candidate.next();
