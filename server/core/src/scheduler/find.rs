@@ -242,9 +242,9 @@ impl Index {
     /// Whether one task fits once that promise of the node is broken.
     fn fits_if_broken(&self, id: ShapeId, node: NodeId, promise: usize) -> bool {
         let room = self.room(node).expect("invariant: it was just seen");
-        let promise = &room.promises[promise];
-        let freed = (promise.devices, &self.shape(promise.shape).want);
-        room.fits_with(&self.shape(id).want, [freed].into_iter())
+        let mut freed = room.freed();
+        freed.free(promise, &self.shape(room.promises[promise].shape).want);
+        freed.fits(&self.shape(id).want)
     }
 
     /// Makes `larger` of the shape current.
@@ -323,33 +323,50 @@ impl Index {
     fn harm(&self, id: ShapeId, node: NodeId, least: Option<u64>) -> Option<(u64, Vec<usize>)> {
         let want = &self.shape(id).want;
         let room = self.room(node).expect("invariant: it was just seen");
-        let promises = &room.promises;
-        let shape_of = |at: usize| self.shape(promises[at].shape);
-        let worths = (0..promises.len()).map(|at| (shape_of(at).worth, at));
-        let mut order: Vec<(u64, usize)> =
-            worths.filter(|(worth, _)| least.is_none_or(|least| *worth < least)).collect();
-        order.sort_unstable();
-        let fits = |broken: &[usize]| {
-            let freed = |at: &usize| (promises[*at].devices, &shape_of(*at).want);
-            room.fits_with(want, broken.iter().map(freed))
-        };
-        let mut broken: Vec<usize> = order.iter().map(|(_, at)| *at).collect();
-        if !fits(&broken) {
+        let shape_of = |at: usize| self.shape(room.promises[at].shape);
+        let is_less = |worth: u64| least.is_none_or(|least| worth < least);
+        let cheap = || (0..room.promises.len()).filter(|at| is_less(shape_of(*at).worth));
+        let mut freed = room.freed();
+        cheap().for_each(|at| freed.free(at, &shape_of(at).want));
+        if !freed.fits(want) {
             return None;
         }
-        if let Some((worth, at)) = order.iter().find(|(_, at)| fits(&[*at])) {
-            return Some((*worth, vec![*at]));
+        cheap().for_each(|at| freed.keep(at, &shape_of(at).want));
+        let mut one: Option<(u64, usize)> = None;
+        for at in cheap() {
+            let shape = shape_of(at);
+            if one.is_some_and(|(worth, _)| worth <= shape.worth) {
+                continue;
+            }
+            freed.free(at, &shape.want);
+            if freed.fits(want) {
+                one = Some((shape.worth, at));
+            }
+            freed.keep(at, &shape.want);
         }
-        let enough = (0..broken.len()).find(|count| fits(&broken[..*count]));
-        broken.truncate(enough.unwrap_or(broken.len()));
+        if let Some((worth, at)) = one {
+            return Some((worth, vec![at]));
+        }
+        let mut order: Vec<(u64, usize)> = cheap().map(|at| (shape_of(at).worth, at)).collect();
+        order.sort_unstable();
+        let mut order = order.into_iter();
+        let mut broken = Vec::new();
+        while !freed.fits(want) {
+            let (_, at) = order.next()?;
+            freed.free(at, &shape_of(at).want);
+            broken.push(at);
+        }
         for place in (0..broken.len()).rev() {
-            let at = broken.remove(place);
-            if !fits(&broken) {
-                broken.insert(place, at);
+            let at: usize = broken[place];
+            freed.keep(at, &shape_of(at).want);
+            if freed.fits(want) {
+                broken.remove(place);
+            } else {
+                freed.free(at, &shape_of(at).want);
             }
         }
         let worth = broken.iter().map(|at| shape_of(*at).worth).sum();
-        least.is_none_or(|least| worth < least).then_some((worth, broken))
+        is_less(worth).then_some((worth, broken))
     }
 
     pub(super) fn break_promise(&mut self, node: NodeId, at: usize) {

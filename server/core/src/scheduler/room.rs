@@ -44,6 +44,13 @@ struct Slack {
     gpus: Gpus,
 }
 
+/// What would be free in a room without some of its promises.
+pub(super) struct Freed<'a> {
+    room: &'a Room,
+    amounts: Amounts,
+    gpus: Gpus,
+}
+
 /// The scheduler's picture of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
@@ -68,6 +75,25 @@ pub(super) struct Room {
     pub(super) unclassed: bool,
     /// Out of its class for a while: the job that is being placed may have no more here.
     pub(super) sidelined: bool,
+}
+
+impl Freed<'_> {
+    /// Goes without the promise at that position, which is for a task that asks for so much.
+    pub(super) fn free(&mut self, at: usize, want: &Want) {
+        self.amounts.add(want, 1);
+        self.gpus.give(self.room.promises[at].devices, want.gpus);
+    }
+
+    /// The opposite of [`Self::free`].
+    pub(super) fn keep(&mut self, at: usize, want: &Want) {
+        self.amounts.add(want, -1);
+        self.gpus.take(self.room.promises[at].devices, want.gpus);
+    }
+
+    /// Whether one task fits then.
+    pub(super) fn fits(&self, want: &Want) -> bool {
+        self.room.open && self.room.fits(&self.amounts, &self.gpus, want)
+    }
 }
 
 impl Room {
@@ -179,25 +205,9 @@ impl Room {
         self.open && self.fits(self.slack(), self.slack_gpus(), want)
     }
 
-    /// As [`Self::fits_slack`] once these promises are broken.
-    pub(super) fn fits_with<'a>(
-        &self,
-        want: &Want,
-        broken: impl Iterator<Item = (DeviceSet, &'a Want)> + Clone,
-    ) -> bool {
-        let besides = self.besides(want.horizon);
-        let mut slack = self.slack().clone();
-        broken.clone().for_each(|(_, freed)| slack.add(freed, 1));
-        let fits = match besides {
-            None => slack.fits(want),
-            Some(besides) => slack.fits_beside(want, &besides.amounts),
-        };
-        if !self.open || !fits || want.gpus == GpuWant::None {
-            return self.open && fits;
-        }
-        let mut gpus = self.slack_gpus().clone();
-        broken.for_each(|(devices, freed)| gpus.give(devices, freed.gpus));
-        gpus.choose(want.gpus, besides.map_or(0, |besides| besides.devices)).is_some()
+    /// What is free and not promised, from which to see what breaking promises would come to.
+    pub(super) fn freed(&self) -> Freed<'_> {
+        Freed { room: self, amounts: self.slack().clone(), gpus: self.slack_gpus().clone() }
     }
 
     /// How many tasks fit beside what is promised. Tasks with GPUs are taken one by one.
