@@ -332,6 +332,7 @@ impl Index {
             return None;
         }
         cheap().for_each(|at| freed.keep(at, &shape_of(at).want));
+        // Is it enough to break one of them? Then the cheapest that is.
         let mut one: Option<(u64, usize)> = None;
         for at in cheap() {
             let shape = shape_of(at);
@@ -347,6 +348,7 @@ impl Index {
         if let Some((worth, at)) = one {
             return Some((worth, vec![at]));
         }
+        // As many of the cheapest as it takes, and then none that turns out not to be needed.
         let mut order: Vec<(u64, usize)> = cheap().map(|at| (shape_of(at).worth, at)).collect();
         order.sort_unstable();
         let mut order = order.into_iter();
