@@ -99,9 +99,8 @@ def follow(event):
             for place in placements:
                 for offset in range(place["count"]):
                     live[int(place["allocationId"]) + offset] = held | {"node": place["node"]}
-        case {"taskEnded": {"allocationId": ended}} | {"taskEvicted": {"allocationId": ended}}:
-            if held := live.pop(int(ended), None):
-                meter(held, now)
+        case {"taskEnded": {"allocationId": i}} | {"taskEvicted": {"allocationId": i}} if int(i):
+            meter(live.pop(int(i)), now)
 
 
 def numbers(row):
@@ -125,15 +124,16 @@ def main(events, statement, *options):
     for held in live.values():
         meter(held, milliseconds(statement["asOf"]))
     wanted = dict.fromkeys(KEYS, "*") | dict(option.split("=", 1) for option in options)
+    if len(wanted) > len(KEYS):
+        sys.exit(f"lines are chosen by {', '.join(KEYS)}, not by {', '.join([*wanted][len(KEYS):])}")
     found = {row: numbers(adds) for row, adds in rows.items() if all(map(fnmatchcase, row, wanted.values()))}
     theirs = {tuple(line.get(key, "") for key in KEYS): told(line) for line in statement.get("lines", [])}
-    theirs["total"] = told(statement["total"])
     total = found["total"] = sum(found.values(), Counter())
+    theirs["total"] = told(statement["total"])
     for key in found | theirs:
         if found.get(key) != theirs.get(key):
             sys.exit(f"{key}: events come to {found.get(key)}, the server to {theirs.get(key)}")
     print(len(found) - 1, "lines,", total["chargeMicros"], "micros charged,", total["ownerMicros"], "to owners")
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+main(*sys.argv[1:])
