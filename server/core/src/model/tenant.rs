@@ -3,10 +3,9 @@ use std::sync::Arc;
 use imbl::OrdSet;
 
 use super::{
-    Annotations, Budget, BudgetLevel, Counts, Decayed, Dimension, JobId, JobIds, Labels, Millis,
-    Name, Priority, Resources, Revision, Spending, TenantId, Time,
+    Annotations, Budget, BudgetLevel, Counts, Decayed, Dimension, JobIds, Labels, Millis, Name,
+    Priority, Resources, Revision, Spending, TenantId, Time,
 };
-use crate::lookup::Lookup;
 
 /// How many tenants may stand above each other, the topmost and the lowest included.
 pub const MAX_TENANT_DEPTH: usize = 8;
@@ -97,8 +96,6 @@ pub struct Tenant {
     pub children: OrdSet<TenantId>,
     /// Its jobs, the ended ones that are still kept included.
     pub(crate) jobs: JobIds,
-    /// Those of its jobs by name that are not called after their own ids.
-    pub(crate) job_names: Lookup<Name, JobId>,
     /// How many of its jobs are not ended.
     pub unfinished_jobs: u64,
     /// What it spends; only of a tenant that has a budget.

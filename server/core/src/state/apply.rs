@@ -273,7 +273,7 @@ impl State {
         let tenant = tenant_mut(&mut self.tenants, job.tenant);
         tenant.jobs.add(id);
         if job.name.job_id() != Some(id) {
-            tenant.job_names.insert(job.name.clone(), id);
+            self.job_names.insert(&(job.tenant, &job.name), id.0);
         }
         tenant.unfinished_jobs += u64::from(job.ended.is_none());
         ask(&mut self.tenants, &job, unfinished);
@@ -316,15 +316,15 @@ impl State {
 
     fn forget_job(&mut self, id: JobId) {
         let job = self.jobs.remove(id.0).expect("invariant: the event's job exists");
+        if job.name.job_id() != Some(id) {
+            self.job_names.remove(&(job.tenant, &job.name), id.0);
+        }
         self.accounts.forget_job(id);
         if !self.preempted.is_empty() {
             self.preempted.remove(&id);
         }
         if let Some(tenant) = self.tenants.get_mut(u64::from(job.tenant.0)) {
             tenant.jobs.drop_one(|id| self.jobs.get(id.0).is_some());
-            if job.name.job_id() != Some(id) {
-                tenant.job_names.remove(&job.name);
-            }
         }
     }
 }

@@ -39,6 +39,7 @@ pub use run_times::{Alike, Expectations, Known, Ran, RunTimes};
 
 use crate::{
     billing::Accounts,
+    lookup::Lookup,
     model::{
         Allocation, AllocationId, EvictionReason, Job, JobId, Name, Node, NodeId, Owner,
         PlannedStart, Policy, Preemptor, Resources, Revision, TaskIndex, Tenant, TenantId, Time,
@@ -65,6 +66,8 @@ pub struct State {
     guaranteed_tenants: usize,
     jobs: Table<Job>,
     next_job: JobId,
+    /// Those jobs by tenant and name that are not called after their own ids.
+    job_names: Lookup,
     allocations: Table<Allocation>,
     next_allocation: AllocationId,
     /// For whom allocations are being preempted, and for whom tasks of a job last were.
@@ -104,6 +107,7 @@ impl Default for State {
             guaranteed_tenants: 0,
             jobs: Default::default(),
             next_job: JobId(1),
+            job_names: Default::default(),
             allocations: Default::default(),
             next_allocation: AllocationId(1),
             preemptors: Default::default(),

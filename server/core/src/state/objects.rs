@@ -124,7 +124,14 @@ impl State {
         if let Some(job) = own.filter(|job| job.tenant == tenant && job.name == *name) {
             return Some(job);
         }
-        self.job(*self.tenant(tenant)?.job_names.get(name)?)
+        self.job(self.job_with(tenant, name)?)
+    }
+
+    /// The job that somebody gave this name, if it is not called after its own id.
+    pub(crate) fn job_with(&self, tenant: TenantId, name: &Name) -> Option<JobId> {
+        let is =
+            |id| self.jobs.get(id).is_some_and(|job| job.tenant == tenant && job.name == *name);
+        self.job_names.get(&(tenant, name), is).map(JobId)
     }
 
     /// Jobs from `first` on, oldest first.

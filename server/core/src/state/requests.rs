@@ -29,7 +29,7 @@ pub(super) struct Requests {
     oldest: u64,
     next: u64,
     /// The numbers.
-    by_id: Lookup<Arc<str>, u64>,
+    by_id: Lookup,
 }
 
 impl Requests {
@@ -38,8 +38,9 @@ impl Requests {
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Remembered> {
-        let number = self.by_id.get(id)?;
-        self.all.get(*number).map(|(_, remembered)| remembered)
+        let is = |number| self.all.get(number).is_some_and(|(known, _)| **known == *id);
+        let number = self.by_id.get(&id, is)?;
+        self.all.get(number).map(|(_, remembered)| remembered)
     }
 
     /// Oldest first.
@@ -49,7 +50,7 @@ impl Requests {
 
     /// Adds one that is newer than all others.
     pub(super) fn add(&mut self, id: &Arc<str>, remembered: Remembered) {
-        self.by_id.insert(Arc::clone(id), self.next);
+        self.by_id.insert(id, self.next);
         self.all.insert(self.next, (Arc::clone(id), remembered));
         self.next += 1;
     }
@@ -59,7 +60,7 @@ impl Requests {
         while let Some((id, _)) =
             self.all.get(self.oldest).filter(|(_, oldest)| oldest.revision <= through)
         {
-            self.by_id.remove(id);
+            self.by_id.remove(id, self.oldest);
             self.all.remove(self.oldest);
             self.oldest += 1;
         }
@@ -69,7 +70,7 @@ impl Requests {
     pub(super) fn are_indexed(&self) -> bool {
         let is_found = |number: u64| {
             let kept = self.all.get(number);
-            kept.is_some_and(|(id, _)| self.by_id.get(id) == Some(&number))
+            kept.is_some_and(|(id, _)| self.by_id.get(id, |other| other == number).is_some())
         };
         self.by_id.len() == self.all.len() && (self.oldest..self.next).all(is_found)
     }

@@ -231,7 +231,6 @@ impl Restore {
             parent: None,
             children: Default::default(),
             jobs: JobIds::default(),
-            job_names: Default::default(),
             unfinished_jobs: 0,
             spending: tenant.spending,
             budget_level: tenant.budget_level,

@@ -76,7 +76,6 @@ impl State {
             parent: None,
             children: Default::default(),
             jobs: Default::default(),
-            job_names: Default::default(),
             unfinished_jobs: 0,
             spending: None,
             budget_level: Default::default(),

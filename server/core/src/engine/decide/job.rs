@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     model::{
         BudgetLevel, Dependency, Job, JobId, JobSpec, Name, OnNotice, Priority, Quote, Resources,
-        TaskIndex, Tenant, Time,
+        TaskIndex, Tenant, TenantId, Time,
     },
     rejection::Rejection,
     state::{OPEN, State},
@@ -38,7 +38,7 @@ pub(super) fn submit(
     let tenant = find_tenant(state, tenant)?;
     let (_, _, id, _) = state.next_ids();
     let is_chosen = !name.is_empty();
-    let name = if is_chosen { name } else { free_name(tenant, id) };
+    let name = if is_chosen { name } else { free_name(state, tenant.id, id) };
     if is_chosen && state.job_named(tenant.id, &name).is_some() {
         return Err(Rejection::JobExists { tenant: tenant.spec.name.clone(), job: name });
     }
@@ -94,11 +94,11 @@ pub(in crate::engine) fn is_met(state: &State, dependency: &Dependency) -> bool 
 }
 
 /// A name for the next job, which came without one: only a name that was chosen can be in its way.
-fn free_name(tenant: &Tenant, id: JobId) -> Name {
+fn free_name(state: &State, tenant: TenantId, id: JobId) -> Name {
     let mut candidate = id;
     loop {
         let name = Name::of_job(candidate);
-        if tenant.job_names.get(&name).is_none() {
+        if state.job_with(tenant, &name).is_none() {
             return name;
         }
         candidate = candidate.next();
