@@ -122,6 +122,13 @@ impl Lookup {
         number(&self.places).or_else(|| number(self.left.as_ref()?))
     }
 
+    /// Reads the place to which a key leads, and whether it is shared.
+    pub(crate) fn read_ahead(&self, key: &impl Hash) -> u64 {
+        let at = self.places.own(self.seed.hash_one(key));
+        let hash = self.places.entries.get(at).map_or(0, |entry| entry.hash);
+        hash ^ self.places.entries.sharers(at) as u64
+    }
+
     /// Adds a number under a key that has none.
     pub(crate) fn insert(&mut self, key: &impl Hash, number: u64) {
         self.move_some();

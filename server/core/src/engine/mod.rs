@@ -41,8 +41,7 @@ use crate::{
     command::{Command, Outcome, Request},
     event::{Batch, Commit, Event, Placement},
     model::{
-        AllocationId, Early, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex,
-        TenantId, Time,
+        Early, EvictionReason, JobId, Millis, Name, NodeId, Revision, TaskIndex, TenantId, Time,
     },
     planner::Problem,
     rejection::Rejection,
@@ -165,8 +164,7 @@ impl Engine {
         let mut replies = Vec::with_capacity(requests.len());
         let mut requests = requests.into_iter();
         while !requests.as_slice().is_empty() {
-            let soon = requests.as_slice().iter().take(AHEAD);
-            self.state.read_ahead(soon.flat_map(reported).take(AHEAD));
+            self.state.read_ahead_for(requests.as_slice());
             replies.extend(requests.by_ref().take(AHEAD).map(|request| self.execute(request)));
         }
         self.run_due();
@@ -318,13 +316,4 @@ impl Engine {
             self.batch.commits.push(Commit { revision, time: self.now, end });
         }
     }
-}
-
-/// The allocations that a request tells of, the first few if there are many.
-fn reported(request: &Request) -> impl Iterator<Item = AllocationId> + Clone {
-    let reports = match &request.command {
-        Command::ReportTasks(reports) => reports.as_slice(),
-        _ => &[],
-    };
-    reports.iter().take(AHEAD).map(|report| report.allocation)
 }

@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use super::State;
 use crate::{
+    command::{Command, Request},
     event::Event,
     model::{AllocationId, AllocationRef, NodeId},
 };
@@ -41,13 +42,36 @@ impl State {
         node.lent.cpu_millis ^ last ^ device ^ self.nodes.sharers(id) as u64
     }
 
+    /// Reads what the first [`AHEAD`] of these requests look up and change, where there are many of their kind.
+    pub(crate) fn read_ahead_for(&self, requests: &[Request]) {
+        let soon = requests.iter().take(AHEAD);
+        self.read_ahead(soon.clone().flat_map(reported).take(AHEAD));
+        let read = |request: &Request| {
+            let asked = request.request_id.as_ref();
+            let asked = asked.map_or(0, |asked| self.requests.read_ahead(&asked.id));
+            match &request.command {
+                Command::SubmitJob { tenant, name, .. } if !name.is_empty() => {
+                    let tenant = self.tenant_named(tenant.as_str());
+                    asked ^ tenant.map_or(0, |tenant| self.job_names.read_ahead(&(tenant.id, name)))
+                }
+                _ => asked,
+            }
+        };
+        black_box(soon.fold(0, |sum, request| sum ^ read(request)));
+    }
+
     /// Reads what the first [`AHEAD`] of these events change, where there are many of their kind.
     pub(super) fn read_ahead_of(&self, events: &[Event]) {
         self.read_ahead(ended(events));
         let read = |event: &Event| match event {
-            Event::JobSubmitted { tenant, .. } => self.tenant(*tenant).map_or(0, |tenant| {
-                tenant.usage.requested.cpu_millis ^ tenant.usage.held.cpu_millis
-            }),
+            Event::JobSubmitted { tenant, name, id, .. } => {
+                let usage = self.tenant(*tenant).map_or(0, |tenant| {
+                    tenant.usage.requested.cpu_millis ^ tenant.usage.held.cpu_millis
+                });
+                let is_own = name.job_id() == Some(*id);
+                usage ^ if is_own { 0 } else { self.job_names.read_ahead(&(*tenant, name)) }
+            }
+            Event::RequestRemembered { id, .. } => self.requests.read_ahead(id),
             Event::TasksPlaced { placements, .. } => {
                 let nodes = placements.iter().take(AHEAD).map(|placement| placement.node);
                 nodes.fold(0, |sum, node| sum ^ self.node_row(node))
@@ -75,6 +99,15 @@ impl State {
         let lines = node.allocations.iter().rev().step_by(LINE).take(LINES);
         lines.fold(usage ^ job.spec.request.cpu_millis, |sum, id| sum ^ id.0)
     }
+}
+
+/// The allocations that a request tells of, the first few if there are many.
+fn reported(request: &Request) -> impl Iterator<Item = AllocationId> + Clone {
+    let reports = match &request.command {
+        Command::ReportTasks(reports) => reports.as_slice(),
+        _ => &[],
+    };
+    reports.iter().take(AHEAD).map(|report| report.allocation)
 }
 
 /// The allocations that the first [`AHEAD`] of these events end.

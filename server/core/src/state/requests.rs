@@ -43,6 +43,11 @@ impl Requests {
         self.all.get(number).map(|(_, remembered)| remembered)
     }
 
+    /// Reads what leads to an id.
+    pub(super) fn read_ahead(&self, id: &str) -> u64 {
+        self.by_id.read_ahead(&id)
+    }
+
     /// Oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Remembered)> {
         self.all.iter_from(self.oldest).map(|(id, remembered)| (id, remembered))
