@@ -52,6 +52,24 @@ fn named(mut requests: Vec<Request>) -> Vec<Request> {
     requests
 }
 
+/// A tenth of the jobs, with ten tasks each.
+fn in_tens(requests: &[Request]) -> Vec<Request> {
+    let tenth = requests.iter().step_by(10).filter_map(|request| match &request.command {
+        Command::SubmitJob { spec, .. } => Some(JobSpec { count: 10, ..spec.as_ref().clone() }),
+        _ => None,
+    });
+    tenth.map(|spec| submit(0, spec)).collect()
+}
+
+/// How many tasks the requests submit.
+fn tasks(requests: &[Request]) -> u64 {
+    let count = |request: &Request| match &request.command {
+        Command::SubmitJob { spec, .. } => u64::from(spec.count),
+        _ => 0,
+    };
+    requests.iter().map(count).sum()
+}
+
 /// A cell with its rooms promised.
 fn planned(mix: &Mix, nodes: u32, jitter: bool) -> Engine {
     let mut engine = cell::cell(mix, nodes, 1, jitter);
@@ -67,7 +85,7 @@ fn bench_feed(
     requests: impl Fn(&Engine) -> Vec<Request>,
 ) {
     let requests = requests(&cell());
-    group.throughput(Throughput::Elements(requests.len() as u64));
+    group.throughput(Throughput::Elements(tasks(&requests)));
     group.bench_function(id, |b| {
         let ready = || (cell(), requests.clone());
         b.iter_batched(
@@ -108,6 +126,7 @@ fn mixed(c: &mut Criterion) {
     }
     let cell = || planned(&mix, size(10_000), false);
     bench_feed(&mut group, "named/10k_nodes", cell, |cell| named(mix.load(cell, 950)));
+    bench_feed(&mut group, "in_tens/10k_nodes", cell, |cell| in_tens(&mix.load(cell, 950)));
     let cell = || planned(&mix, size(10_000), true);
     bench_feed(&mut group, "jittered/10k_nodes", cell, |cell| mix.load(cell, 950));
     group.finish();
