@@ -92,7 +92,7 @@ settings! {
     retention_revisions: u64 = 10_000_000, "OFFPEAKD_RETENTION_REVISIONS";
     /// Bytes of log kept for watches
     retention_bytes: u64 = 256 << 20, "OFFPEAKD_RETENTION_BYTES";
-    /// Bytes appended to the log between two checkpoints
+    /// Bytes appended to the log between two checkpoints; half as many as the last one has, if that is more
     checkpoint_every_bytes: u64 = 64 << 20, "OFFPEAKD_CHECKPOINT_EVERY_BYTES";
     /// Bytes of memory for the store's pages
     store_cache_bytes: u64 = 32 << 20, "OFFPEAKD_STORE_CACHE_BYTES";

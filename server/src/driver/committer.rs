@@ -18,6 +18,9 @@ use super::{
 };
 use crate::{cell::Shared, codec, config::Config, record::Record, store::Log, telemetry::Metrics};
 
+/// Between two checkpoints at least this part of the first one's bytes is appended.
+const LOG_PARTS: u64 = 2;
+
 /// The committer's thread: the only one that appends to the log and writes the view.
 pub(super) struct Committer {
     shared: Arc<Shared>,
@@ -106,7 +109,9 @@ impl Committer {
 
     fn ask_for_checkpoint(&mut self, appended_bytes: u64) {
         self.since_checkpoint_bytes += appended_bytes;
-        if self.since_checkpoint_bytes >= self.checkpoint_every_bytes {
+        // A large one is worth more log, or a large cell would do little else than write itself down.
+        let share = self.log.bounds().checkpoint_bytes / LOG_PARTS;
+        if self.since_checkpoint_bytes >= self.checkpoint_every_bytes.max(share) {
             self.since_checkpoint_bytes = 0;
             // Without its thread, which has reported why, there are no checkpoints.
             let _ = self.shared.asks.send(Ask::Due);

@@ -360,6 +360,16 @@ async fn enough_log_brings_a_checkpoint_about() {
 }
 
 #[tokio::test]
+async fn a_large_checkpoint_puts_the_next_one_off() {
+    let config = Config { checkpoint_every_bytes: 1, ..Config::default() };
+    let house = House::new(&config);
+    house.log.weigh_checkpoints(1 << 40);
+    house.create(numbered(20)).await;
+    house.driver.stop().await;
+    assert_eq!(house.log.checkpoints_begun(), 1, "the last one");
+}
+
+#[tokio::test]
 async fn stopping_answers_what_was_taken_and_leaves_a_checkpoint() {
     let house = House::new(&Config::default());
     let mut subscription = house.cell.subscribe(Revision(0));

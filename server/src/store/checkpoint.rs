@@ -10,6 +10,7 @@ use super::CheckpointWriter;
 use super::codec::{CheckpointHeader, seal, unseal_at};
 use super::disk::{Disk, Writes};
 use super::error::{Flaw, StoreError};
+use super::index::KeptCheckpoint;
 use super::layout::{self, CHUNK_BYTES, PIECE_BYTES, Position};
 use super::sled_log::SledLog;
 
@@ -42,7 +43,8 @@ impl<'a> SledCheckpoint<'a> {
         writes.insert(&position, seal(&position, &[&self.header.encode()]));
         self.log.write_checkpoint(writes)?;
         self.finished = true;
-        self.log.checkpoint_finished(self.id, revision)
+        let bytes = self.header.length;
+        self.log.checkpoint_finished(KeptCheckpoint { id: self.id, revision, bytes })
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ pub(super) struct Kept {
 pub(super) struct KeptCheckpoint {
     pub(super) id: u64,
     pub(super) revision: Revision,
+    pub(super) bytes: u64,
 }
 
 /// The state of the log. Only what is durable is in here.
@@ -78,6 +79,7 @@ impl Index {
         Bounds {
             compacted: self.compacted(),
             checkpoint: self.checkpoint.map_or(Revision(0), |checkpoint| checkpoint.revision),
+            checkpoint_bytes: self.checkpoint.map_or(0, |checkpoint| checkpoint.bytes),
             newest: self.newest,
             log_bytes: self.bytes,
         }
@@ -170,7 +172,7 @@ mod tests {
         let nothing = Retention { revisions: 0, bytes: 0 };
         let mut index = index();
         assert_eq!(index.oldest_to_drop(nothing), None, "there is no checkpoint");
-        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(14) });
+        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(14), bytes: 1 });
         assert_eq!(index.oldest_to_drop(nothing), Some(Kept { first: Revision(11), bytes: 100 }));
         index.drop_oldest();
         assert_eq!(index.oldest_to_drop(nothing), None, "12..=15 holds revision 15");
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn either_limit_lets_a_record_go() {
         let mut index = index();
-        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(20) });
+        index.checkpoint = Some(KeptCheckpoint { id: 0, revision: Revision(20), bytes: 1 });
         assert_eq!(index.oldest_to_drop(Retention { revisions: 10, bytes: 300 }), None);
         assert!(index.oldest_to_drop(Retention { revisions: 9, bytes: 300 }).is_some());
         assert!(index.oldest_to_drop(Retention { revisions: 10, bytes: 299 }).is_some());

@@ -132,6 +132,8 @@ pub struct Bounds {
     pub compacted: Revision,
     /// The revision of the newest checkpoint; 0 when there is none.
     pub checkpoint: Revision,
+    /// Bytes of the newest checkpoint.
+    pub checkpoint_bytes: u64,
     /// The newest durable revision; 0 in an empty log.
     pub newest: Revision,
     /// Bytes of record payload that are kept.

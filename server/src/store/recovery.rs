@@ -44,8 +44,11 @@ pub(super) fn recover(
         return Err(StoreError::flawed(Position::Checkpoint(id), flaw));
     }
     lost(newest)?;
-    index.checkpoint =
-        checkpoints.newest.map(|(id, header)| KeptCheckpoint { id, revision: header.revision });
+    index.checkpoint = checkpoints.newest.map(|(id, header)| KeptCheckpoint {
+        id,
+        revision: header.revision,
+        bytes: header.length,
+    });
     let ids = checkpoints.remains.iter().copied().chain(index.checkpoint.map(|kept| kept.id));
     index.next_checkpoint = ids.max().map_or(0, |id| id + 1);
     remove_remains(disk, &checkpoints.remains, strays)?;

@@ -123,15 +123,11 @@ impl SledLog {
         self.turnstile.enter()?.write(|| self.disk.write(writes))
     }
 
-    /// Notes that the header of checkpoint `id` is durable.
-    pub(super) fn checkpoint_finished(
-        &self,
-        id: u64,
-        revision: Revision,
-    ) -> Result<(), StoreError> {
+    /// Notes that the header of a checkpoint is durable.
+    pub(super) fn checkpoint_finished(&self, finished: KeptCheckpoint) -> Result<(), StoreError> {
         let mut index = self.index();
         index.writing = false;
-        if let Some(older) = index.checkpoint.replace(KeptCheckpoint { id, revision }) {
+        if let Some(older) = index.checkpoint.replace(finished) {
             index.garbage.push_back(layout::checkpoint(older.id));
         }
         let newest = index.newest();

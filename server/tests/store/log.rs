@@ -13,7 +13,13 @@ fn a_new_store_is_empty() {
     let zero = Revision(0);
     assert_eq!(
         log.bounds(),
-        Bounds { compacted: zero, checkpoint: zero, newest: zero, log_bytes: 0 }
+        Bounds {
+            compacted: zero,
+            checkpoint: zero,
+            checkpoint_bytes: 0,
+            newest: zero,
+            log_bytes: 0
+        }
     );
     assert_eq!(log.read(zero, 1000).expect("read"), []);
     assert_eq!(load(&log), None);
@@ -195,7 +201,13 @@ fn a_log_trimmed_empty_continues_at_its_checkpoint() {
     let three = Revision(3);
     assert_eq!(
         log.bounds(),
-        Bounds { compacted: three, checkpoint: three, newest: three, log_bytes: 0 }
+        Bounds {
+            compacted: three,
+            checkpoint: three,
+            checkpoint_bytes: 4 + 5,
+            newest: three,
+            log_bytes: 0
+        }
     );
     assert_eq!(append(&log, b"four"), Revision(4));
     drop(log);

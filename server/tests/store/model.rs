@@ -42,6 +42,12 @@ impl Model {
         self.checkpoint.as_ref().map_or(0, |(revision, _)| revision.0)
     }
 
+    /// Each entry stands behind its length, of four bytes.
+    fn checkpoint_bytes(&self) -> u64 {
+        let entries = self.checkpoint.iter().flat_map(|(_, entries)| entries);
+        entries.map(|entry| 4 + entry.len() as u64).sum()
+    }
+
     fn compacted(&self) -> u64 {
         self.records.first().map_or(self.newest, |record| record.first.0 - 1)
     }
@@ -103,6 +109,7 @@ proptest! {
             prop_assert_eq!(bounds.newest.0, model.newest);
             prop_assert_eq!(bounds.compacted.0, model.compacted());
             prop_assert_eq!(bounds.checkpoint.0, model.checkpoint_revision());
+            prop_assert_eq!(bounds.checkpoint_bytes, model.checkpoint_bytes());
             prop_assert_eq!(bounds.log_bytes, model.bytes());
         }
         prop_assert!(all_records(&log) == model.records);

@@ -18,6 +18,9 @@ struct Inner {
     newest: Revision,
     checkpoint: Revision,
     entries: Vec<Vec<u8>>,
+    checkpoints_begun: usize,
+    /// What its checkpoints are said to have, whatever they have.
+    checkpoint_bytes: Option<u64>,
     hold_appends: bool,
     hold_checkpoints: bool,
     /// An append, or a piece of a checkpoint, is being held up.
@@ -47,6 +50,14 @@ impl MemoryLog {
 
     pub(super) fn hold_checkpoints(&self) {
         self.lock().hold_checkpoints = true;
+    }
+
+    pub(super) fn weigh_checkpoints(&self, bytes: u64) {
+        self.lock().checkpoint_bytes = Some(bytes);
+    }
+
+    pub(super) fn checkpoints_begun(&self) -> usize {
+        self.lock().checkpoints_begun
     }
 
     pub(super) fn decide(&self, fate: Fate) {
@@ -117,9 +128,11 @@ impl Log for MemoryLog {
 
     fn bounds(&self) -> Bounds {
         let inner = self.lock();
+        let entries = inner.entries.iter().map(|entry| entry.len() as u64);
         Bounds {
             compacted: inner.compacted,
             checkpoint: inner.checkpoint,
+            checkpoint_bytes: inner.checkpoint_bytes.unwrap_or_else(|| entries.sum()),
             newest: inner.newest,
             log_bytes: inner.records.iter().map(|record| record.payload.len() as u64).sum(),
         }
@@ -129,6 +142,7 @@ impl Log for MemoryLog {
         &self,
         revision: Revision,
     ) -> Result<Box<dyn CheckpointWriter + '_>, StoreError> {
+        self.lock().checkpoints_begun += 1;
         Ok(Box::new(MemoryWriter { log: self, revision, entries: Vec::new() }))
     }
 
