@@ -72,7 +72,7 @@ impl Places {
         hash >> (u64::BITS - self.bits)
     }
 
-    /// Where the number stands that has the hash and of which this holds.
+    /// Where the number with this hash stands that is the one.
     fn find(&self, hash: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
         let mut at = self.own(hash).max(self.first);
         while let Some(entry) = self.entries.get(at) {
@@ -112,7 +112,7 @@ impl Lookup {
         self.places.entries.len() + self.left.as_ref().map_or(0, |left| left.entries.len())
     }
 
-    /// The number under a key; of one that may be meant it is asked whether it is.
+    /// The number under a key. Hashes of other keys may be the same, so it is asked whether a number is the one.
     pub(crate) fn get(&self, key: &impl Hash, is: impl Fn(u64) -> bool) -> Option<u64> {
         let hash = self.seed.hash_one(key);
         let number = |places: &Places| {

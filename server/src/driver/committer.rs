@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{cell::Shared, codec, config::Config, record::Record, store::Log, telemetry::Metrics};
 
-/// Between two checkpoints at least this part of the first one's bytes is appended.
+/// Before the next checkpoint at least one in so many of the last one's bytes is appended.
 const LOG_PARTS: u64 = 2;
 
 /// The committer's thread: the only one that appends to the log and writes the view.
