@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench why
-//! cargo bench --bench why -- --pace              what such questions leave of the pace at which jobs are taken
+//! cargo bench --bench why -- --pace 10           what a question each 10 ms leaves of the pace at which jobs are taken
 //! cargo bench --bench why -- --test              small, to see that it works
 //! ```
 //!
@@ -40,8 +40,8 @@ const SUBMITTERS: usize = 16;
 /// How long each turn takes, and how many pairs of turns there are.
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 15;
-/// Between two questions.
-const ASKED_EVERY: Duration = Duration::from_millis(10);
+/// Milliseconds between two questions, where nothing else is said.
+const ASKED_EVERY: u64 = 10;
 
 fn main() -> Outcome<()> {
     process::run(measure())
@@ -64,9 +64,11 @@ async fn measure() -> Outcome<()> {
     });
     submit(address, jobs.collect()).await?;
 
-    if env::args().any(|argument| argument == "--pace") {
+    let mut arguments = env::args().skip_while(|argument| argument != "--pace");
+    if arguments.next().is_some() {
+        let every = arguments.find_map(|argument| argument.parse().ok()).unwrap_or(ASKED_EVERY);
         let (turn, turns) = if small { (TURN / 20, 3) } else { (TURN, TURNS) };
-        return pace(&cell, waiting, turn, turns).await;
+        return pace(&cell, waiting, Duration::from_millis(every), turn, turns).await;
     }
     let others = tokio::spawn(come(cell.clone()));
     let tenant = "bench".to_owned();
@@ -104,11 +106,17 @@ async fn measure() -> Outcome<()> {
 }
 
 /// Tells what is left of the pace at which jobs are taken while somebody asks.
-async fn pace(cell: &Client, waiting: usize, turn: Duration, turns: usize) -> Outcome<()> {
+async fn pace(
+    cell: &Client,
+    waiting: usize,
+    every: Duration,
+    turn: Duration,
+    turns: usize,
+) -> Outcome<()> {
     let (mut ratios, mut alone, mut asked) = (Vec::new(), 0, 0);
     for number in 0..turns {
         let before = submitted(cell, turn).await?;
-        let questions = tokio::spawn(questions(cell.clone(), waiting, number, turn));
+        let questions = tokio::spawn(questions(cell.clone(), waiting, number, every, turn));
         let beside = submitted(cell, turn).await?;
         asked += questions.await?;
         alone += before;
@@ -146,9 +154,15 @@ async fn submitted(cell: &Client, turn: Duration) -> Outcome<u32> {
 }
 
 /// Asks why jobs wait and what others would come to, in turns. How many answers came.
-async fn questions(cell: Client, waiting: usize, seed: usize, turn: Duration) -> u32 {
+async fn questions(
+    cell: Client,
+    waiting: usize,
+    seed: usize,
+    every: Duration,
+    turn: Duration,
+) -> u32 {
     let until = Instant::now() + turn;
-    let mut turns = tokio::time::interval(ASKED_EVERY);
+    let mut turns = tokio::time::interval(every);
     let mut answers = 0;
     for number in seed * 1_000.. {
         turns.tick().await;
