@@ -1,9 +1,9 @@
 //! Finds numbered objects by keys that clients chose. It is asked for single keys and never iterated, so that nothing can
 //! depend on its order.
 //!
-//! Numbers stand at the place to which their key's hash leads, or behind it (linear probing), in tables whose pages are
-//! shared between copies; the keys themselves stay where the objects are. When the places get too full, or too empty, the
-//! numbers move to others one by one, a few with each change, so that no change has to wait for all of them.
+//! A hash table by linear probing over tables whose pages are shared between copies. It holds numbers: the keys themselves
+//! stay where the objects are. When it gets too full, or too empty, the numbers move to another size, a few with each
+//! change, so that no change has to wait for all of them.
 
 use std::{
     fmt,
@@ -20,25 +20,25 @@ use crate::table::Table;
 )]
 type Seed = std::hash::RandomState;
 
-/// There are never fewer places than two to the power of this.
+/// There are never fewer slots than two to the power of this.
 const LEAST_BITS: u32 = 6;
 
-/// How many places are emptied with each change while numbers move.
+/// How many slots are emptied with each change while numbers move.
 const MOVED: u64 = 32;
 
 /// Numbers by keys. Copies share all they can.
 #[derive(Clone, Default)]
 pub(crate) struct Lookup {
     seed: Seed,
-    places: Places,
-    /// Those that are being left.
-    left: Option<Places>,
+    slots: Slots,
+    /// What has yet to move.
+    former: Option<Slots>,
 }
 
-/// The places before `first` are empty. Each number stands at its hash's own place or behind it, and between the two no
-/// place is empty but those before `first`. The last ones may stand behind the places that hashes lead to.
+/// Slots, to which the first bits of a hash lead. Those before `first` are empty already. An entry stands in its home slot
+/// or behind it, with no empty slot between them but those before `first`; the last ones may stand behind all homes.
 #[derive(Clone)]
-struct Places {
+struct Slots {
     bits: u32,
     first: u64,
     entries: Table<Entry>,
@@ -47,7 +47,7 @@ struct Places {
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u64,
-    /// And one, so that an empty place takes no room of its own.
+    /// And one, so that an empty slot takes no room of its own.
     number: NonZeroU64,
 }
 
@@ -57,24 +57,24 @@ impl Entry {
     }
 }
 
-impl Default for Places {
+impl Default for Slots {
     fn default() -> Self {
         Self::new(LEAST_BITS)
     }
 }
 
-impl Places {
+impl Slots {
     fn new(bits: u32) -> Self {
         Self { bits, first: 0, entries: Table::default() }
     }
 
-    fn own(&self, hash: u64) -> u64 {
+    fn home(&self, hash: u64) -> u64 {
         hash >> (u64::BITS - self.bits)
     }
 
-    /// Where the number with this hash stands that is the one.
+    /// The slot of the number with this hash of which `is` holds.
     fn find(&self, hash: u64, is: impl Fn(u64) -> bool) -> Option<u64> {
-        let mut at = self.own(hash).max(self.first);
+        let mut at = self.home(hash).max(self.first);
         while let Some(entry) = self.entries.get(at) {
             if entry.hash == hash && is(entry.number()) {
                 return Some(at);
@@ -85,19 +85,19 @@ impl Places {
     }
 
     fn insert(&mut self, entry: Entry) {
-        let mut at = self.own(entry.hash);
+        let mut at = self.home(entry.hash);
         while self.entries.get(at).is_some() {
             at += 1;
         }
         self.entries.insert(at, entry);
     }
 
-    /// Empties a place. What stands behind it and would be cut off from its own place moves up.
+    /// Empties a slot. What stands behind it and would be cut off from its home moves up.
     fn remove(&mut self, mut at: u64) {
         self.entries.remove(at);
         let mut next = at + 1;
         while let Some(entry) = self.entries.get(next).copied() {
-            if self.own(entry.hash) <= at {
+            if self.home(entry.hash) <= at {
                 self.entries.remove(next);
                 self.entries.insert(at, entry);
                 at = next;
@@ -109,72 +109,72 @@ impl Places {
 
 impl Lookup {
     pub(crate) fn len(&self) -> usize {
-        self.places.entries.len() + self.left.as_ref().map_or(0, |left| left.entries.len())
+        self.slots.entries.len() + self.former.as_ref().map_or(0, |former| former.entries.len())
     }
 
-    /// The number under a key. Hashes of other keys may be the same, so it is asked whether a number is the one.
+    /// The number under a key of which `is` holds: other keys may have the same hash.
     pub(crate) fn get(&self, key: &impl Hash, is: impl Fn(u64) -> bool) -> Option<u64> {
         let hash = self.seed.hash_one(key);
-        let number = |places: &Places| {
-            let at = places.find(hash, &is)?;
-            places.entries.get(at).map(|entry| entry.number())
+        let number = |slots: &Slots| {
+            let at = slots.find(hash, &is)?;
+            slots.entries.get(at).map(|entry| entry.number())
         };
-        number(&self.places).or_else(|| number(self.left.as_ref()?))
+        number(&self.slots).or_else(|| number(self.former.as_ref()?))
     }
 
-    /// Reads the place to which a key leads, and whether it is shared.
+    /// Reads the home slot of a key, and whether it is shared.
     pub(crate) fn read_ahead(&self, key: &impl Hash) -> u64 {
-        let at = self.places.own(self.seed.hash_one(key));
-        let hash = self.places.entries.get(at).map_or(0, |entry| entry.hash);
-        hash ^ self.places.entries.sharers(at) as u64
+        let at = self.slots.home(self.seed.hash_one(key));
+        let hash = self.slots.entries.get(at).map_or(0, |entry| entry.hash);
+        hash ^ self.slots.entries.sharers(at) as u64
     }
 
     /// Adds a number under a key that has none.
     pub(crate) fn insert(&mut self, key: &impl Hash, number: u64) {
         self.move_some();
-        let size = 1 << self.places.bits;
+        let size = 1 << self.slots.bits;
         if self.len() * 8 >= size * 5 {
-            self.resize(self.places.bits + 1);
+            self.resize(self.slots.bits + 1);
         }
         let number = NonZeroU64::MIN.saturating_add(number);
-        self.places.insert(Entry { hash: self.seed.hash_one(key), number });
+        self.slots.insert(Entry { hash: self.seed.hash_one(key), number });
     }
 
     /// Removes the number under a key, if it is there.
     pub(crate) fn remove(&mut self, key: &impl Hash, number: u64) {
         self.move_some();
         let hash = self.seed.hash_one(key);
-        let places = [Some(&mut self.places), self.left.as_mut()];
-        for places in places.into_iter().flatten() {
-            if let Some(at) = places.find(hash, |other| other == number) {
-                places.remove(at);
+        let all = [Some(&mut self.slots), self.former.as_mut()];
+        for slots in all.into_iter().flatten() {
+            if let Some(at) = slots.find(hash, |other| other == number) {
+                slots.remove(at);
                 break;
             }
         }
-        if self.places.bits > LEAST_BITS && self.len() * 8 < 1 << self.places.bits {
-            self.resize(self.places.bits - 1);
+        if self.slots.bits > LEAST_BITS && self.len() * 8 < 1 << self.slots.bits {
+            self.resize(self.slots.bits - 1);
         }
     }
 
     fn resize(&mut self, bits: u32) {
-        while self.left.is_some() {
+        while self.former.is_some() {
             self.move_some();
         }
-        self.left = Some(mem::replace(&mut self.places, Places::new(bits)));
+        self.former = Some(mem::replace(&mut self.slots, Slots::new(bits)));
     }
 
     fn move_some(&mut self) {
-        let Some(left) = &mut self.left else { return };
-        for at in left.first..left.first + MOVED {
-            if left.entries.get(at).is_some()
-                && let Some(entry) = left.entries.remove(at)
+        let Some(former) = &mut self.former else { return };
+        for at in former.first..former.first + MOVED {
+            if former.entries.get(at).is_some()
+                && let Some(entry) = former.entries.remove(at)
             {
-                self.places.insert(entry);
+                self.slots.insert(entry);
             }
         }
-        left.first += MOVED;
-        if left.entries.len() == 0 {
-            self.left = None;
+        former.first += MOVED;
+        if former.entries.len() == 0 {
+            self.former = None;
         }
     }
 }
@@ -209,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_leaves_few_places() {
+    fn what_is_gone_leaves_few_slots() {
         let mut lookup = Lookup::default();
         (0..100_000).for_each(|key| lookup.insert(&key, key));
         (0..100_000).for_each(|key| lookup.remove(&key, key));
         (0..10).for_each(|key| lookup.insert(&key, key));
-        assert!(lookup.places.bits < 10, "{} places for ten", 1 << lookup.places.bits);
+        assert!(lookup.slots.bits < 10, "{} slots for ten", 1 << lookup.slots.bits);
         assert_eq!((lookup.len(), get(&lookup, 7)), (10, Some(7)));
     }
 

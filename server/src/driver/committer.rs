@@ -18,9 +18,6 @@ use super::{
 };
 use crate::{cell::Shared, codec, config::Config, record::Record, store::Log, telemetry::Metrics};
 
-/// Before the next checkpoint at least one in so many of the last one's bytes is appended.
-const LOG_PARTS: u64 = 2;
-
 /// The committer's thread: the only one that appends to the log and writes the view.
 pub(super) struct Committer {
     shared: Arc<Shared>,
@@ -110,8 +107,8 @@ impl Committer {
     fn ask_for_checkpoint(&mut self, appended_bytes: u64) {
         self.since_checkpoint_bytes += appended_bytes;
         // A large one is worth more log, or a large cell would do little else than write itself down.
-        let share = self.log.bounds().checkpoint_bytes / LOG_PARTS;
-        if self.since_checkpoint_bytes >= self.checkpoint_every_bytes.max(share) {
+        let half = self.log.bounds().checkpoint_bytes / 2;
+        if self.since_checkpoint_bytes >= self.checkpoint_every_bytes.max(half) {
             self.since_checkpoint_bytes = 0;
             // Without its thread, which has reported why, there are no checkpoints.
             let _ = self.shared.asks.send(Ask::Due);

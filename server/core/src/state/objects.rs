@@ -124,11 +124,11 @@ impl State {
         if let Some(job) = own.filter(|job| job.tenant == tenant && job.name == *name) {
             return Some(job);
         }
-        self.job(self.job_with(tenant, name)?)
+        self.job(self.job_by_chosen_name(tenant, name)?)
     }
 
     /// The job that somebody gave this name, if it is not called after its own id.
-    pub(crate) fn job_with(&self, tenant: TenantId, name: &Name) -> Option<JobId> {
+    pub(crate) fn job_by_chosen_name(&self, tenant: TenantId, name: &Name) -> Option<JobId> {
         let is =
             |id| self.jobs.get(id).is_some_and(|job| job.tenant == tenant && job.name == *name);
         self.job_names.get(&(tenant, name), is).map(JobId)

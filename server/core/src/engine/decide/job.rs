@@ -98,7 +98,7 @@ fn free_name(state: &State, tenant: TenantId, id: JobId) -> Name {
     let mut candidate = id;
     loop {
         let name = Name::of_job(candidate);
-        if state.job_with(tenant, &name).is_none() {
+        if state.job_by_chosen_name(tenant, &name).is_none() {
             return name;
         }
         candidate = candidate.next();
